@@ -1,0 +1,165 @@
+/**
+ * The aggregate of a customer: sums over the effects of its orders. It is kept by delta, so that a batch reads only
+ * the orders it touches; first and last order are not invertible and are taken from all orders when an extreme goes.
+ */
+import type { CustomerKey } from "./ids.ts";
+import { type OrderEffect, type OrderEvent, type OrderKey, type OrderRecord } from "./orders.ts";
+import { applyOrderEvent, effectOf, emptyOrder, orderKeyOf } from "./orders.ts";
+
+export interface MonthBucket {
+  readonly orders: number;
+  readonly grossMinor: number;
+  readonly refundMinor: number;
+}
+
+export interface CustomerAggregate {
+  readonly customerKey: CustomerKey;
+  /** Raised by one with every write; guards the write (optimistic locking). 0 = not stored yet. */
+  readonly version: number;
+  /** Orders whose net is above zero. */
+  readonly orders: number;
+  readonly grossMinor: number;
+  readonly refundMinor: number;
+  /** Epoch milliseconds of the first and last counted order; absent when none counts. */
+  readonly firstOrderAtMs?: number;
+  readonly lastOrderAtMs?: number;
+  /** By UTC month `YYYY-MM` of the order; a refund counts in the month of its order, an orphan refund in its own. */
+  readonly months: Readonly<Record<string, MonthBucket>>;
+}
+
+/** Net money of a customer: gross − refunds, reporting minor units. */
+export const netMinor = (customer: Pick<CustomerAggregate, "grossMinor" | "refundMinor">): number =>
+  customer.grossMinor - customer.refundMinor;
+
+export const emptyCustomer = (customerKey: CustomerKey): CustomerAggregate => ({
+  customerKey,
+  version: 0,
+  orders: 0,
+  grossMinor: 0,
+  refundMinor: 0,
+  months: {},
+});
+
+const monthOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 7);
+
+/** Adds (sign 1) or takes away (sign −1) an effect in the sums; first and last order are not touched. */
+const addEffect = (customer: CustomerAggregate, effect: OrderEffect, sign: 1 | -1): CustomerAggregate => {
+  const counted = effect.counts ? sign : 0;
+  const months = { ...customer.months };
+  if (Number.isFinite(effect.occurredAtMs)) {
+    const month = monthOf(effect.occurredAtMs);
+    const old = months[month] ?? { orders: 0, grossMinor: 0, refundMinor: 0 };
+    const bucket: MonthBucket = {
+      orders: old.orders + counted,
+      grossMinor: old.grossMinor + sign * effect.grossMinor,
+      refundMinor: old.refundMinor + sign * effect.refundMinor,
+    };
+    if (bucket.orders === 0 && bucket.grossMinor === 0 && bucket.refundMinor === 0) delete months[month];
+    else months[month] = bucket;
+  }
+  return {
+    ...customer,
+    orders: customer.orders + counted,
+    grossMinor: customer.grossMinor + sign * effect.grossMinor,
+    refundMinor: customer.refundMinor + sign * effect.refundMinor,
+    months,
+  };
+};
+
+const withExtremes = (customer: CustomerAggregate, effects: readonly OrderEffect[]): CustomerAggregate => {
+  const { firstOrderAtMs: _first, lastOrderAtMs: _last, ...rest } = customer;
+  let first = Infinity;
+  let last = -Infinity;
+  for (const effect of effects) {
+    if (!effect.counts) continue;
+    first = Math.min(first, effect.occurredAtMs);
+    last = Math.max(last, effect.occurredAtMs);
+  }
+  return first === Infinity ? rest : { ...rest, firstOrderAtMs: first, lastOrderAtMs: last };
+};
+
+/** The aggregate straight from all orders: what replay and the tests compare the kept one with. */
+export const aggregateOf = (
+  customerKey: CustomerKey,
+  records: Iterable<OrderRecord>,
+  version = 0,
+): CustomerAggregate => {
+  const effects = [...records].map(effectOf);
+  const sums = effects.reduce((sum, effect) => addEffect(sum, effect, 1), { ...emptyCustomer(customerKey), version });
+  return withExtremes(sums, effects);
+};
+
+export type Fold =
+  | { readonly outcome: "unchanged" }
+  /** An order that was first or last stopped counting: the caller must read all orders and fold again with them. */
+  | { readonly outcome: "needsAllOrders" }
+  | { readonly outcome: "changed"; readonly customer: CustomerAggregate; readonly orders: readonly OrderRecord[] };
+
+/**
+ * Folds a batch of one customer's order events into its aggregate. `stored` holds the stored records of the orders
+ * that the events name (a missing key = not stored). With `allOrders` the extremes are taken from every order.
+ * The version of the result is one above the given one; the caller writes it only if the stored one has not moved.
+ */
+export const foldCustomer = (
+  customer: CustomerAggregate,
+  stored: ReadonlyMap<OrderKey, OrderRecord>,
+  events: Iterable<OrderEvent>,
+  allOrders?: Iterable<OrderRecord>,
+): Fold => {
+  const changed = new Map<OrderKey, OrderRecord>();
+  for (const event of events) {
+    const key = orderKeyOf(event);
+    const before = changed.get(key) ?? stored.get(key) ?? emptyOrder(key);
+    const after = applyOrderEvent(before, event);
+    if (after !== before) changed.set(key, after);
+  }
+  if (changed.size === 0) return { outcome: "unchanged" };
+
+  let next = customer;
+  let first = customer.firstOrderAtMs ?? Infinity;
+  let last = customer.lastOrderAtMs ?? -Infinity;
+  let extremeLost = false;
+  for (const [key, record] of changed) {
+    const old = stored.get(key);
+    if (old !== undefined) {
+      const effect = effectOf(old);
+      next = addEffect(next, effect, -1);
+      extremeLost ||= effect.counts && (effect.occurredAtMs <= first || effect.occurredAtMs >= last);
+    }
+    next = addEffect(next, effectOf(record), 1);
+  }
+  for (const record of changed.values()) {
+    const effect = effectOf(record);
+    if (!effect.counts) continue;
+    first = Math.min(first, effect.occurredAtMs);
+    last = Math.max(last, effect.occurredAtMs);
+  }
+  // An extreme that was taken away is back when the changed orders alone span it again at the same instants.
+  extremeLost &&= !spans(changed.values(), customer.firstOrderAtMs, customer.lastOrderAtMs);
+
+  next = { ...next, version: customer.version + 1 };
+  const orders = [...changed.values()];
+  if (!extremeLost) {
+    const { firstOrderAtMs: _first, lastOrderAtMs: _last, ...rest } = next;
+    next = first === Infinity ? rest : { ...rest, firstOrderAtMs: first, lastOrderAtMs: last };
+    return { outcome: "changed", customer: next, orders };
+  }
+  if (allOrders === undefined) return { outcome: "needsAllOrders" };
+  const all = new Map<OrderKey, OrderRecord>();
+  for (const record of allOrders) all.set(record.key, record);
+  for (const record of orders) all.set(record.key, record);
+  return { outcome: "changed", customer: withExtremes(next, [...all.values()].map(effectOf)), orders };
+};
+
+/** Whether counted orders among `records` reach both the old first and the old last instant. */
+const spans = (records: Iterable<OrderRecord>, firstMs: number | undefined, lastMs: number | undefined): boolean => {
+  let first = false;
+  let last = false;
+  for (const record of records) {
+    const effect = effectOf(record);
+    if (!effect.counts) continue;
+    first ||= firstMs !== undefined && effect.occurredAtMs <= firstMs;
+    last ||= lastMs !== undefined && effect.occurredAtMs >= lastMs;
+  }
+  return first && last;
+};

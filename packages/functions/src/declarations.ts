@@ -1,0 +1,151 @@
+/**
+ * Every route, consumer and job, once, as data: `stacks/` reads it to declare AWS resources, the embedded home reads it
+ * to dispatch. A handler named `collect/events` is the file `collect/events.ts`; it exports `make(ports)` and `handler`
+ * (the same made with the AWS adapters).
+ */
+
+/** What a function may reach, in the words of the ports. The stacks turn each into explicit IAM actions. */
+export type Need =
+  | "log:append"
+  | "ledger:read"
+  | "quarantine:read"
+  | "quarantine:put"
+  | "customers:read"
+  | "customers:write"
+  | "profiles:read"
+  | "profiles:put"
+  | "order-book:write"
+  | "uploads:read"
+  | "uploads:write"
+  | "objects:read"
+  | "objects:write"
+  | "objects:upload-url"
+  | "jobs:process-upload";
+
+export type Auth = "write-key" | "read-key" | "any-key" | "hook-signature" | "upload-url" | "none";
+
+export interface FunctionDeclaration {
+  readonly handler: string;
+  readonly needs: readonly Need[];
+  readonly memoryMb: number;
+  readonly timeoutSeconds: number;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT";
+  /** API Gateway v2 path syntax. */
+  readonly path: string;
+  readonly handler: string;
+  readonly auth: Auth;
+  /** Only where there is no S3 to take the content. */
+  readonly only?: "embedded";
+  /** Largest body in bytes; the direct-upload limit where absent. */
+  readonly bodyBytes?: number;
+}
+
+export interface StreamConsumer {
+  readonly name: "score";
+  readonly handler: string;
+  /** Stream records a batch. */
+  readonly batchSize: number;
+  readonly windowSeconds: number;
+  readonly parallelizationFactor: number;
+  readonly maximumRetryAttempts: number;
+  readonly maximumRecordAgeSeconds: number;
+  readonly bisectBatchOnFunctionError: boolean;
+  readonly startingPosition: "TRIM_HORIZON";
+}
+
+export interface LandConsumer {
+  readonly name: "land";
+  /** Transforms records before conversion: Firehose's transform Lambda. */
+  readonly handler: string;
+  readonly bufferMb: number;
+  readonly bufferSeconds: number;
+  readonly prefix: string;
+  readonly compression: "SNAPPY";
+}
+
+export interface Job {
+  readonly name: "process-upload";
+  readonly handler: string;
+  readonly maximumRetryAttempts: number;
+}
+
+export const functions: readonly FunctionDeclaration[] = [
+  { handler: "collect/events", needs: ["log:append", "profiles:put"], memoryMb: 1024, timeoutSeconds: 29 },
+  { handler: "collect/sdk-settings", needs: [], memoryMb: 256, timeoutSeconds: 10 },
+  { handler: "collect/social", needs: ["log:append"], memoryMb: 512, timeoutSeconds: 29 },
+  {
+    handler: "collect/uploads",
+    needs: ["uploads:read", "uploads:write", "objects:write", "objects:upload-url", "jobs:process-upload"],
+    memoryMb: 1024,
+    timeoutSeconds: 29,
+  },
+  { handler: "collect/upload-content", needs: ["uploads:read", "uploads:write", "objects:write"], memoryMb: 512, timeoutSeconds: 900 },
+  {
+    handler: "collect/process-upload",
+    needs: ["log:append", "uploads:read", "uploads:write", "objects:read", "objects:write", "order-book:write", "jobs:process-upload"],
+    memoryMb: 1769,
+    timeoutSeconds: 900,
+  },
+  { handler: "score/fold-orders", needs: ["customers:read", "customers:write", "quarantine:put"], memoryMb: 1024, timeoutSeconds: 60 },
+  { handler: "land/transform-records", needs: ["quarantine:put"], memoryMb: 512, timeoutSeconds: 300 },
+  { handler: "serve/customer", needs: ["customers:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/quarantine", needs: ["quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/openapi", needs: [], memoryMb: 256, timeoutSeconds: 10 },
+  { handler: "serve/health", needs: [], memoryMb: 256, timeoutSeconds: 10 },
+];
+
+const segment = ["track", "identify", "page", "screen", "group", "alias", "batch", "import"];
+const segmentBrowser = ["t", "i", "p", "s", "g", "a", "b", "m"];
+
+export const routes: readonly Route[] = [
+  ...[...segment, ...segmentBrowser].map(
+    (call): Route => ({ method: "POST", path: `/v1/${call}`, handler: "collect/events", auth: "write-key" }),
+  ),
+  { method: "POST", path: "/beacon/v1/batch", handler: "collect/events", auth: "write-key" },
+  { method: "POST", path: "/api/s/{type}", handler: "collect/events", auth: "write-key" },
+  { method: "POST", path: "/api/s/s2s/{type}", handler: "collect/events", auth: "write-key" },
+  { method: "GET", path: "/v1/projects/{key}/settings", handler: "collect/sdk-settings", auth: "none" },
+  { method: "GET", path: "/sourceConfig", handler: "collect/sdk-settings", auth: "none" },
+  { method: "GET", path: "/sourceConfig/", handler: "collect/sdk-settings", auth: "none" },
+  { method: "POST", path: "/v1/social/{platform}", handler: "collect/social", auth: "hook-signature" },
+  { method: "POST", path: "/v1/uploads", handler: "collect/uploads", auth: "write-key" },
+  { method: "GET", path: "/v1/uploads", handler: "collect/uploads", auth: "any-key" },
+  { method: "GET", path: "/v1/uploads/{id}", handler: "collect/uploads", auth: "any-key" },
+  { method: "PUT", path: "/v1/uploads/{id}/content", handler: "collect/upload-content", auth: "upload-url", only: "embedded", bodyBytes: 5_000_000_000 },
+  { method: "GET", path: "/v1/quarantine", handler: "serve/quarantine", auth: "read-key" },
+  { method: "GET", path: "/v1/ledger", handler: "serve/ledger", auth: "read-key" },
+  { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: "read-key" },
+  { method: "GET", path: "/v1/customers/{id}", handler: "serve/customer", auth: "read-key" },
+  { method: "GET", path: "/v1/openapi.json", handler: "serve/openapi", auth: "none" },
+  { method: "GET", path: "/v1/docs", handler: "serve/openapi", auth: "none" },
+  { method: "GET", path: "/healthz", handler: "serve/health", auth: "none" },
+];
+
+/** Kinesis → Lambda: no window (freshness), finite retries and age, bisect; `ReportBatchItemFailures` always. */
+export const scoreConsumer: StreamConsumer = {
+  name: "score",
+  handler: "score/fold-orders",
+  batchSize: 100,
+  windowSeconds: 0,
+  parallelizationFactor: 4,
+  maximumRetryAttempts: 20,
+  maximumRecordAgeSeconds: 6 * 86_400,
+  bisectBatchOnFunctionError: true,
+  startingPosition: "TRIM_HORIZON",
+};
+
+/** Kinesis → Firehose → Parquet: 64 MB is the least that record conversion takes. */
+export const landConsumer: LandConsumer = {
+  name: "land",
+  handler: "land/transform-records",
+  bufferMb: 64,
+  bufferSeconds: 60,
+  prefix: "raw_events/dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/",
+  compression: "SNAPPY",
+};
+
+export const uploadJob: Job = { name: "process-upload", handler: "collect/process-upload", maximumRetryAttempts: 5 };

@@ -1,0 +1,300 @@
+/**
+ * What the program needs of the world. Few and small; each has an `aws` and an `embedded` adapter, and one contract
+ * suite in `contracts/` that both pass. Nothing here names a service.
+ */
+import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
+import type { OrderKey, OrderRecord } from "@ebb/core/orders";
+import type { RateTable } from "@ebb/core/money";
+import type { CutPoints } from "@ebb/core/rfm";
+import type { Refusal } from "@ebb/core/reasons";
+import type { StreamLine } from "@ebb/core/stream-event";
+import type { Pseudonymizer } from "@ebb/core/ids";
+
+/** Throttling, a timeout, a lost connection: the same call may succeed later. Everything else is a bug or bad input. */
+export class TransientError extends Error {
+  override readonly name = "TransientError";
+}
+
+// ── event log ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** An event as it will travel: serialised once, at the front door. */
+export interface EncodedEvent {
+  readonly eventId: string;
+  /** Events with the same key keep to one bucket: customer key, else anonymous key, else event id. */
+  readonly partitionKey: string;
+  /** JSON of a StreamEvent, one line, UTF-8. */
+  readonly json: string;
+}
+
+/** A refused event or row, whole. */
+export interface QuarantinedItem extends Refusal {
+  readonly receiptId: ReceiptId;
+  /** Row number in the file (the header is row 1), or index in the batch from 0. */
+  readonly rowNumber: number;
+  readonly source: string;
+  /** The original bytes. */
+  readonly original: Uint8Array;
+  readonly schemaVersion: number;
+  /** Epoch milliseconds. */
+  readonly quarantinedAtMs: number;
+}
+
+/** One line of the ledger. received = appended + quarantined, always. */
+export interface ReceiptPart {
+  readonly receiptId: ReceiptId;
+  /** Uploads commit in parts; a request is part 0. Committing a part again changes nothing and answers as the first time. */
+  readonly part: number;
+  readonly channel: "http" | "social" | "upload";
+  readonly source: string;
+  /** Events (http, social) or rows (upload) that arrived. */
+  readonly received: number;
+  readonly quarantined: number;
+  readonly receivedAtMs: number;
+}
+
+export interface Appended {
+  /** Events made durable by this part. */
+  readonly appended: number;
+  /**
+   * Ids of the events that were already on the log. `undefined` where the log cannot know at once (Kinesis): they are
+   * settled when the day is curated.
+   */
+  readonly duplicates: readonly string[] | undefined;
+}
+
+export interface EventLog {
+  /**
+   * Makes one part durable, whole: its events, its quarantined items and its ledger line. When it resolves nothing of
+   * it can be lost; when it rejects the caller must not acknowledge, and may try again.
+   * @throws TransientError
+   */
+  append(part: ReceiptPart, events: readonly EncodedEvent[], quarantined: readonly QuarantinedItem[]): Promise<Appended>;
+}
+
+// ── ledger and quarantine, read side ───────────────────────────────────────────────────────────────────────────────
+
+export interface LedgerLine {
+  readonly receiptId: ReceiptId;
+  readonly channel: ReceiptPart["channel"];
+  readonly source: string;
+  readonly received: number;
+  readonly appended: number;
+  readonly quarantined: number;
+  /** Settled: appended = accepted + duplicate. Absent while unsettled. */
+  readonly accepted?: number;
+  readonly duplicate?: number;
+  readonly receivedAtMs: number;
+}
+
+export interface Ledger {
+  /** Sum over the parts of one receipt. */
+  read(receiptId: ReceiptId): Promise<LedgerLine | undefined>;
+  /** Newest first. */
+  list(query: { limit: number; cursor?: string | undefined }): Promise<{ lines: LedgerLine[]; cursor?: string }>;
+}
+
+export interface Quarantine {
+  /** Writes outside an append: a stream record that cannot be read, a failed conversion. Idempotent by (receipt, row). */
+  put(items: readonly QuarantinedItem[]): Promise<void>;
+  /** In the order of receipt and row. */
+  list(query: {
+    receiptId?: ReceiptId | undefined;
+    code?: string | undefined;
+    limit: number;
+    cursor?: string | undefined;
+  }): Promise<{ items: QuarantinedItem[]; cursor?: string }>;
+  /** Counts by reason. */
+  counts(query: { receiptId?: ReceiptId | undefined }): Promise<Record<string, number>>;
+}
+
+// ── customer store ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface CustomerRead {
+  readonly customerKey: CustomerKey;
+  readonly orderKeys: readonly OrderKey[];
+}
+export interface CustomerState {
+  /** Absent = not stored. */
+  readonly customer?: CustomerAggregate;
+  /** The stored ones among the order keys asked for. */
+  readonly orders: ReadonlyMap<OrderKey, OrderRecord>;
+}
+export interface CustomerWrite {
+  /** `customer.version` is one above the version that was read (1 for a new customer). */
+  readonly customer: CustomerAggregate;
+  readonly orders: readonly OrderRecord[];
+}
+
+export interface Profile {
+  readonly customerKey: CustomerKey;
+  /** The producer's own id: personal. */
+  readonly customerId: string;
+  readonly traits: Readonly<Record<string, unknown>>;
+  readonly updatedAtMs: number;
+}
+
+export interface CustomerStore {
+  /** Consistent reads. Every customer asked for is in the answer. @throws TransientError */
+  read(requests: readonly CustomerRead[]): Promise<Map<CustomerKey, CustomerState>>;
+  /**
+   * Each write is one transaction: all its orders and its aggregate, only if the stored version is still
+   * `customer.version - 1`. Writes of different customers are independent; at most one write a customer a call.
+   * A write that meets a moved version is `conflict` and leaves nothing behind; `failed` may be tried again.
+   */
+  write(writes: readonly CustomerWrite[]): Promise<Map<CustomerKey, "written" | "conflict" | "failed">>;
+  /** All orders of one customer, consistent. */
+  orders(customerKey: CustomerKey): Promise<OrderRecord[]>;
+  /** Every customer, for reconciliation and replay; unordered. */
+  scan(): AsyncIterable<CustomerAggregate>;
+  /** The published cut points; `undefined` before any were published. */
+  cutPoints(): Promise<CutPoints | undefined>;
+  publishCutPoints(cuts: CutPoints): Promise<void>;
+}
+
+/** Personal data lives here alone. */
+export interface ProfileStore {
+  /** Merges traits; an older `updatedAtMs` than the stored one never overwrites a trait that the newer one set. */
+  put(profiles: readonly Profile[]): Promise<void>;
+  get(customerKey: CustomerKey): Promise<Profile | undefined>;
+}
+
+// ── uploads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The state of one order as the files that named it left it. */
+export interface FileOrder {
+  /** source␟customer␟order, hashed by the store as it likes. */
+  readonly key: string;
+  /** Raised by one with every change; part of the event id of its snapshot. */
+  readonly version: number;
+  /** Row ids with the upload that first brought each. Parallel to `lines`. */
+  readonly rows: readonly { readonly id: string; readonly uploadId: string }[];
+  readonly lines: readonly StreamLine[];
+  /** Head fields of the order event other than its lines. */
+  readonly head: Readonly<Record<string, unknown>>;
+}
+
+export interface OrderBook {
+  /** @throws TransientError */
+  read(keys: readonly string[]): Promise<Map<string, FileOrder>>;
+  /** Each only if the stored version is `order.version - 1`. */
+  write(orders: readonly FileOrder[]): Promise<Map<string, "written" | "conflict">>;
+}
+
+export type UploadState = "awaiting_content" | "queued" | "processing" | "done" | "failed";
+
+export interface Upload {
+  readonly uploadId: ReceiptId;
+  readonly state: UploadState;
+  readonly source: string;
+  readonly filename?: string;
+  /** Where the content lies in the object store. */
+  readonly objectKey: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  /** Where processing goes on after a stop: opaque to the store. */
+  readonly checkpoint?: unknown;
+  readonly progress?: { readonly rowsRead: number; readonly bytesRead: number; readonly bytesTotal?: number };
+  /** received = accepted + duplicate + quarantined, once `done`. */
+  readonly ledger?: {
+    readonly received: number;
+    readonly accepted: number;
+    readonly duplicate: number;
+    readonly quarantined: number;
+  };
+  /** Set when `failed`: the file as a whole was refused. */
+  readonly problem?: Refusal;
+}
+
+export interface UploadStore {
+  put(upload: Upload): Promise<void>;
+  get(uploadId: ReceiptId): Promise<Upload | undefined>;
+  /** Newest first. */
+  list(query: { limit: number; cursor?: string | undefined }): Promise<{ uploads: Upload[]; cursor?: string }>;
+  /** Takes the right to process for `leaseMs`; false when another run holds it. */
+  lease(uploadId: ReceiptId, owner: string, leaseMs: number, nowMs: number): Promise<boolean>;
+}
+
+// ── objects, jobs, queries ─────────────────────────────────────────────────────────────────────────────────────────
+
+export interface ObjectStore {
+  /** Durable when it resolves. */
+  put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
+  /** From byte `start` on. @throws ObjectNotFound */
+  get(key: string, start?: number): Promise<AsyncIterable<Uint8Array>>;
+  size(key: string): Promise<number | undefined>;
+  /** Keys under a prefix, in order. */
+  list(prefix: string): AsyncIterable<string>;
+  delete(keys: readonly string[]): Promise<void>;
+  /** Where a client may PUT the content of `key` until `expiresAtMs`, and the headers it must send. */
+  uploadUrl(key: string, expiresAtMs: number): Promise<{ url: string; headers: Record<string, string> }>;
+}
+export class ObjectNotFound extends Error {
+  override readonly name = "ObjectNotFound";
+}
+
+/** Asks for work that happens outside the request. At least once. */
+export interface JobQueue {
+  processUpload(uploadId: ReceiptId): Promise<void>;
+}
+
+export type SqlValue = string | number | bigint | boolean | null | SqlValue[] | { [key: string]: SqlValue };
+export interface QueryResult {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+/** Read-only SQL over the lake: `raw_events` and the curated views. */
+export interface QueryEngine {
+  query(sql: string): Promise<QueryResult>;
+}
+
+// ── keys, settings, metrics ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface ApiKey {
+  /** Shown in logs and answers in place of the key. */
+  readonly id: string;
+  /** `write` sends events and files; `read` reads. A write key reads nothing but what became of its own uploads. */
+  readonly scope: "write" | "read";
+  /** Events sent with this key belong to this source. */
+  readonly source: string;
+}
+export interface KeyRing {
+  /** Looks a presented key up by its hash. */
+  find(presented: string): Promise<ApiKey | undefined>;
+}
+
+export interface Settings {
+  readonly rates: RateTable;
+  /** `*`, or exact origins. */
+  readonly corsOrigins: readonly string[];
+  /** Secrets of social hooks by platform. */
+  readonly hookSecrets: Readonly<Record<string, string>>;
+  /** Property names of own track events that are kept (besides those of the known kinds). */
+  readonly allowedProperties: readonly string[];
+  readonly allowedTraits: readonly string[];
+}
+
+export interface Metrics {
+  count(name: string, value: number, dimensions?: Readonly<Record<string, string>>): void;
+}
+
+/** Everything a handler may touch. A handler takes the part it needs. */
+export interface Ports {
+  readonly now: () => number;
+  readonly newId: (prefix: "rcp" | "upl" | "evt") => string;
+  readonly pseudonyms: Pseudonymizer;
+  readonly settings: Settings;
+  readonly keys: KeyRing;
+  readonly log: EventLog;
+  readonly ledger: Ledger;
+  readonly quarantine: Quarantine;
+  readonly customers: CustomerStore;
+  readonly profiles: ProfileStore;
+  readonly orderBook: OrderBook;
+  readonly uploads: UploadStore;
+  readonly objects: ObjectStore;
+  readonly jobs: JobQueue;
+  readonly queries: QueryEngine;
+  readonly metrics: Metrics;
+}
