@@ -7,12 +7,17 @@ import path from "node:path";
 const root = path.dirname(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname));
 const node = path.join(root, "node_modules/.bin/node");
 const stamp = path.join(root, "node_modules/.ebb-lock");
-const lock = createHash("sha256").update(readFileSync(path.join(root, "package-lock.json"))).digest("hex");
+const lock = createHash("sha256")
+  .update(readFileSync(path.join(root, "package-lock.json")))
+  .digest("hex");
 const installed = existsSync(stamp) && readFileSync(stamp, "utf8") === lock && existsSync(node);
 
 if (!installed) {
   process.stderr.write("Installing what is missing (npm ci) …\n");
-  const install = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", 2, 2] });
+  const install = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
   if (install.status !== 0) {
     process.stderr.write("npm ci failed: its own message is above. Node 20 or later and npm 10 or later are needed.\n");
     process.exit(install.status ?? 1);
@@ -21,6 +26,8 @@ if (!installed) {
 }
 
 const [script, ...args] = process.argv.slice(2);
-const child = spawn(node, ["--disable-warning=ExperimentalWarning", path.join(root, script), ...args], { stdio: "inherit" });
+const child = spawn(node, ["--disable-warning=ExperimentalWarning", path.join(root, script), ...args], {
+  stdio: "inherit",
+});
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));

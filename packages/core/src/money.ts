@@ -55,7 +55,11 @@ export const toMinor = (amount: number | string, digits: number): number | undef
 };
 
 /** quantity × unit price in minor units, half away from zero, computed exactly. */
-export const lineMinor = (quantity: number | string, unitPrice: number | string, digits: number): number | undefined => {
+export const lineMinor = (
+  quantity: number | string,
+  unitPrice: number | string,
+  digits: number,
+): number | undefined => {
   if (typeof quantity === "number" && typeof unitPrice === "number" && Number.isSafeInteger(quantity)) {
     const priceMinor = Math.round(unitPrice * 10 ** digits);
     const product = priceMinor * quantity;

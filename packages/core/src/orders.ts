@@ -83,7 +83,11 @@ export const applyOrderEvent = (record: OrderRecord, event: OrderEvent): OrderRe
   if (event.kind === "order_refunded") {
     const id = event.refund_id ?? event.event_id;
     if (!supersedes(base, Object.hasOwn(record.refunds, id) ? record.refunds[id] : undefined)) return record;
-    const refund: Refund = { ...base, amountMinor: Math.abs(event.reporting_minor ?? 0), full: event.full_refund ?? false };
+    const refund: Refund = {
+      ...base,
+      amountMinor: Math.abs(event.reporting_minor ?? 0),
+      full: event.full_refund ?? false,
+    };
     return { ...record, refunds: { ...record.refunds, [id]: refund } };
   }
   if (!supersedes(base, record.snapshot)) return record;

@@ -87,7 +87,13 @@ export const scoresOf = (
   const recency = scoreOf(customer.lastOrderAtMs, cuts.recencyAtMs);
   const frequency = scoreOf(customer.orders, cuts.frequency);
   const monetary = scoreOf(netMinor(customer), cuts.monetaryMinor);
-  return { recency, frequency, monetary, segment: segmentOf(recency, frequency, monetary), cutPointsVersion: cuts.version };
+  return {
+    recency,
+    frequency,
+    monetary,
+    segment: segmentOf(recency, frequency, monetary),
+    cutPointsVersion: cuts.version,
+  };
 };
 
 /** Whole days from the last purchase to `asOfMs`, rounded down. A last order after `asOfMs` (clock skew) is 0 days. */

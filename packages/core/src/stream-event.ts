@@ -5,7 +5,9 @@ import { STREAM_SCHEMA_VERSION, eventKinds } from "./kinds.ts";
  * The one shape that travels on the stream and lands in the lake. Names are the lake's column names, so that
  * Firehose and DuckDB convert it without a mapping. It holds no personal field: customers are pseudonyms.
  */
-const instant = z.iso.datetime({ precision: 3 }).meta({ column: "timestamp", description: "UTC, RFC 3339 with milliseconds" });
+const instant = z.iso
+  .datetime({ precision: 3 })
+  .meta({ column: "timestamp", description: "UTC, RFC 3339 with milliseconds" });
 const text = (max: number) => z.string().max(max);
 const minor = z.int().meta({ column: "bigint" });
 const decimal = z.number().meta({ column: "decimal(18,6)" });
@@ -20,8 +22,13 @@ export const StreamLine = z.object({
   variant: text(256).optional(),
   quantity: decimal.meta({ column: "decimal(18,6)", description: "Signed units; negative lines are returns" }),
   unit_price: decimal.meta({ column: "decimal(18,6)", description: "In the order's currency, decimals kept" }),
-  total_minor: minor.meta({ column: "bigint", description: "quantity × unit_price in minor units, half away from zero" }),
-  occurred_at: instant.optional().meta({ column: "timestamp", description: "The line's own time where a file gives one" }),
+  total_minor: minor.meta({
+    column: "bigint",
+    description: "quantity × unit_price in minor units, half away from zero",
+  }),
+  occurred_at: instant
+    .optional()
+    .meta({ column: "timestamp", description: "The line's own time where a file gives one" }),
 });
 export type StreamLine = z.infer<typeof StreamLine>;
 
@@ -42,13 +49,20 @@ export const StreamEvent = z.object({
 
   order_id: text(256).optional(),
   order_rank: z.int().optional().meta({ column: "int", description: "Precedence of the channel: 2 HTTP, 1 file" }),
-  order_version: z.int().optional().meta({ column: "bigint", description: "Within a rank the highest version is the state" }),
+  order_version: z
+    .int()
+    .optional()
+    .meta({ column: "bigint", description: "Within a rank the highest version is the state" }),
   refund_id: text(256).optional(),
   full_refund: z.boolean().optional().meta({ description: "A refund without an amount: whatever the order was worth" }),
   currency: text(3).optional(),
-  total_minor: minor.optional().meta({ column: "bigint", description: "Order or refund value in minor units of `currency`" }),
+  total_minor: minor
+    .optional()
+    .meta({ column: "bigint", description: "Order or refund value in minor units of `currency`" }),
   reporting_currency: text(3).optional(),
-  reporting_minor: minor.optional().meta({ column: "bigint", description: "total_minor in the reporting currency at the order's dated rate" }),
+  reporting_minor: minor
+    .optional()
+    .meta({ column: "bigint", description: "total_minor in the reporting currency at the order's dated rate" }),
   coupon: text(256).optional(),
   discount_minor: minor.optional(),
   shipping_minor: minor.optional(),
@@ -76,11 +90,21 @@ export const StreamEvent = z.object({
   language: text(16).optional(),
   sentiment: text(16).optional().meta({ description: "A label the producer gave, never computed here" }),
   engagement: text(64).optional(),
-  reach: z.int().optional().meta({ column: "bigint", description: "Likes + shares + replies at the time of the event" }),
+  reach: z
+    .int()
+    .optional()
+    .meta({ column: "bigint", description: "Likes + shares + replies at the time of the event" }),
 
-  properties: z.string().optional().meta({ description: "JSON of the allow-listed properties of an event kind of the producer's own" }),
+  properties: z
+    .string()
+    .optional()
+    .meta({ description: "JSON of the allow-listed properties of an event kind of the producer's own" }),
   traits: z.string().optional().meta({ description: "JSON of the allow-listed, non-personal traits" }),
-  dropped_fields: z.int().nonnegative().optional().meta({ column: "int", description: "How many fields were left out as not allow-listed" }),
+  dropped_fields: z
+    .int()
+    .nonnegative()
+    .optional()
+    .meta({ column: "int", description: "How many fields were left out as not allow-listed" }),
 });
 /** A validated event. Absent fields are absent, never null. */
 export type StreamEvent = z.infer<typeof StreamEvent>;

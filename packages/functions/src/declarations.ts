@@ -82,14 +82,32 @@ export const functions: readonly FunctionDeclaration[] = [
     memoryMb: 1024,
     timeoutSeconds: 29,
   },
-  { handler: "collect/upload-content", needs: ["uploads:read", "uploads:write", "objects:write"], memoryMb: 512, timeoutSeconds: 900 },
+  {
+    handler: "collect/upload-content",
+    needs: ["uploads:read", "uploads:write", "objects:write"],
+    memoryMb: 512,
+    timeoutSeconds: 900,
+  },
   {
     handler: "collect/process-upload",
-    needs: ["log:append", "uploads:read", "uploads:write", "objects:read", "objects:write", "order-book:write", "jobs:process-upload"],
+    needs: [
+      "log:append",
+      "uploads:read",
+      "uploads:write",
+      "objects:read",
+      "objects:write",
+      "order-book:write",
+      "jobs:process-upload",
+    ],
     memoryMb: 1769,
     timeoutSeconds: 900,
   },
-  { handler: "score/fold-orders", needs: ["customers:read", "customers:write", "quarantine:put"], memoryMb: 1024, timeoutSeconds: 60 },
+  {
+    handler: "score/fold-orders",
+    needs: ["customers:read", "customers:write", "quarantine:put"],
+    memoryMb: 1024,
+    timeoutSeconds: 60,
+  },
   { handler: "land/transform-records", needs: ["quarantine:put"], memoryMb: 512, timeoutSeconds: 300 },
   { handler: "serve/customer", needs: ["customers:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
@@ -102,9 +120,12 @@ const segment = ["track", "identify", "page", "screen", "group", "alias", "batch
 const segmentBrowser = ["t", "i", "p", "s", "g", "a", "b", "m"];
 
 export const routes: readonly Route[] = [
-  ...[...segment, ...segmentBrowser].map(
-    (call): Route => ({ method: "POST", path: `/v1/${call}`, handler: "collect/events", auth: "write-key" }),
-  ),
+  ...[...segment, ...segmentBrowser].map((call): Route => ({
+    method: "POST",
+    path: `/v1/${call}`,
+    handler: "collect/events",
+    auth: "write-key",
+  })),
   { method: "POST", path: "/beacon/v1/batch", handler: "collect/events", auth: "write-key" },
   { method: "POST", path: "/api/s/{type}", handler: "collect/events", auth: "write-key" },
   { method: "POST", path: "/api/s/s2s/{type}", handler: "collect/events", auth: "write-key" },
@@ -115,7 +136,14 @@ export const routes: readonly Route[] = [
   { method: "POST", path: "/v1/uploads", handler: "collect/uploads", auth: "write-key" },
   { method: "GET", path: "/v1/uploads", handler: "collect/uploads", auth: "any-key" },
   { method: "GET", path: "/v1/uploads/{id}", handler: "collect/uploads", auth: "any-key" },
-  { method: "PUT", path: "/v1/uploads/{id}/content", handler: "collect/upload-content", auth: "upload-url", only: "embedded", bodyBytes: 5_000_000_000 },
+  {
+    method: "PUT",
+    path: "/v1/uploads/{id}/content",
+    handler: "collect/upload-content",
+    auth: "upload-url",
+    only: "embedded",
+    bodyBytes: 5_000_000_000,
+  },
   { method: "GET", path: "/v1/quarantine", handler: "serve/quarantine", auth: "read-key" },
   { method: "GET", path: "/v1/ledger", handler: "serve/ledger", auth: "read-key" },
   { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: "read-key" },

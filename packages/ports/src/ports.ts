@@ -69,7 +69,11 @@ export interface EventLog {
    * it can be lost; when it rejects the caller must not acknowledge, and may try again.
    * @throws TransientError
    */
-  append(part: ReceiptPart, events: readonly EncodedEvent[], quarantined: readonly QuarantinedItem[]): Promise<Appended>;
+  append(
+    part: ReceiptPart,
+    events: readonly EncodedEvent[],
+    quarantined: readonly QuarantinedItem[],
+  ): Promise<Appended>;
 }
 
 // ── ledger and quarantine, read side ───────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,117 @@
+/**
+ * The wrapping of every HTTP handler: a thin layer over an API Gateway v2 event, errors as problem details in one place.
+ */
+import middy from "@middy/core";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
+import { type ApiKey, type KeyRing, TransientError } from "@ebb/ports";
+import { limits } from "@ebb/core/limits";
+import { constants, gunzip } from "node:zlib";
+import type { Auth } from "../declarations.ts";
+import { logger } from "./logger.ts";
+import { Problem, problemResponse } from "./problem.ts";
+
+export type HttpEvent = APIGatewayProxyEventV2;
+export type HttpResult = APIGatewayProxyStructuredResultV2;
+export type HttpHandler = (event: HttpEvent, context: Context) => Promise<HttpResult>;
+
+/** `nosniff` and no caching are right for every answer of an API; pages set their own. */
+const securityHeaders = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
+
+/**
+ * Makes a handler of a function that answers or throws a `Problem`. A `TransientError` becomes 503 with Retry-After;
+ * anything else that is thrown is a fault of ours: logged with its cause, answered 500 without it.
+ */
+export const httpHandler = (respond: (event: HttpEvent) => Promise<HttpResult>): HttpHandler =>
+  middy<HttpEvent, HttpResult>()
+    .use({
+      after: (request) => {
+        if (request.response != null) request.response.headers = { ...securityHeaders, ...request.response.headers };
+      },
+      onError: (request) => {
+        const response = problemResponse(problemOf(request.error));
+        request.response = { ...response, headers: { ...securityHeaders, ...response.headers } };
+      },
+    })
+    .handler((event) => respond(event)) as unknown as HttpHandler;
+
+const problemOf = (error: unknown): Problem => {
+  if (error instanceof Problem) return error;
+  if (error instanceof TransientError) {
+    logger.warn("a store could not answer", error);
+    return new Problem("unavailable", "Nothing of this request was kept. Send it again.", {}, error);
+  }
+  logger.error("unhandled error", error instanceof Error ? error : new Error(String(error)));
+  return new Problem("internal", "The request was not completed. It may be sent again.", {}, error);
+};
+
+export const json = (statusCode: number, body: unknown, headers: Record<string, string> = {}): HttpResult => ({
+  statusCode,
+  headers: { "content-type": "application/json", ...headers },
+  body: JSON.stringify(body),
+});
+
+/** A header by its lower-case name. API Gateway v2 gives names in lower case already; the embedded home does the same. */
+export const header = (event: HttpEvent, name: string): string | undefined => event.headers[name];
+
+/** The key a client presents, wherever its SDK puts it: Basic user, Bearer, X-Write-Key, query. `undefined` if none. */
+export const presentedKey = (event: HttpEvent): string | undefined => {
+  const authorization = header(event, "authorization");
+  if (authorization !== undefined) {
+    const [scheme, value = ""] = authorization.split(" ", 2);
+    if (/^basic$/i.test(scheme ?? "")) {
+      const user = Buffer.from(value, "base64").toString("utf8").split(":", 1)[0];
+      if (user) return user;
+    }
+    if (/^bearer$/i.test(scheme ?? "") && value !== "") return value;
+  }
+  const query = event.queryStringParameters ?? {};
+  return header(event, "x-write-key") || query["writeKey"] || query["writekey"] || query["write_key"] || undefined;
+};
+
+/** The key for a route, or a problem: 401 without a valid one, 403 where its scope does not reach. */
+export const authorize = async (keys: KeyRing, presented: string | undefined, auth: Auth): Promise<ApiKey> => {
+  const key = presented === undefined ? undefined : await keys.find(presented);
+  if (key === undefined)
+    throw new Problem(
+      "unauthorized",
+      presented === undefined
+        ? "No key was sent. Send it as the Basic user name, as a Bearer token or in X-Write-Key."
+        : "The key is not known.",
+    );
+  const needed = auth === "write-key" ? "write" : auth === "read-key" ? "read" : undefined;
+  if (needed !== undefined && key.scope !== needed)
+    throw new Problem("forbidden", `This needs a ${needed} key; the key that was sent is a ${key.scope} key.`);
+  return key;
+};
+
+/** The body's bytes as they came, before any decompression. */
+export const rawBody = (event: HttpEvent): Buffer =>
+  Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8");
+
+/**
+ * The body with its content encoding undone, never more than `maxBytes` of it.
+ * @throws Problem `too_large`, `unsupported_media_type`, `bad_request` for broken gzip
+ */
+export const decodedBody = async (event: HttpEvent, maxBytes: number = limits.batchBytes): Promise<Buffer> => {
+  const raw = rawBody(event);
+  const encoding = (header(event, "content-encoding") ?? "identity").trim().toLowerCase();
+  if (encoding !== "identity" && encoding !== "gzip" && encoding !== "x-gzip")
+    throw new Problem(
+      "unsupported_media_type",
+      `Content encoding "${encoding.slice(0, 40)}" is not supported; use gzip or none.`,
+    );
+  if (raw.length > maxBytes) throw tooLarge(maxBytes);
+  if (encoding === "identity") return raw;
+  return await new Promise<Buffer>((resolve, reject) => {
+    gunzip(raw, { maxOutputLength: maxBytes, finishFlush: constants.Z_FINISH }, (error, result) => {
+      if (error === null) resolve(result);
+      else if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") reject(tooLarge(maxBytes));
+      else reject(new Problem("bad_request", "The body says that it is gzip, but it cannot be unpacked."));
+    });
+  });
+};
+
+const tooLarge = (maxBytes: number): Problem =>
+  new Problem("too_large", `At most ${maxBytes.toLocaleString("en")} bytes are taken here, unpacked.`, {
+    limit_bytes: maxBytes,
+  });
