@@ -1,0 +1,58 @@
+/**
+ * Runs a lane of tests with node:test. `npm test` runs the quick lane; `.ci/run` runs the others after it.
+ *
+ *   quick     *.test.ts that belong to no other lane: no emulator, no browser, under two minutes
+ *   slow      *.slow.test.ts: whole files, fifty kills, thousands of schedules
+ *   aws       *.aws.test.ts: the AWS adapters on emulators
+ *   browser   *.browser.test.ts: SDKs and pages in Chromium
+ *
+ * Usage: npm test [-- [--lane quick|slow|aws|browser|all] [part of a path …]]
+ */
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+const lanes = ["slow", "aws", "browser"];
+const { values, positionals } = parseArgs({
+  options: { lane: { type: "string", default: "quick" }, help: { type: "boolean", short: "h" } },
+  allowPositionals: true,
+});
+
+if (values.help || !["quick", "all", ...lanes].includes(values.lane)) {
+  console.error("Usage: npm test [-- [--lane quick|slow|aws|browser|all] [part of a path …]]");
+  process.exit(values.help ? 0 : 2);
+}
+
+const root = path.dirname(import.meta.dirname);
+const laneOf = (file: string): string => lanes.find((lane) => file.endsWith(`.${lane}.test.ts`)) ?? "quick";
+const files = globSync(["packages/*/src/**/*.test.ts", "test/**/*.test.ts"], { cwd: root })
+  .filter((file) => !file.includes("node_modules"))
+  .filter((file) => values.lane === "all" || laneOf(file) === values.lane)
+  .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
+  .sort();
+
+if (files.length === 0) {
+  console.error(
+    `No test file in lane ${values.lane}${positionals.length > 0 ? ` matches ${positionals.join(", ")}` : ""}.`,
+  );
+  process.exit(1);
+}
+console.log(`Lane ${values.lane}: ${files.length} test files on Node ${process.version}`);
+
+// Files of the slower lanes share engines and both cores: one after the other.
+const concurrency = values.lane === "quick" ? [] : ["--test-concurrency=1"];
+const run = spawnSync(
+  process.execPath,
+  ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=spec", ...concurrency, ...files],
+  {
+    cwd: root,
+    stdio: "inherit",
+    env: {
+      ...process.env,
+      POWERTOOLS_DEV: "false",
+      POWERTOOLS_LOG_LEVEL: process.env["POWERTOOLS_LOG_LEVEL"] ?? "SILENT",
+    },
+  },
+);
+process.exit(run.status ?? 1);
