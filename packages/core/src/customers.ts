@@ -116,26 +116,30 @@ export const foldCustomer = (
   if (changed.size === 0) return { outcome: "unchanged" };
 
   let next = customer;
-  let first = customer.firstOrderAtMs ?? Infinity;
-  let last = customer.lastOrderAtMs ?? -Infinity;
-  let extremeLost = false;
+  const oldFirst = customer.firstOrderAtMs ?? Infinity;
+  const oldLast = customer.lastOrderAtMs ?? -Infinity;
+  let first = Infinity;
+  let last = -Infinity;
+  let firstTaken = false;
+  let lastTaken = false;
   for (const [key, record] of changed) {
     const old = stored.get(key);
     if (old !== undefined) {
       const effect = effectOf(old);
       next = addEffect(next, effect, -1);
-      extremeLost ||= effect.counts && (effect.occurredAtMs <= first || effect.occurredAtMs >= last);
+      firstTaken ||= effect.counts && effect.occurredAtMs <= oldFirst;
+      lastTaken ||= effect.counts && effect.occurredAtMs >= oldLast;
     }
-    next = addEffect(next, effectOf(record), 1);
-  }
-  for (const record of changed.values()) {
     const effect = effectOf(record);
+    next = addEffect(next, effect, 1);
     if (!effect.counts) continue;
     first = Math.min(first, effect.occurredAtMs);
     last = Math.max(last, effect.occurredAtMs);
   }
-  // An extreme that was taken away is back when the changed orders alone span it again at the same instants.
-  extremeLost &&= !spans(changed.values(), customer.firstOrderAtMs, customer.lastOrderAtMs);
+  // An extreme that was taken away is known again only when a changed order reaches at least as far.
+  const extremeLost = (firstTaken && first > oldFirst) || (lastTaken && last < oldLast);
+  first = Math.min(first, oldFirst);
+  last = Math.max(last, oldLast);
 
   next = { ...next, version: customer.version + 1 };
   const orders = [...changed.values()];
@@ -149,17 +153,4 @@ export const foldCustomer = (
   for (const record of allOrders) all.set(record.key, record);
   for (const record of orders) all.set(record.key, record);
   return { outcome: "changed", customer: withExtremes(next, [...all.values()].map(effectOf)), orders };
-};
-
-/** Whether counted orders among `records` reach both the old first and the old last instant. */
-const spans = (records: Iterable<OrderRecord>, firstMs: number | undefined, lastMs: number | undefined): boolean => {
-  let first = false;
-  let last = false;
-  for (const record of records) {
-    const effect = effectOf(record);
-    if (!effect.counts) continue;
-    first ||= firstMs !== undefined && effect.occurredAtMs <= firstMs;
-    last ||= lastMs !== undefined && effect.occurredAtMs >= lastMs;
-  }
-  return first && last;
 };
