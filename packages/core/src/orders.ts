@@ -104,18 +104,26 @@ export interface OrderEffect {
   readonly occurredAtMs: number;
 }
 
-/** The effect of a record; a full refund gives back what explicit refunds have left. */
+/**
+ * The effect of a record. A full refund gives back what explicit refunds have left. A cancelled order is worth nothing
+ * and its refunds give back nothing more: cancelling after (or before) paying back leaves 0, not a debt.
+ */
 export const effectOf = (record: OrderRecord): OrderEffect => {
   const refunds = Object.values(record.refunds);
   const grossMinor = record.snapshot?.totalMinor ?? 0;
   const explicitMinor = refunds.reduce((sum, refund) => sum + refund.amountMinor, 0);
-  const refundMinor = refunds.some((refund) => refund.full) ? Math.max(explicitMinor, grossMinor) : explicitMinor;
+  const cancelled = record.snapshot?.cancelled ?? false;
+  const refundMinor = cancelled
+    ? 0
+    : refunds.some((refund) => refund.full)
+      ? Math.max(explicitMinor, grossMinor)
+      : explicitMinor;
   const occurredAtMs =
     record.snapshot?.occurredAtMs ?? refunds.reduce((min, refund) => Math.min(min, refund.occurredAtMs), Infinity);
   return {
     grossMinor,
     refundMinor,
-    counts: record.snapshot !== undefined && !record.snapshot.cancelled && grossMinor - refundMinor > 0,
+    counts: record.snapshot !== undefined && !cancelled && grossMinor - refundMinor > 0,
     occurredAtMs,
   };
 };
