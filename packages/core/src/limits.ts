@@ -11,6 +11,8 @@ export const limits = {
   recordBytes: 900_000,
   /** JSON deeper than this is refused before it is parsed. */
   jsonDepth: 64,
+  /** Orders that one write of a customer holds: a DynamoDB transaction takes 100 items, one of which is the aggregate. */
+  customerWriteOrders: 99,
   futureMs: 86_400_000,
   quarantineDays: 30,
   keptOriginalDays: 7,

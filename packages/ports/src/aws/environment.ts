@@ -6,13 +6,13 @@
  * | --------------------------- | --------------------------------------------------------------------------- | ----------------- |
  * | EBB_STREAM                  | Kinesis stream, name                                                        | log               |
  * | EBB_STREAM_BUCKETS          | buckets of customers on the stream, 1 to 1,024; 64 where absent             | log               |
- * | EBB_LEDGER_TABLE            | DynamoDB table: pk (S), sk (N); index `newest`: day (S), receivedAt (S)     | log, ledger       |
+ * | EBB_LEDGER_TABLE            | DynamoDB table: pk (S), sk (N); index `newest`: shard (S), at (S)           | log, ledger       |
  * | EBB_QUARANTINE_BUCKET       | S3 bucket: JSON Lines under `quarantine/`, to expire after 30 days          | log, quarantine   |
  * | EBB_CUSTOMER_TABLE          | DynamoDB table: pk (S), sk (S)                                              | customers         |
  * | EBB_PROFILE_TABLE           | DynamoDB table: pk (S); the only place of personal data                     | profiles          |
  * | EBB_ORDER_BOOK_TABLE        | DynamoDB table: pk (S)                                                      | orderBook         |
  * | EBB_ORDER_BOOK_BUCKET       | S3 bucket: large orders under `order-book/`, never to expire                | orderBook         |
- * | EBB_UPLOAD_TABLE            | DynamoDB table: pk (S); index `newest`: all (S), createdAt (S)              | uploads           |
+ * | EBB_UPLOAD_TABLE            | DynamoDB table: pk (S); index `newest`: shard (S), at (S)                   | uploads           |
  * | EBB_UPLOAD_BUCKET           | S3 bucket of uploaded files and spools, to expire after 7 days              | objects           |
  * | EBB_PROCESS_UPLOAD_FUNCTION | Lambda function, name or ARN                                                | jobs              |
  * | EBB_ATHENA_WORKGROUP        | Athena workgroup that sets the result location and the scan cap             | queries           |

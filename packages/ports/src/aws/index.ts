@@ -1,0 +1,119 @@
+/** The ports on AWS. What a function needs of its environment stands in `environment.ts`. */
+import { randomBytes } from "node:crypto";
+import { Pseudonymizer } from "@ebb/core/ids";
+import type { Ports } from "../ports.ts";
+import { Clients } from "./clients.ts";
+import { DynamoCustomerStore } from "./customer-store.ts";
+import type { ConfiguredPort } from "./environment.ts";
+import { parseEnvironment, settingsOf, variablesFor } from "./environment.ts";
+import { KinesisEventLog } from "./event-log.ts";
+import { LambdaJobQueue } from "./job-queue.ts";
+import { EnvironmentKeyRing } from "./key-ring.ts";
+import { DynamoLedger } from "./ledger.ts";
+import { PowertoolsMetrics } from "./metrics.ts";
+import { S3ObjectStore } from "./object-store.ts";
+import { DynamoOrderBook } from "./order-book.ts";
+import { DynamoProfileStore } from "./profile-store.ts";
+import { S3Quarantine } from "./quarantine.ts";
+import { AthenaQueryEngine } from "./query-engine.ts";
+import { DynamoUploadStore } from "./upload-store.ts";
+
+export { EnvironmentError, variablesOf } from "./environment.ts";
+
+/** API Gateway answers for the function after 30 s. */
+const QUERY_TIMEOUT_MS = 25_000;
+
+/** 48 bits of time and 80 of chance, in hex: ids made later sort later. */
+const newId: Ports["newId"] = (prefix) =>
+  `${prefix}_${Date.now().toString(16).padStart(12, "0")}${randomBytes(10).toString("hex")}`;
+
+/** Builds a value on first use and keeps it. */
+const lazy = <Value>(build: () => Value): (() => Value) => {
+  let built: { readonly value: Value } | undefined;
+  return () => (built ??= { value: build() }).value;
+};
+
+/**
+ * All ports, each built on first use from the variables it needs.
+ * @throws EnvironmentError now for malformed variables, on first use of a port for missing ones
+ */
+export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Ports => {
+  const environment = parseEnvironment(env);
+  const of = <Port extends ConfiguredPort>(port: Port) => variablesFor(environment, port);
+  const now = Date.now;
+
+  const ledger = lazy(() => new DynamoLedger(clients.dynamo, of("ledger").EBB_LEDGER_TABLE));
+  const quarantine = lazy(() => new S3Quarantine(clients.s3, of("quarantine").EBB_QUARANTINE_BUCKET));
+  const log = lazy(
+    () =>
+      new KinesisEventLog(
+        clients.kinesis,
+        { stream: of("log").EBB_STREAM, buckets: environment.EBB_STREAM_BUCKETS },
+        { ledger: ledger(), quarantine: quarantine() },
+      ),
+  );
+  const customers = lazy(() => new DynamoCustomerStore(clients.dynamo, of("customers").EBB_CUSTOMER_TABLE));
+  const profiles = lazy(() => new DynamoProfileStore(clients.dynamo, of("profiles").EBB_PROFILE_TABLE));
+  const orderBook = lazy(() => {
+    const { EBB_ORDER_BOOK_TABLE: table, EBB_ORDER_BOOK_BUCKET: bucket } = of("orderBook");
+    return new DynamoOrderBook({ dynamo: clients.dynamo, s3: clients.s3 }, { table, bucket });
+  });
+  const uploads = lazy(() => new DynamoUploadStore(clients.dynamo, of("uploads").EBB_UPLOAD_TABLE));
+  const objects = lazy(() => new S3ObjectStore(clients.s3, of("objects").EBB_UPLOAD_BUCKET, now));
+  const jobs = lazy(() => new LambdaJobQueue(clients.lambda, of("jobs").EBB_PROCESS_UPLOAD_FUNCTION));
+  const queries = lazy(() => {
+    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database } = of("queries");
+    return new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: QUERY_TIMEOUT_MS, now });
+  });
+  const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
+  const keys = lazy(() => new EnvironmentKeyRing(of("keys").EBB_KEYS));
+  const settings = lazy(() => settingsOf(environment));
+  const metrics = lazy(() => new PowertoolsMetrics(environment.EBB_METRICS_NAMESPACE));
+
+  return {
+    now,
+    newId,
+    get log() {
+      return log();
+    },
+    get ledger() {
+      return ledger();
+    },
+    get quarantine() {
+      return quarantine();
+    },
+    get customers() {
+      return customers();
+    },
+    get profiles() {
+      return profiles();
+    },
+    get orderBook() {
+      return orderBook();
+    },
+    get uploads() {
+      return uploads();
+    },
+    get objects() {
+      return objects();
+    },
+    get jobs() {
+      return jobs();
+    },
+    get queries() {
+      return queries();
+    },
+    get pseudonyms() {
+      return pseudonyms();
+    },
+    get keys() {
+      return keys();
+    },
+    get settings() {
+      return settings();
+    },
+    get metrics() {
+      return metrics();
+    },
+  };
+};

@@ -1,0 +1,28 @@
+/** Jobs as asynchronous invocations: Lambda queues the event, tries again and ends in the function's failure destination. */
+import type { LambdaClient } from "@aws-sdk/client-lambda";
+import { InvokeCommand } from "@aws-sdk/client-lambda";
+import type { ReceiptId } from "@ebb/core/ids";
+import type { JobQueue } from "../ports.ts";
+import { calling } from "./errors.ts";
+
+export class LambdaJobQueue implements JobQueue {
+  readonly #client: LambdaClient;
+  readonly #functionName: string;
+
+  constructor(client: LambdaClient, functionName: string) {
+    this.#client = client;
+    this.#functionName = functionName;
+  }
+
+  async processUpload(uploadId: ReceiptId): Promise<void> {
+    await calling("asking for an upload to be processed", () =>
+      this.#client.send(
+        new InvokeCommand({
+          FunctionName: this.#functionName,
+          InvocationType: "Event",
+          Payload: Buffer.from(JSON.stringify({ uploadId })),
+        }),
+      ),
+    );
+  }
+}
