@@ -1,0 +1,214 @@
+/** A row of an order file as the domain sees it: the order it belongs to, its canonical text, its line. */
+import type { Pseudonymizer } from "../ids.ts";
+import type { RateTable } from "../money.ts";
+import { currencyDigits, lineMinor, rateAt, toMinor } from "../money.ts";
+import type { Refusal } from "../reasons.ts";
+import type { StreamLine } from "../stream-event.ts";
+import type { ColumnIndexes } from "./header.ts";
+import type { ColumnRole, Layout } from "./layouts.ts";
+import type { DateForms } from "./values.ts";
+import { LARGEST, parseId, parseNumber, parseTime } from "./values.ts";
+
+/** Everything but the row itself that decides how a row is read. The same for every run over one upload. */
+export interface RowContext {
+  readonly source: string;
+  readonly layout: Layout;
+  readonly columns: ColumnIndexes;
+  readonly pseudonyms: Pseudonymizer;
+  readonly rates: RateTable;
+  readonly decimalComma: boolean;
+  readonly dates: DateForms;
+  /** Where the file has no currency column. */
+  readonly currency: string;
+  /** Rows after this instant are from the future. Epoch milliseconds. */
+  readonly latestMs: number;
+}
+
+export interface OrderRow {
+  readonly orderId: string;
+  /** "" for a row without a customer. */
+  readonly customerKey: string;
+  /** The normalised values, joined: equal rows have equal texts, however the file wrote them. Holds no personal value. */
+  readonly canonical: string;
+  readonly occurredAtMs: number;
+  readonly currency: string;
+  readonly country: string | undefined;
+  readonly coupon: string | undefined;
+  /** Of a line file. */
+  readonly line: StreamLine | undefined;
+  /** Of a file whose rows state whole orders. */
+  readonly statedMinor: number | undefined;
+}
+
+export const SEPARATOR = "\u001f";
+
+const LONGEST: Partial<Record<ColumnRole, number>> = {
+  order_id: 256,
+  product_id: 256,
+  sku: 256,
+  name: 1024,
+  category: 512,
+  category_id: 512,
+  brand: 256,
+  variant: 256,
+  country: 64,
+  coupon: 256,
+  session_id: 128,
+  post_id: 256,
+  sentiment: 16,
+};
+
+/** Reads fields of rows by role, and remembers what the last row had: neighbours share dates, customers and countries. */
+export class FieldReader {
+  readonly context: RowContext;
+  #lastTime = "";
+  #lastTimeMs: number | undefined;
+  #lastCustomer = "";
+  #lastCustomerKey = "";
+  readonly #rated = new Set<string>();
+
+  constructor(context: RowContext) {
+    this.context = context;
+  }
+
+  raw(fields: readonly string[], role: ColumnRole): string {
+    const index = this.context.columns[role];
+    return index === undefined ? "" : (fields[index] ?? "");
+  }
+
+  /** A short text, trimmed; `undefined` where it is empty. */
+  text(fields: readonly string[], role: ColumnRole): string | undefined | Refusal {
+    const value = this.raw(fields, role).trim();
+    if (value === "") return undefined;
+    const longest = LONGEST[role];
+    return longest !== undefined && value.length > longest
+      ? invalid(role, `has ${value.length} characters; at most ${longest} are kept`)
+      : value;
+  }
+
+  number(fields: readonly string[], role: ColumnRole): number | Refusal {
+    const value = this.raw(fields, role);
+    const number = parseNumber(value, this.context.decimalComma);
+    if (number === undefined)
+      return value.trim() === "" ? missing(role) : invalid(role, "is not a number with the expected decimal sign");
+    return Math.abs(number) >= LARGEST
+      ? { code: "amount_out_of_range", field: role, message: `${role} is beyond ${LARGEST.toExponential()}.` }
+      : number;
+  }
+
+  time(fields: readonly string[]): number | Refusal {
+    const text = this.raw(fields, "occurred_at");
+    if (text !== this.#lastTime || this.#lastTimeMs === undefined) {
+      this.#lastTime = text;
+      this.#lastTimeMs = parseTime(text.trim(), this.context.dates);
+    }
+    const ms = this.#lastTimeMs;
+    if (ms === undefined)
+      return text.trim() === ""
+        ? missing("occurred_at")
+        : {
+            code: "invalid_time",
+            field: "occurred_at",
+            message:
+              "The time is not a date that this layout knows. ISO 8601 always works; for 1/2/2010 set date_format to mdy or dmy.",
+          };
+    return ms > this.context.latestMs
+      ? { code: "future_time", field: "occurred_at", message: "The time is more than a day in the future." }
+      : ms;
+  }
+
+  /** "" where the row names no customer. */
+  customer(fields: readonly string[]): string {
+    const text = this.raw(fields, "customer_id");
+    if (text === this.#lastCustomer) return this.#lastCustomerKey;
+    const id = parseId(text);
+    this.#lastCustomer = text;
+    return (this.#lastCustomerKey = id === undefined ? "" : this.context.pseudonyms.customer(id));
+  }
+
+  /** The currency of a row, with a rate to the reporting currency at its time. */
+  currency(fields: readonly string[], atMs: number): string | { refusal: Refusal } {
+    const code = this.raw(fields, "currency").trim().toUpperCase() || this.context.currency;
+    if (code === this.context.rates.reportingCurrency) return code;
+    const day = `${code}${Math.floor(atMs / 86_400_000)}`;
+    if (this.#rated.has(day)) return code;
+    if (currencyDigits(code) === undefined)
+      return { refusal: { code: "unknown_currency", field: "currency", message: "The currency is not in ISO 4217." } };
+    if (rateAt(this.context.rates, code, atMs) === undefined)
+      return {
+        refusal: {
+          code: "no_exchange_rate",
+          field: "currency",
+          message: `There is no rate from ${code} to ${this.context.rates.reportingCurrency} at the time of this row.`,
+        },
+      };
+    if (this.#rated.size > 20_000) this.#rated.clear();
+    this.#rated.add(day);
+    return code;
+  }
+}
+
+export const isRefusal = (value: unknown): value is Refusal =>
+  typeof value === "object" && value !== null && "code" in value;
+
+export const missing = (role: ColumnRole): Refusal => ({
+  code: "missing_field",
+  field: role,
+  message: `${role} is empty.`,
+});
+
+export const invalid = (role: ColumnRole, what: string): Refusal => ({
+  code: "invalid_field",
+  field: role,
+  message: `${role} ${what}.`,
+});
+
+const optional = ["product_id", "sku", "name", "category", "brand", "variant"] as const;
+
+/** A row of the shapes `order_lines` and `orders`. The first fault decides: the row is refused whole. */
+export const readOrderRow = (reader: FieldReader, fields: readonly string[]): OrderRow | Refusal => {
+  const { layout } = reader.context;
+  const orderId = parseId(reader.raw(fields, "order_id"));
+  if (orderId === undefined) return missing("order_id");
+  if (orderId.length > LONGEST.order_id!) return invalid("order_id", "is longer than 256 characters");
+  const occurredAtMs = reader.time(fields);
+  if (typeof occurredAtMs !== "number") return occurredAtMs;
+  const country = reader.text(fields, "country");
+  if (isRefusal(country)) return country;
+  const coupon = reader.text(fields, "coupon");
+  if (isRefusal(coupon)) return coupon;
+  const currency = reader.currency(fields, occurredAtMs);
+  if (typeof currency !== "string") return currency.refusal;
+  const digits = currencyDigits(currency) ?? 2;
+  const customerKey = reader.customer(fields);
+  const head = { orderId, customerKey, occurredAtMs, currency, country, coupon };
+  // A currency that an option gave is not part of the row: the same file with another option is the same rows.
+  const ownCurrency = reader.raw(fields, "currency") === "" ? "" : currency;
+  const shared = `${customerKey}${SEPARATOR}${occurredAtMs}${SEPARATOR}${country ?? ""}${SEPARATOR}${ownCurrency}${SEPARATOR}${coupon ?? ""}`;
+
+  if (layout.shape === "orders") {
+    const total = reader.number(fields, "total");
+    if (typeof total !== "number") return total;
+    const statedMinor = toMinor(total, digits);
+    if (statedMinor === undefined) return invalid("total", "is not an amount");
+    return { ...head, canonical: `${shared}${SEPARATOR}${total}`, line: undefined, statedMinor };
+  }
+  const quantity = reader.number(fields, "quantity");
+  if (typeof quantity !== "number") return quantity;
+  const unitPrice = reader.number(fields, "unit_price");
+  if (typeof unitPrice !== "number") return unitPrice;
+  const totalMinor = lineMinor(quantity, unitPrice, digits);
+  if (totalMinor === undefined)
+    return { code: "amount_out_of_range", field: "quantity", message: "quantity × unit_price is beyond 2^53." };
+  const line: StreamLine = { quantity, unit_price: unitPrice, total_minor: totalMinor };
+  let canonical = `${shared}${SEPARATOR}${quantity}${SEPARATOR}${unitPrice}`;
+  for (const role of optional) {
+    const value = reader.text(fields, role);
+    if (value === undefined) canonical += SEPARATOR;
+    else if (typeof value === "string") {
+      line[role] = value;
+      canonical += SEPARATOR + value;
+    } else return value;
+  }
+  return { ...head, canonical, line, statedMinor: undefined };
+};
