@@ -1,0 +1,97 @@
+/** What a home keeps in its folder besides the stores and their settings: its first keys, and how to reach it. */
+import { existsSync, rmSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { currencyDigits } from "@ebb/core/money";
+import type { Settings } from "@ebb/ports";
+import { openSettings } from "@ebb/ports/embedded/configuration";
+import type { EmbeddedKeyRing } from "@ebb/ports/embedded/key-ring";
+import { readJsonFile, writePrivateJson } from "@ebb/ports/embedded/private-file";
+
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+export interface SettingsOptions {
+  /** Reporting currency, ISO 4217. Fixed at the first start. */
+  readonly currency?: string | undefined;
+  readonly rates?: Settings["rates"]["rates"] | undefined;
+  readonly corsOrigins?: readonly string[] | undefined;
+  readonly hookSecrets?: Settings["hookSecrets"] | undefined;
+  readonly allowedProperties?: readonly string[] | undefined;
+  readonly allowedTraits?: readonly string[] | undefined;
+}
+
+/**
+ * `settings.json` of the folder, made at the first start; what else is given here goes over it for this run.
+ * @throws SettingsError for a currency other than the folder's, or a file that is not valid
+ */
+export const settingsOf = (folder: string, options: SettingsOptions): Settings => {
+  const file = path.join(folder, "settings.json");
+  if (options.currency !== undefined && currencyDigits(options.currency) === undefined)
+    throw new SettingsError(`"${options.currency}" is not an ISO 4217 currency.`);
+  if (!existsSync(file)) writePrivateJson(file, { reportingCurrency: options.currency ?? "USD" });
+  let settings: Settings;
+  try {
+    settings = openSettings(folder);
+  } catch (error) {
+    throw new SettingsError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  const { reportingCurrency, rates } = settings.rates;
+  if (options.currency !== undefined && options.currency !== reportingCurrency)
+    throw new SettingsError(
+      `${folder} reports in ${reportingCurrency}: its amounts are stored in it. Use another folder for ${options.currency}.`,
+    );
+  return {
+    rates: { reportingCurrency, rates: options.rates ?? rates },
+    corsOrigins: options.corsOrigins ?? settings.corsOrigins,
+    hookSecrets: options.hookSecrets ?? settings.hookSecrets,
+    allowedProperties: options.allowedProperties ?? settings.allowedProperties,
+    allowedTraits: options.allowedTraits ?? settings.allowedTraits,
+  };
+};
+
+const FirstKeys = z.object({ writeKey: z.string(), readKey: z.string() });
+/** The keys made at the first start, in the clear, so that later starts can print commands that work. */
+export type FirstKeys = z.infer<typeof FirstKeys>;
+
+const firstKeysFile = (folder: string): string => path.join(folder, "first-keys.json");
+
+/** The source of events that are sent with the first write key. */
+const FIRST_SOURCE = "shop";
+
+/** Reads the first keys, making them where there are none. */
+export const firstKeys = (folder: string, keys: EmbeddedKeyRing): FirstKeys => {
+  const stored = FirstKeys.safeParse(readJsonFile(firstKeysFile(folder)));
+  if (stored.success) return stored.data;
+  const made = { writeKey: keys.create("write", FIRST_SOURCE), readKey: keys.create("read", FIRST_SOURCE) };
+  writePrivateJson(firstKeysFile(folder), made);
+  return made;
+};
+
+export const readFirstKeys = (folder: string): FirstKeys | undefined => {
+  const stored = FirstKeys.safeParse(readJsonFile(firstKeysFile(folder)));
+  return stored.success ? stored.data : undefined;
+};
+
+const RunningHome = z.object({
+  pid: z.int().positive(),
+  port: z.int().positive(),
+  url: z.url(),
+  /** Lets the other commands of this machine's user talk to the home. */
+  controlToken: z.string(),
+  startedAt: z.string(),
+});
+export type RunningHome = z.infer<typeof RunningHome>;
+
+const runningFile = (folder: string): string => path.join(folder, "home.json");
+
+export const writeRunning = (folder: string, running: RunningHome): void =>
+  writePrivateJson(runningFile(folder), running);
+export const removeRunning = (folder: string): void => rmSync(runningFile(folder), { force: true });
+
+/** How to reach the home that has the folder open; after a crash the file may be out of date. */
+export const readRunning = (folder: string): RunningHome | undefined => {
+  const parsed = RunningHome.safeParse(readJsonFile(runningFile(folder)));
+  return parsed.success ? parsed.data : undefined;
+};

@@ -1,0 +1,176 @@
+/**
+ * The embedded home: the program on one machine. This thread takes requests and owns the log; the stages behind it
+ * have a thread each, so that a heavy query of the lake never delays an answer.
+ */
+import { randomBytes } from "node:crypto";
+import { chmodSync } from "node:fs";
+import path from "node:path";
+import { defaultCutPoints } from "@ebb/core/rfm";
+import { routes } from "@ebb/functions/declarations";
+import { logger } from "@ebb/functions/runtime/logger";
+import {
+  EmbeddedKeyRing,
+  EmbeddedMetrics,
+  type Counter,
+  embeddedJobQueue,
+  eventLogServer,
+  openFront,
+  openSecrets,
+  uploadUrlIsValid,
+} from "@ebb/ports/embedded";
+import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
+import { control } from "./control.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { loadHandlers } from "./handlers.ts";
+import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
+import { commonPorts } from "./home-ports.ts";
+import { HttpServer } from "./http-server.ts";
+import { Progress } from "./progress.ts";
+import { Stages } from "./stages.ts";
+
+export interface HomeOptions extends SettingsOptions {
+  /** Everything the home keeps lies here; made when it does not exist. */
+  readonly folder: string;
+  /** 0 takes any free port. */
+  readonly port?: number;
+  readonly host?: string;
+  /** How long the log keeps what every stage has read. */
+  readonly retentionDays?: number;
+}
+
+export interface Home {
+  readonly url: string;
+  readonly writeKey: string;
+  readonly readKey: string;
+  readonly controlToken: string;
+  /** Resolves when every stage has caught up with the log and no upload is waiting or under way. */
+  settled(): Promise<void>;
+  /** Everything on the log becomes visible to SQL. */
+  flushLake(): Promise<void>;
+  status(): HomeStatus;
+  /** Takes no more requests, finishes those under way, and leaves everything durable. */
+  close(): Promise<void>;
+}
+
+export interface HomeStatus {
+  readonly url: string;
+  readonly head: number;
+  readonly events: number;
+  readonly scored: number;
+  readonly landed: number;
+  readonly uploads: number;
+  readonly workers: Readonly<Record<string, { readonly state: string; readonly crashes: number }>>;
+  readonly counts: readonly Counter[];
+}
+
+const REQUEST_GRACE_MS = 10_000;
+
+/** @throws FolderInUse, FolderNotWritable, SettingsError, or the system's error when it cannot listen (EADDRINUSE) */
+export const startHome = async (options: HomeOptions): Promise<Home> => {
+  const folder = path.resolve(options.folder);
+  const unlock = lockFolder(folder);
+  const undo: (() => void | Promise<void>)[] = [unlock];
+  try {
+    chmodSync(folder, 0o700);
+    return await open(folder, options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+};
+
+/** @param undo gets a step for everything opened; run in reverse order they close the home */
+const open = async (folder: string, options: HomeOptions, undo: (() => void | Promise<void>)[]): Promise<Home> => {
+  const settings = settingsOf(folder, options);
+  const secrets = openSecrets(folder);
+  const keys = new EmbeddedKeyRing(folder);
+  const first = firstKeys(folder, keys);
+  const controlToken = randomBytes(24).toString("hex");
+  const counters = new EmbeddedMetrics();
+  const progress = new Progress();
+
+  // Listening comes first: a port that is taken is said before anything is opened. Requests wait until `open`.
+  const host = options.host ?? "127.0.0.1";
+  const server = new HttpServer(settings.corsOrigins);
+  undo.push(() => server.close(REQUEST_GRACE_MS));
+  const { port } = await server.listen(options.port ?? 0, host);
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+  const stores = await openFront(folder, { objects: { baseUrl: () => url, uploadUrlSecret: secrets.uploadUrlSecret } });
+  undo.push(() => stores.close());
+  const { log } = stores;
+  await publishFirstCutPoints(folder);
+  progress.set("head", log.head().seq);
+  log.onAppend((head) => progress.set("head", head.seq));
+  const logServer = eventLogServer(log);
+  undo.push(() => logServer.close());
+  const stages = new Stages({
+    data: { folder, secrets, settings, progress: progress.shared },
+    log,
+    logServer,
+    progress,
+    counters,
+    retentionMs: (options.retentionDays ?? 7) * 86_400_000,
+  });
+  undo.push(() => stages.close());
+
+  const handlers = await loadHandlers(routes, {
+    ...commonPorts({ secrets, settings }, counters),
+    ...stores,
+    keys,
+    jobs: embeddedJobQueue((uploadId) => stages.processUpload(uploadId)),
+  });
+  const status = (): HomeStatus => ({
+    url,
+    head: log.head().seq,
+    events: log.head().events,
+    scored: progress.get("score"),
+    landed: progress.get("land"),
+    uploads: stages.activeUploads,
+    workers: stages.status(),
+    counts: counters.snapshot(),
+  });
+  server.open({
+    routes,
+    handlers,
+    uploadUrlIsValid: (target, query) => uploadUrlIsValid(secrets.uploadUrlSecret, target, query, Date.now()),
+    now: Date.now,
+    overloaded: () => stages.overloaded(),
+    control: control(controlToken, {
+      flush: () => stages.flushLake(),
+      settle: () => stages.settled(),
+      status,
+    }),
+  });
+  await stages.ready();
+  writeRunning(folder, { pid: process.pid, port, url, controlToken, startedAt: new Date().toISOString() });
+  undo.push(() => removeRunning(folder));
+
+  let closed: Promise<void> | undefined;
+  return {
+    url,
+    ...first,
+    controlToken,
+    settled: () => stages.settled(),
+    flushLake: () => stages.flushLake(),
+    status,
+    close: () =>
+      (closed ??= (async () => {
+        // Requests first, so that what they append is still scored and landed; then the threads; the log last.
+        await server.close(REQUEST_GRACE_MS);
+        for (const step of undo.reverse()) await step();
+      })()),
+  };
+};
+
+/** The first start publishes cut points, so that scores exist before the model stage has computed any. */
+const publishFirstCutPoints = async (folder: string): Promise<void> => {
+  const store = new EmbeddedCustomerStore(folder);
+  try {
+    if ((await store.cutPoints()) !== undefined) return;
+    await store.publishCutPoints(defaultCutPoints(Date.now()));
+    logger.info("default cut points published");
+  } finally {
+    store.close();
+  }
+};

@@ -1,0 +1,260 @@
+/**
+ * The front door on one machine: reads a request within its limit, hands it to the handler of its route as the event
+ * that API Gateway would make of it, and writes the answer.
+ */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Context } from "aws-lambda";
+import type { Route } from "@ebb/functions/declarations";
+import { functions } from "@ebb/functions/declarations";
+import type { HttpEvent, HttpHandler, HttpResult } from "@ebb/functions/runtime/http";
+import { logger } from "@ebb/functions/runtime/logger";
+import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
+import { limits } from "@ebb/core/limits";
+import { corsHeaders, preflightHeaders } from "./cors.ts";
+import { contextOf, eventOf, splitUrl, writeResult } from "./http-event.ts";
+import { type Match, Router } from "./router.ts";
+
+/** For routes that only this home serves: the body is streamed, so that a file of gigabytes needs no memory. */
+export type StreamingHandler = (
+  event: HttpEvent,
+  body: AsyncIterable<Uint8Array>,
+  context: Context,
+) => Promise<HttpResult>;
+export type RouteHandler =
+  | { readonly kind: "whole"; readonly handle: HttpHandler }
+  | { readonly kind: "streaming"; readonly handle: StreamingHandler };
+
+/** Answers addresses outside the table of routes; `undefined` leaves the request to it. */
+export type Control = (
+  method: string,
+  path: string,
+  headers: IncomingMessage["headers"],
+) => Promise<HttpResult> | undefined;
+
+export interface FrontDoor {
+  readonly routes: readonly Route[];
+  /** By handler name. */
+  readonly handlers: ReadonlyMap<string, RouteHandler>;
+  readonly now: () => number;
+  /** A sentence when nothing more should be taken in just now; `undefined` when all is well. */
+  readonly overloaded: () => string | undefined;
+  readonly control: Control;
+  /** Whether an address of the `upload-url` routes was signed here and is still valid. */
+  readonly uploadUrlIsValid: (path: string, query: Readonly<Record<string, string | undefined>>) => boolean;
+}
+
+/** Bodies in hand beyond this are refused with 503: memory stays bounded whatever arrives. */
+const IN_FLIGHT_BYTES = 100_000_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+const BODY_IDLE_MS = 60_000;
+/** A refused body is read on and thrown away up to here, so that the client can finish sending and read the answer. */
+const DISCARD_BYTES = 64_000_000;
+const DISCARD_MS = 10_000;
+
+const timeoutMsByHandler = new Map(functions.map(({ handler, timeoutSeconds }) => [handler, timeoutSeconds * 1000]));
+
+interface OpenDoor extends FrontDoor {
+  readonly router: Router;
+}
+
+export class HttpServer {
+  readonly #corsOrigins: readonly string[];
+  readonly #server: Server;
+  readonly #opened = Promise.withResolvers<OpenDoor>();
+  readonly #sockets = new Set<Socket>();
+  #inFlight = 0;
+  #idle: (() => void) | undefined;
+  #inFlightBytes = 0;
+  #closing = false;
+
+  constructor(corsOrigins: readonly string[]) {
+    this.#corsOrigins = corsOrigins;
+    this.#server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: 65_000 });
+    const take = (request: IncomingMessage, response: ServerResponse, mayContinue: boolean): void => {
+      this.#inFlight++;
+      response.on("close", () => {
+        if (--this.#inFlight === 0) this.#idle?.();
+      });
+      this.#serve(request, response, mayContinue).catch((error: unknown) => {
+        if (request.destroyed && !response.headersSent) return void response.destroy();
+        logger.error("the front door failed", error instanceof Error ? error : new Error(String(error)));
+        if (response.headersSent) response.destroy();
+        else
+          this.#problem(
+            request,
+            response,
+            new Problem("internal", "The request was not completed. It may be sent again."),
+          );
+      });
+    };
+    this.#server.on("request", (request, response) => take(request, response, false));
+    this.#server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) =>
+      take(request, response, true),
+    );
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** From here on requests are answered; those that came before wait. */
+  open(door: FrontDoor): void {
+    this.#opened.resolve({ ...door, router: new Router(door.routes) });
+  }
+
+  /** @throws the system's error, e.g. EADDRINUSE */
+  async listen(port: number, host: string): Promise<AddressInfo> {
+    this.#server.listen(port, host);
+    await once(this.#server, "listening");
+    return this.#server.address() as AddressInfo;
+  }
+
+  /** Takes no new request, waits for those that are under way at most `graceMs`, then cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeIdleConnections();
+    if (this.#inFlight > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([
+        new Promise<void>((resolve) => (this.#idle = resolve)),
+        new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs))),
+      ]);
+      clearTimeout(timer);
+    }
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse, mayContinue: boolean): Promise<void> {
+    if (this.#closing) response.setHeader("connection", "close");
+    const method = request.method ?? "GET";
+    const { path, query } = splitUrl(request.url ?? "/");
+    const cors = corsHeaders(this.#corsOrigins, request.headers.origin);
+    const door = await this.#opened.promise;
+
+    const control = door.control(method, path, request.headers);
+    if (control !== undefined) return writeResult(response, await control, {});
+
+    if (method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined)
+      return this.#preflight(request, response, door.router, path);
+
+    let match: Match;
+    try {
+      const found = door.router.find(method, path);
+      if (found === undefined)
+        throw new Problem("not_found", `There is nothing at ${path.slice(0, 200)}. See /v1/docs.`);
+      if ("allow" in found) {
+        response.setHeader("allow", found.allow.join(", "));
+        throw new Problem("method_not_allowed", `${path.slice(0, 200)} takes ${found.allow.join(" and ")}.`);
+      }
+      match = found;
+      const overload = method === "GET" ? undefined : (this.#fullHands() ?? door.overloaded());
+      if (overload !== undefined) throw new Problem("unavailable", overload);
+    } catch (error) {
+      if (error instanceof URIError)
+        return this.#problem(
+          request,
+          response,
+          new Problem("bad_request", "The address is not valid percent-encoding."),
+        );
+      if (error instanceof Problem) return this.#problem(request, response, error);
+      throw error;
+    }
+
+    const handler = door.handlers.get(match.route.handler);
+    if (handler === undefined) throw new Error(`no handler ${match.route.handler}`);
+    const maxBytes = match.route.bodyBytes ?? limits.directUploadBytes;
+    const tooLarge = new Problem("too_large", `At most ${maxBytes.toLocaleString("en")} bytes are taken here.`, {
+      limit_bytes: maxBytes,
+    });
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return this.#problem(request, response, tooLarge);
+    if (mayContinue) response.writeContinue();
+
+    const nowMs = door.now();
+    const requestId = randomUUID();
+    const deadlineMs = nowMs + (timeoutMsByHandler.get(match.route.handler) ?? 29_000);
+    const context = contextOf(match.route.handler, requestId, () => deadlineMs - door.now());
+    if (
+      match.route.auth === "upload-url" &&
+      !door.uploadUrlIsValid(path, Object.fromEntries(new URLSearchParams(query)))
+    )
+      return this.#problem(
+        request,
+        response,
+        new Problem("forbidden", "The upload address is not valid, or no longer."),
+      );
+    if (handler.kind === "streaming") {
+      request.setTimeout(BODY_IDLE_MS, () => request.destroy());
+      const result = await handler.handle(eventOf(request, match, requestId, nowMs), request, context);
+      discard(request);
+      return writeResult(response, result, cors);
+    }
+    const body = method === "GET" ? Buffer.alloc(0) : await this.#readBody(request, response, maxBytes);
+    if (body === undefined) return this.#problem(request, response, tooLarge);
+    writeResult(response, await handler.handle(eventOf(request, match, requestId, nowMs, body), context), cors);
+  }
+
+  #fullHands(): string | undefined {
+    return this.#inFlightBytes > IN_FLIGHT_BYTES ? "Too many requests are under way. Send it again." : undefined;
+  }
+
+  /** The whole body, or `undefined` as soon as it is larger than `maxBytes`. It counts as in hand until answered. */
+  #readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer | undefined> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      const onData = (chunk: Buffer): void => {
+        size += chunk.length;
+        this.#inFlightBytes += chunk.length;
+        if (size > maxBytes) {
+          request.off("data", onData);
+          chunks.length = 0;
+          resolve(undefined);
+        } else chunks.push(chunk);
+      };
+      response.on("close", () => (this.#inFlightBytes -= size));
+      request.on("data", onData);
+      request.on("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)));
+      request.on("error", reject);
+      request.setTimeout(BODY_IDLE_MS, () => request.destroy(new Error("the body stopped arriving")));
+    });
+  }
+
+  #preflight(request: IncomingMessage, response: ServerResponse, router: Router, path: string): void {
+    const methods = ["GET", "POST", "PUT"].filter((method) => {
+      try {
+        const found = router.find(method, path);
+        return found !== undefined && "route" in found;
+      } catch {
+        return false; // a path that is no valid percent-encoding has no methods
+      }
+    });
+    response.writeHead(204, preflightHeaders(this.#corsOrigins, request.headers, methods)).end();
+  }
+
+  /** Answers a problem without having read the body. */
+  #problem(request: IncomingMessage, response: ServerResponse, problem: Problem): void {
+    discard(request);
+    writeResult(response, problemResponse(problem), corsHeaders(this.#corsOrigins, request.headers.origin));
+  }
+}
+
+/** Reads what is left of a request without keeping it, within bounds; a client that goes on beyond them is cut off. */
+const discard = (request: IncomingMessage): void => {
+  if (request.complete || request.destroyed) return;
+  const { socket } = request;
+  const end = socket.bytesRead + DISCARD_BYTES;
+  const startedMs = Date.now();
+  const watch = setInterval(() => {
+    const over = socket.bytesRead > end || Date.now() - startedMs > DISCARD_MS;
+    if (!request.complete && !socket.destroyed && !over) return;
+    clearInterval(watch);
+    if (!request.complete) socket.destroy();
+  }, 100);
+  watch.unref();
+  request.resume();
+};

@@ -1,0 +1,167 @@
+/** The stages behind the front door: their threads, what they owe, and the upkeep of the log. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { MessagePort } from "node:worker_threads";
+import { limits } from "@ebb/core/limits";
+import { logger } from "@ebb/functions/runtime/logger";
+import type { EmbeddedEventLog } from "@ebb/ports/embedded/event-log";
+import type { EventLogServer } from "@ebb/ports/embedded/event-log-remote";
+import type { EmbeddedMetrics } from "@ebb/ports/embedded/metrics";
+import type { CommonData } from "./home-ports.ts";
+import type { Progress } from "./progress.ts";
+import { type Report, SupervisedWorker } from "./supervisor.ts";
+
+export interface StagesParts {
+  readonly data: CommonData;
+  readonly log: EmbeddedEventLog;
+  readonly logServer: EventLogServer;
+  readonly progress: Progress;
+  readonly counters: EmbeddedMetrics;
+  readonly retentionMs: number;
+}
+
+/** Records by which a stage may lag before no more is taken in. The lag costs disk, not memory: it may be large. */
+const LAG_RECORDS = 500_000;
+const UPKEEP_EVERY_MS = 600_000;
+const WORKER_GRACE_MS = 20_000;
+const FLUSH_TIMEOUT_MS = 120_000;
+const LOOK_AGAIN_MS = 1_000;
+
+export class Stages {
+  readonly #parts: StagesParts;
+  readonly #workers: Record<"score" | "land" | "upload", SupervisedWorker>;
+  readonly #flushes = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  #nextFlush = 1;
+  /** Uploads handed to the worker that it has not said to have taken, and those that it works at. */
+  #uploadsSent = 0;
+  #uploadsActive = 1; // until the worker has looked what an earlier run left behind
+  #uploadsIdle = Promise.withResolvers<void>();
+  readonly #upkeep: NodeJS.Timeout;
+  #upkeepRun: Promise<void> = Promise.resolve();
+
+  constructor(parts: StagesParts) {
+    this.#parts = parts;
+    const worker = (name: string, file: string, onStart?: () => void): SupervisedWorker =>
+      new SupervisedWorker({
+        name,
+        module: new URL(`./workers/${file}`, import.meta.url),
+        data: () => {
+          onStart?.();
+          const port: MessagePort = parts.logServer.connect();
+          return { workerData: { ...parts.data, log: port }, transfer: [port] };
+        },
+        onReport: (report) => this.#onReport(report),
+      });
+    this.#workers = {
+      score: worker("score", "score-worker.ts"),
+      land: worker("land", "land-worker.ts", () => this.#failFlushes()),
+      upload: worker("upload", "upload-worker.ts", () => {
+        this.#uploadsSent = 0;
+        this.#uploadsActive = 1;
+      }),
+    };
+    this.#upkeep = setInterval(() => {
+      this.#upkeepRun = this.#tidy();
+    }, UPKEEP_EVERY_MS);
+    this.#upkeep.unref();
+  }
+
+  /** Resolves when the score stage reads the log; the others may still be starting. */
+  async ready(): Promise<void> {
+    await this.#workers.score.ready;
+  }
+
+  get activeUploads(): number {
+    return this.#uploadsSent + this.#uploadsActive;
+  }
+
+  status(): Record<string, { readonly state: string; readonly crashes: number }> {
+    return Object.fromEntries(Object.entries(this.#workers).map(([name, worker]) => [name, worker.status]));
+  }
+
+  /** An upload that cannot be handed over now is stored as queued, and found when the worker starts again. */
+  processUpload(uploadId: string): void {
+    if (this.#workers.upload.send({ type: "upload", uploadId })) this.#uploadsSent++;
+  }
+
+  overloaded(): string | undefined {
+    const { progress } = this.#parts;
+    const lag = progress.get("head") - Math.min(progress.get("score"), progress.get("land"));
+    return lag > LAG_RECORDS ? `The stages behind are ${lag} records behind. Send it again later.` : undefined;
+  }
+
+  async settled(): Promise<void> {
+    const { log, progress } = this.#parts;
+    for (;;) {
+      const { seq } = log.head();
+      const caughtUp =
+        (await progress.reached("score", seq, LOOK_AGAIN_MS)) && (await progress.reached("land", seq, LOOK_AGAIN_MS));
+      if (this.activeUploads > 0) await Promise.race([this.#uploadsIdle.promise, delay(LOOK_AGAIN_MS)]);
+      else if (caughtUp && log.head().seq === seq) return;
+    }
+  }
+
+  async flushLake(): Promise<void> {
+    await this.#workers.land.ready;
+    const id = this.#nextFlush++;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#flushes.set(id, { resolve, reject });
+        timer = setTimeout(() => reject(new Error("the lake did not answer in time")), FLUSH_TIMEOUT_MS);
+        if (!this.#workers.land.send({ type: "flush", id })) reject(new Error("the land stage is being started again"));
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#flushes.delete(id);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#upkeep);
+    // Uploads first: what they append is still scored and landed.
+    await this.#workers.upload.stop(WORKER_GRACE_MS);
+    await Promise.all([this.#workers.score.stop(WORKER_GRACE_MS), this.#workers.land.stop(WORKER_GRACE_MS)]);
+    this.#failFlushes();
+    await this.#upkeepRun;
+  }
+
+  #failFlushes(): void {
+    for (const { reject } of this.#flushes.values()) reject(new Error("the land stage stopped"));
+    this.#flushes.clear();
+  }
+
+  #onReport(report: Report): void {
+    switch (report.type) {
+      case "ready":
+        break;
+      case "count":
+        this.#parts.counters.count(report.name, report.value, report.dimensions);
+        break;
+      case "flushed": {
+        const waiting = this.#flushes.get(report.id);
+        if (report.failure === undefined) waiting?.resolve();
+        else waiting?.reject(new Error(report.failure));
+        break;
+      }
+      case "uploads":
+        this.#uploadsSent -= report.taken;
+        this.#uploadsActive = report.active;
+        if (this.activeUploads === 0) {
+          this.#uploadsIdle.resolve();
+          this.#uploadsIdle = Promise.withResolvers<void>();
+        }
+        break;
+    }
+  }
+
+  /** Removes from the log what every stage has read and the retention no longer keeps, and quarantine past its time. */
+  async #tidy(): Promise<void> {
+    const { log, progress, retentionMs } = this.#parts;
+    try {
+      await log.trim(Math.min(progress.get("score"), progress.get("land")) + 1, Date.now() - retentionMs);
+      await log.expireQuarantine(Date.now() - limits.quarantineDays * 86_400_000);
+    } catch (error) {
+      logger.warn("the log could not be trimmed", error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** The score stage's thread: the only writer of customers.db. */
+import path from "node:path";
+import { type MessagePort, workerData } from "node:worker_threads";
+import { functions, scoreConsumer } from "@ebb/functions/declarations";
+import { make } from "@ebb/functions/score/fold-orders";
+import { openScore } from "@ebb/ports/embedded";
+import { EmbeddedObjectStore } from "@ebb/ports/embedded/object-store";
+import { type CommonData, commonPorts } from "../home-ports.ts";
+import { Progress } from "../progress.ts";
+import { StreamConsumer } from "../stream-consumer.ts";
+import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
+
+/** How long the thread sleeps at most before it looks at its orders again. */
+const LONGEST_WAIT_MS = 1_000;
+
+const data = workerData as CommonData & { readonly log: MessagePort };
+const signal = takeOrders(() => undefined);
+const progress = new Progress(data.progress);
+const stores = openScore(data.folder, data.log);
+
+const consumer = await StreamConsumer.open({
+  settings: scoreConsumer,
+  handle: make({ ...commonPorts(data, workerMetrics), ...stores }),
+  source: stores.reader,
+  effects: stores.customers,
+  deadLetters: new EmbeddedObjectStore(path.join(data.folder, "objects")),
+  metrics: workerMetrics,
+  now: Date.now,
+  timeoutMs: functions.find(({ handler }) => handler === scoreConsumer.handler)!.timeoutSeconds * 1000,
+  sleep: pause,
+});
+progress.set("score", consumer.offset);
+report({ type: "ready" });
+
+while (!signal.aborted) {
+  if (await consumer.step(signal)) progress.set("score", consumer.offset);
+  else await progress.reached("head", consumer.offset + 1, LONGEST_WAIT_MS);
+}
+stores.close();
+leave();
