@@ -176,4 +176,5 @@ export const landConsumer: LandConsumer = {
   compression: "SNAPPY",
 };
 
-export const uploadJob: Job = { name: "process-upload", handler: "collect/process-upload", maximumRetryAttempts: 5 };
+/** Two is the most that Lambda's asynchronous invocation takes. */
+export const uploadJob: Job = { name: "process-upload", handler: "collect/process-upload", maximumRetryAttempts: 2 };

@@ -1,0 +1,78 @@
+import { routes, type Route } from "@ebb/functions/declarations";
+import { alarm } from "./alarm.ts";
+import { lambdaOf, logicalName } from "./function.ts";
+import { dataKey } from "./keys.ts";
+import { corsOrigins, logRetention, requestBurst, requestsPerSecond } from "./settings.ts";
+
+/**
+ * Headers that the browser SDKs of Segment, RudderStack and Jitsu send. Listed by name: `*` in
+ * Access-Control-Allow-Headers does not stand for Authorization (Fetch standard, section 3.3.3).
+ */
+const sdkHeaders = [
+  "authorization",
+  "content-type",
+  "content-encoding",
+  "anonymousid",
+  "x-write-key",
+  "x-enable-functions",
+];
+
+export const api = new sst.aws.ApiGatewayV2("Api", {
+  cors:
+    corsOrigins.length === 0
+      ? false
+      : {
+          allowOrigins: corsOrigins,
+          allowMethods: ["GET", "POST", "OPTIONS"],
+          allowHeaders: sdkHeaders,
+          maxAge: "1 hour",
+        },
+  accessLog: { retention: logRetention },
+  transform: {
+    stage: {
+      defaultRouteSettings: {
+        throttlingRateLimit: requestsPerSecond,
+        throttlingBurstLimit: requestBurst,
+        detailedMetricsEnabled: true,
+      },
+    },
+    logGroup: { kmsKeyId: dataKey.arn },
+  },
+});
+
+alarm("api-server-errors", {
+  todo: "Find the failing route in the access log, then its function's log: every 5xx is a fault of ours.",
+  metric: { namespace: "AWS/ApiGateway", metricName: "5xx", dimensions: { ApiId: api.nodes.api.id }, statistic: "Sum" },
+  above: 5,
+});
+
+/** Routes that AWS serves: all but those that stand in for S3. */
+export const routesInAws: readonly Route[] = routes.filter((route) => route.only !== "embedded");
+
+/** `GET /v1/uploads/{id}` → `Route-GET-v1-uploads-id`; a path that ends in a slash is another route than one that does not. */
+const routeName = ({ method, path }: Route): string =>
+  `Route-${method}${path.replace(/[{}]/g, "").replace(/\/$/, "/slash").replaceAll("/", "-")}`;
+
+/**
+ * Declares every function and route of a stage. The first route of a handler brings its integration and its permission;
+ * the others point to the same ones, so that a handler with twenty routes does not fill its 20 KB resource policy.
+ */
+export const serveRoutes = (stage: "collect" | "serve"): void => {
+  const byHandler = Map.groupBy(
+    routesInAws.filter((route) => route.handler.startsWith(`${stage}/`)),
+    (route) => route.handler,
+  );
+  for (const [handler, [first, ...others]] of byHandler) {
+    if (first === undefined) continue;
+    const { integration } = api.route(`${first.method} ${first.path}`, lambdaOf(handler).arn, {
+      name: logicalName(handler),
+    }).nodes;
+    for (const route of others) {
+      new aws.apigatewayv2.Route(routeName(route), {
+        apiId: api.nodes.api.id,
+        routeKey: `${route.method} ${route.path}`,
+        target: $interpolate`integrations/${integration.id}`,
+      });
+    }
+  }
+};

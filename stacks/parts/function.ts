@@ -1,0 +1,97 @@
+import { functions, routes } from "@ebb/functions/declarations";
+import { variablesOf, type ConfiguredPort, type Variable } from "@ebb/ports/aws/environment";
+import { secretNames, type SecretName } from "../secrets.ts";
+import { grants, portOf, processUploadName, storeVariables, type Grant } from "../shared.ts";
+import { dataKey } from "./keys.ts";
+import { logRetention, metricsNamespace, settingsFile, settingsJson } from "./settings.ts";
+
+const secrets = Object.fromEntries(
+  secretNames.map((name) => [name, new sst.Secret(name, name === "HookSecrets" ? "{}" : undefined)]),
+) as Record<SecretName, sst.Secret>;
+
+/** Where a function's code finds the settings that travel with it. */
+const packedSettings = "ebb-settings.json";
+
+const configuration: Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $util.Input<string>>>> = {
+  EBB_CUSTOMER_SECRET: secrets.CustomerSecret.value,
+  EBB_KEYS: secrets.Keys.value,
+  EBB_HOOK_SECRETS: secrets.HookSecrets.value,
+  ...(settingsFile === "" ? { EBB_SETTINGS: settingsJson } : { EBB_SETTINGS_FILE: packedSettings }),
+};
+
+/**
+ * Ports of configuration, which are no `needs` because they reach no service. A key ring goes to whoever checks a key,
+ * the pseudonyms' secret to whoever turns a producer's id into a key, hook secrets to the hooks alone.
+ */
+export const configuredPorts = (handler: string): readonly ConfiguredPort[] => {
+  const auths = new Set(routes.filter((route) => route.handler === handler).map((route) => route.auth));
+  const keyed = auths.has("write-key") || auths.has("read-key") || auths.has("any-key");
+  return [
+    ...(keyed ? (["keys"] as const) : []),
+    ...(pseudonymous.has(handler) ? (["pseudonyms"] as const) : []),
+    ...(handler.startsWith("collect/") ? (["settings"] as const) : []),
+  ];
+};
+const pseudonymous = new Set(["collect/events", "collect/social", "collect/process-upload", "serve/customer"]);
+
+/** Which variables a function gets: those of the ports it uses and no others. */
+const variables = (handler: string, ports: readonly ConfiguredPort[]): (Variable | "EBB_SETTINGS_FILE")[] => [
+  ...ports
+    .flatMap((port): readonly (Variable | "EBB_SETTINGS_FILE")[] => variablesOf[port])
+    .map((name) => (name === "EBB_SETTINGS" && settingsFile !== "" ? "EBB_SETTINGS_FILE" : name)),
+  ...(routes.some((route) => route.handler === handler && route.auth === "hook-signature")
+    ? (["EBB_HOOK_SECRETS"] as const)
+    : []),
+];
+
+/** `score/fold-orders` → `ScoreFoldOrders`. */
+export const logicalName = (handler: string): string =>
+  handler.replace(/(^|[/-])([a-z])/g, (_match, _separator: string, letter: string) => letter.toUpperCase());
+
+/**
+ * X-Ray takes no resource in a policy, so this is the one wildcard that a function of ours has of its own.
+ * (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html)
+ */
+const tracing: Grant = { actions: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources: ["*"] };
+
+const assumedByLambda = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
+
+/** The Lambda function of a declared handler, with exactly what its `needs` stand for and `more`. */
+export const lambdaOf = (handler: string, more: readonly Grant[] = []): sst.aws.Function => {
+  const declared = functions.find((each) => each.handler === handler);
+  if (declared === undefined) throw new Error(`No function is declared for the handler ${handler}.`);
+  const ports = [...declared.needs.map((need) => portOf[need]), ...configuredPorts(handler)];
+  const environment: Record<string, $util.Input<string>> = { EBB_METRICS_NAMESPACE: metricsNamespace };
+  for (const name of new Set(variables(handler, ports))) {
+    const value = configuration[name] ?? (name === "EBB_SETTINGS_FILE" ? undefined : storeVariables[name]);
+    if (value === undefined) throw new Error(`${handler} needs ${name}, which no stack sets.`);
+    environment[name] = value;
+  }
+  return new sst.aws.Function(logicalName(handler), {
+    ...(handler === "collect/process-upload" ? { name: processUploadName } : {}),
+    handler: `packages/functions/src/${handler}.handler`,
+    description: `Ebb ${handler}`,
+    runtime: "nodejs24.x",
+    architecture: "arm64",
+    memory: `${declared.memoryMb} MB`,
+    timeout: `${declared.timeoutSeconds} seconds`,
+    environment,
+    ...(settingsFile === "" || !("EBB_SETTINGS_FILE" in environment)
+      ? {}
+      : { copyFiles: [{ from: settingsFile, to: packedSettings }] }),
+    permissions: [...declared.needs.flatMap((need) => grants[need]), ...more, tracing].map(
+      ({ actions, resources }) => ({
+        actions: [...actions],
+        resources: [...resources],
+      }),
+    ),
+    logging: { format: "json", retention: logRetention },
+    transform: {
+      function: { kmsKeyArn: dataKey.arn, tracingConfig: { mode: "Active" } },
+      logGroup: { kmsKeyId: dataKey.arn },
+      // SST's default lets every principal of the account take on the role, which only `sst dev` needs: there the code
+      // runs on the developer's machine with the function's rights.
+      ...($dev ? {} : { role: { assumeRolePolicy: assumedByLambda } }),
+    },
+  });
+};

@@ -1,0 +1,182 @@
+/**
+ * What more than one stage touches: where things are stored, and the ONE table that says which IAM actions on which
+ * resources stand behind each word of `needs` in packages/functions/src/declarations.ts.
+ */
+import { limits } from "@ebb/core/limits";
+import type { Need } from "@ebb/functions/declarations";
+import type { ConfiguredPort, Variable } from "@ebb/ports/aws/environment";
+import { privateBucket } from "./parts/bucket.ts";
+import { dataKey, personalKey } from "./parts/keys.ts";
+import { namePrefix } from "./parts/settings.ts";
+import { table } from "./parts/table.ts";
+
+// ── the stream ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Seven days: a consumer that fails on a Friday evening is mended on Monday with nothing lost. */
+const streamRetentionHours = 7 * 24;
+
+export const stream = new sst.aws.KinesisStream("Events", {
+  transform: {
+    stream: {
+      retentionPeriod: streamRetentionHours,
+      encryptionType: "KMS",
+      kmsKeyId: dataKey.arn,
+      // On demand (SST's default): shards follow the load, no re-sharding by hand.
+      streamModeDetails: { streamMode: "ON_DEMAND" },
+    },
+  },
+});
+
+// ── tables: keys as packages/ports/src/aws/environment.ts states them ──────────────────────────────────────────────
+
+export const customerTable = table("Customers", {
+  key: dataKey,
+  fields: { pk: "string", sk: "string" },
+  rangeKey: "sk",
+});
+export const profileTable = table("Profiles", { key: personalKey, fields: { pk: "string" } });
+export const ledgerTable = table("Ledger", {
+  key: dataKey,
+  fields: { pk: "string", sk: "number", day: "string", receivedAt: "string" },
+  rangeKey: "sk",
+  newest: { hashKey: "day", rangeKey: "receivedAt" },
+});
+export const uploadTable = table("Uploads", {
+  key: dataKey,
+  fields: { pk: "string", all: "string", createdAt: "string" },
+  newest: { hashKey: "all", rangeKey: "createdAt" },
+});
+export const orderBookTable = table("OrderBook", { key: dataKey, fields: { pk: "string" } });
+
+// ── buckets ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Uploaded files as they came and the spools made of them: they hold the producer's customer ids. */
+export const uploadBucket = privateBucket("UploadFiles", {
+  key: personalKey,
+  rules: [{ id: "kept-originals", expireDays: limits.keptOriginalDays }],
+});
+/** Refused rows with their original bytes. */
+export const quarantineBucket = privateBucket("Quarantine", {
+  key: personalKey,
+  rules: [{ id: "quarantine", prefix: "quarantine/", expireDays: limits.quarantineDays }],
+});
+/** Orders of the order book that are too large for a table's item. The book is state: it never expires. */
+export const orderBookBucket = privateBucket("OrderBookFiles", {
+  key: dataKey,
+  versioning: true,
+  rules: [{ id: "order-book" }],
+});
+/** Whole invocation records that a consumer or a job gave up on: nothing is dropped without a copy here. */
+export const deadLetterBucket = privateBucket("DeadLetters", {
+  key: dataKey,
+  rules: [{ id: "dead-letters", expireDays: limits.quarantineDays }],
+});
+
+// ── what a need means in IAM ───────────────────────────────────────────────────────────────────────────────────────
+
+export interface Grant {
+  readonly actions: readonly string[];
+  readonly resources: readonly $util.Input<string>[];
+}
+
+const under = (bucket: sst.aws.Bucket, prefix = ""): $util.Output<string> => $interpolate`${bucket.arn}/${prefix}*`;
+const newest = (of: sst.aws.Dynamo): $util.Output<string> => $interpolate`${of.arn}/index/newest`;
+
+const decrypt = (key: aws.kms.Key): Grant => ({ actions: ["kms:Decrypt"], resources: [key.arn] });
+/** S3 with a KMS key: a write needs a data key, a multipart write also has to read it back. */
+const encrypt = (key: aws.kms.Key): Grant => ({
+  actions: ["kms:Decrypt", "kms:GenerateDataKey"],
+  resources: [key.arn],
+});
+
+/** Known before the function is made, so that it may be allowed to ask for another run of itself. */
+export const processUploadName = `${namePrefix}-process-upload`;
+const processUploadArn = $interpolate`arn:aws:lambda:${aws.getRegionOutput().region}:${aws.getCallerIdentityOutput().accountId}:function:${processUploadName}`;
+
+export const grants: Readonly<Record<Need, readonly Grant[]>> = {
+  "log:append": [
+    { actions: ["kinesis:PutRecords"], resources: [stream.arn] },
+    { actions: ["dynamodb:PutItem", "dynamodb:GetItem"], resources: [ledgerTable.arn] },
+    { actions: ["s3:PutObject"], resources: [under(quarantineBucket, "quarantine/")] },
+    encrypt(dataKey),
+    encrypt(personalKey),
+  ],
+  "ledger:read": [{ actions: ["dynamodb:Query"], resources: [ledgerTable.arn, newest(ledgerTable)] }, decrypt(dataKey)],
+  "quarantine:read": [
+    { actions: ["s3:ListBucket"], resources: [quarantineBucket.arn] },
+    { actions: ["s3:GetObject"], resources: [under(quarantineBucket, "quarantine/")] },
+    decrypt(personalKey),
+  ],
+  "quarantine:put": [
+    { actions: ["s3:PutObject"], resources: [under(quarantineBucket, "quarantine/")] },
+    encrypt(personalKey),
+  ],
+  "customers:read": [
+    { actions: ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"], resources: [customerTable.arn] },
+    decrypt(dataKey),
+  ],
+  "customers:write": [{ actions: ["dynamodb:PutItem"], resources: [customerTable.arn] }, encrypt(dataKey)],
+  "profiles:read": [{ actions: ["dynamodb:GetItem"], resources: [profileTable.arn] }, decrypt(personalKey)],
+  "profiles:put": [
+    { actions: ["dynamodb:GetItem", "dynamodb:PutItem"], resources: [profileTable.arn] },
+    encrypt(personalKey),
+  ],
+  "order-book:write": [
+    { actions: ["dynamodb:BatchGetItem", "dynamodb:PutItem"], resources: [orderBookTable.arn] },
+    { actions: ["s3:GetObject", "s3:PutObject"], resources: [under(orderBookBucket, "order-book/")] },
+    encrypt(dataKey),
+  ],
+  "uploads:read": [
+    { actions: ["dynamodb:GetItem", "dynamodb:Query"], resources: [uploadTable.arn, newest(uploadTable)] },
+    decrypt(dataKey),
+  ],
+  "uploads:write": [
+    { actions: ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources: [uploadTable.arn] },
+    encrypt(dataKey),
+  ],
+  "objects:read": [
+    { actions: ["s3:ListBucket"], resources: [uploadBucket.arn] },
+    { actions: ["s3:GetObject"], resources: [under(uploadBucket)] },
+    decrypt(personalKey),
+  ],
+  "objects:write": [
+    { actions: ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"], resources: [under(uploadBucket)] },
+    encrypt(personalKey),
+  ],
+  // A presigned URL is worth what its signer may do.
+  "objects:upload-url": [{ actions: ["s3:PutObject"], resources: [under(uploadBucket)] }, encrypt(personalKey)],
+  "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
+};
+
+/** The port behind a need: its variables are what the function is told (packages/ports/src/aws/environment.ts). */
+export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
+  "log:append": "log",
+  "ledger:read": "ledger",
+  "quarantine:read": "quarantine",
+  "quarantine:put": "quarantine",
+  "customers:read": "customers",
+  "customers:write": "customers",
+  "profiles:read": "profiles",
+  "profiles:put": "profiles",
+  "order-book:write": "orderBook",
+  "uploads:read": "uploads",
+  "uploads:write": "uploads",
+  "objects:read": "objects",
+  "objects:write": "objects",
+  "objects:upload-url": "objects",
+  "jobs:process-upload": "jobs",
+};
+
+/** Values of the variables that name a store. */
+export const storeVariables: Readonly<Partial<Record<Variable, $util.Input<string>>>> = {
+  EBB_STREAM: stream.name,
+  EBB_LEDGER_TABLE: ledgerTable.name,
+  EBB_QUARANTINE_BUCKET: quarantineBucket.name,
+  EBB_CUSTOMER_TABLE: customerTable.name,
+  EBB_PROFILE_TABLE: profileTable.name,
+  EBB_ORDER_BOOK_TABLE: orderBookTable.name,
+  EBB_ORDER_BOOK_BUCKET: orderBookBucket.name,
+  EBB_UPLOAD_TABLE: uploadTable.name,
+  EBB_UPLOAD_BUCKET: uploadBucket.name,
+  EBB_PROCESS_UPLOAD_FUNCTION: processUploadName,
+};
