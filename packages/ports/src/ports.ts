@@ -16,6 +16,11 @@ export class TransientError extends Error {
   override readonly name = "TransientError";
 }
 
+/** A list's cursor that was not handed out for that list: the client's mistake. */
+export class InvalidCursor extends Error {
+  override readonly name = "InvalidCursor";
+}
+
 // ── event log ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** An event as it will travel: serialised once, at the front door. */
@@ -54,7 +59,7 @@ export interface ReceiptPart {
 }
 
 export interface Appended {
-  /** Events made durable by this part. */
+  /** Events of this part that are durable now, those already on the log included: appended = accepted + duplicate. */
   readonly appended: number;
   /**
    * Ids of the events that were already on the log. `undefined` where the log cannot know at once (Kinesis): they are
@@ -127,6 +132,10 @@ export interface CustomerState {
 export interface CustomerWrite {
   /** `customer.version` is one above the version that was read (1 for a new customer). */
   readonly customer: CustomerAggregate;
+  /**
+   * At most `limits.customerWriteOrders`. Whoever has more folds and writes them in turns: any subset of the events
+   * gives a state that is consistent by itself, and the next turn goes on from there.
+   */
   readonly orders: readonly OrderRecord[];
 }
 
@@ -139,12 +148,16 @@ export interface Profile {
 }
 
 export interface CustomerStore {
-  /** Consistent reads. Every customer asked for is in the answer. @throws TransientError */
+  /**
+   * Consistent reads; a customer and its orders as they stood together. Every customer asked for is in the answer.
+   * @throws TransientError, and RangeError for more than `limits.customerWriteOrders` orders of one customer
+   */
   read(requests: readonly CustomerRead[]): Promise<Map<CustomerKey, CustomerState>>;
   /**
    * Each write is one transaction: all its orders and its aggregate, only if the stored version is still
    * `customer.version - 1`. Writes of different customers are independent; at most one write a customer a call.
    * A write that meets a moved version is `conflict` and leaves nothing behind; `failed` may be tried again.
+   * @throws RangeError for a write of more than `limits.customerWriteOrders` orders
    */
   write(writes: readonly CustomerWrite[]): Promise<Map<CustomerKey, "written" | "conflict" | "failed">>;
   /** All orders of one customer, consistent. */

@@ -1,0 +1,9 @@
+/** One suite a port; every adapter runs them all. */
+export * from "./customer-store.ts";
+export * from "./event-log.ts";
+export * from "./ledger.ts";
+export * from "./object-store.ts";
+export * from "./order-book.ts";
+export * from "./profile-store.ts";
+export * from "./quarantine.ts";
+export * from "./upload-store.ts";

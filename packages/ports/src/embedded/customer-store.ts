@@ -1,0 +1,183 @@
+/**
+ * customers.db: the aggregate of every customer and the record of every order. Written by one thread; the offset of
+ * the consumer that feeds it lies in the same file and commits in the same transaction.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import path from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerKey } from "@ebb/core/ids";
+import type { OrderRecord } from "@ebb/core/orders";
+import type { CutPoints } from "@ebb/core/rfm";
+import {
+  type CustomerRead,
+  type CustomerState,
+  type CustomerStore,
+  type CustomerWrite,
+  TransientError,
+} from "../ports.ts";
+import { encodeMonths, encodeOrder } from "./customer-codec.ts";
+import { CUSTOMERS_FILE, CustomerQueries, customerMigrations } from "./customer-reader.ts";
+import { openDatabase, portCall } from "./sqlite.ts";
+
+/** A transaction that spans the awaits of a consumer's batch. */
+interface Ambient {
+  readonly ended: Promise<void>;
+  /** SQLite has rolled it back by itself (full disk): nothing more may be done in it. */
+  lost: boolean;
+}
+
+export class EmbeddedCustomerStore implements CustomerStore {
+  readonly #db: DatabaseSync;
+  readonly #queries: CustomerQueries;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #putOrder: StatementSync;
+  readonly #putOffset: StatementSync;
+  readonly #publish: StatementSync;
+  readonly #inside = new AsyncLocalStorage<Ambient>();
+  #open: Ambient | undefined;
+
+  constructor(folder: string) {
+    const db = openDatabase(path.join(folder, CUSTOMERS_FILE), {
+      migrations: customerMigrations,
+      cacheKib: 65_536,
+      checkpointBytes: 32_000_000,
+    });
+    this.#db = db;
+    this.#queries = new CustomerQueries(db);
+    this.#insert = db.prepare(
+      `INSERT INTO customers (orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms, months, key, version)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO NOTHING RETURNING id`,
+    );
+    this.#update = db.prepare(
+      `UPDATE customers SET orders = ?, gross_minor = ?, refund_minor = ?, first_order_at_ms = ?, last_order_at_ms = ?,
+         months = ?, version = version + 1
+       WHERE key = ? AND version = ? RETURNING id`,
+    );
+    this.#insert.setReturnArrays(true);
+    this.#update.setReturnArrays(true);
+    this.#putOrder = db.prepare("INSERT OR REPLACE INTO orders (customer_id, order_key, record) VALUES (?, ?, ?)");
+    this.#putOffset = db.prepare("INSERT OR REPLACE INTO offsets (consumer, seq) VALUES (?, ?)");
+    this.#publish = db.prepare("INSERT OR REPLACE INTO published (name, value) VALUES (?, ?)");
+  }
+
+  async read(requests: readonly CustomerRead[]): Promise<Map<CustomerKey, CustomerState>> {
+    return await this.#call(() => this.#queries.read(requests));
+  }
+
+  async orders(customerKey: CustomerKey): Promise<OrderRecord[]> {
+    return await this.#call(() => this.#queries.orders(customerKey));
+  }
+
+  async *scan(): AsyncIterable<CustomerAggregate> {
+    for (let lastId = 0; ;) {
+      const page = await this.#call(() => this.#queries.page(lastId));
+      if (page.customers.length === 0) return;
+      yield* page.customers;
+      lastId = page.lastId;
+    }
+  }
+
+  async cutPoints(): Promise<CutPoints | undefined> {
+    return await this.#call(() => this.#queries.cutPoints());
+  }
+
+  async publishCutPoints(cuts: CutPoints): Promise<void> {
+    await this.#call(() => this.#publish.run("cut-points", JSON.stringify(cuts)));
+  }
+
+  /** All writes of a call share one SQLite transaction; a conflict of one customer leaves the others alone. */
+  async write(writes: readonly CustomerWrite[]): Promise<Map<CustomerKey, "written" | "conflict" | "failed">> {
+    return await this.#call(() =>
+      this.#atomically(
+        () => new Map(writes.map((write) => [write.customer.customerKey, this.#writeOne(write)] as const)),
+      ),
+    );
+  }
+
+  #writeOne({ customer, orders }: CustomerWrite): "written" | "conflict" {
+    const values = [
+      customer.orders,
+      customer.grossMinor,
+      customer.refundMinor,
+      customer.firstOrderAtMs ?? null,
+      customer.lastOrderAtMs ?? null,
+      encodeMonths(customer.months),
+      customer.customerKey,
+    ] as const;
+    const row = (customer.version === 1
+      ? this.#insert.get(...values)
+      : this.#update.get(...values, customer.version - 1)) as unknown as [id: number] | undefined;
+    if (row === undefined) return "conflict";
+    for (const order of orders) this.#putOrder.run(row[0], order.key, encodeOrder(order));
+    return "written";
+  }
+
+  /** Whole or not at all, alone or as a part of the ambient transaction. */
+  #atomically<T>(work: () => T): T {
+    const nested = this.#db.isTransaction;
+    this.#db.exec(nested ? "SAVEPOINT write" : "BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec(nested ? "RELEASE write" : "COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec(nested ? "ROLLBACK TO write; RELEASE write" : "ROLLBACK");
+      throw error;
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction: what it reads, writes and saves as offset commits together when it resolves, and
+   * is undone when it rejects. Calls from elsewhere wait until it has ended.
+   * @throws TransientError when the transaction cannot be made durable
+   */
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#open !== undefined && this.#inside.getStore() === this.#open)
+      throw new Error("a transaction is already open here");
+    while (this.#open !== undefined) await this.#open.ended;
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const ambient: Ambient = { ended, lost: false };
+    this.#open = ambient;
+    try {
+      portCall(() => this.#db.exec("BEGIN IMMEDIATE"));
+      const result = await this.#inside.run(ambient, work);
+      if (ambient.lost) throw new TransientError("the disk has undone the transaction");
+      portCall(() => this.#db.exec("COMMIT"));
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#open = undefined;
+      end();
+    }
+  }
+
+  /** Takes its turn after an ambient transaction of someone else, then calls SQLite with errors as the ports know them. */
+  async #call<T>(work: () => T): Promise<T> {
+    while (this.#open !== undefined && this.#inside.getStore() !== this.#open) await this.#open.ended;
+    const ambient = this.#open;
+    if (ambient?.lost === true) throw new TransientError("the disk has undone the transaction");
+    try {
+      return portCall(work);
+    } finally {
+      if (ambient !== undefined && !this.#db.isTransaction) ambient.lost = true;
+    }
+  }
+
+  /** Records how far a consumer has come. Inside `transaction` it commits with the consumer's effect. */
+  async saveOffset(consumer: string, seq: number): Promise<void> {
+    await this.#call(() => this.#putOffset.run(consumer, seq));
+  }
+
+  /** The last record that a consumer has taken; 0 before the first. */
+  async offset(consumer: string): Promise<number> {
+    return await this.#call(() => this.#queries.offset(consumer));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The durable log of one machine: log.db, written by the one thread that owns this object. Other threads append
+ * through it (`event-log-remote.ts`) and read with connections of their own (`log-reader.ts`).
+ */
+import path from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { limits } from "@ebb/core/limits";
+import type { Appended, EncodedEvent, EventLog, QuarantinedItem, ReceiptPart } from "../ports.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { LOG_FILE, logMigrations } from "./log-schema.ts";
+import { SeenIds, idDigits } from "./seen-ids.ts";
+import { openDatabase, portCall } from "./sqlite.ts";
+
+export interface LogHead {
+  /** Sequence number of the newest record; 0 on an empty log. */
+  readonly seq: number;
+  /** Events ever appended. */
+  readonly events: number;
+}
+
+export interface EventLogOptions {
+  /** Stamps the arrival of records. Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+/** Rows deleted in one transaction: a trim never keeps the appenders waiting for long. */
+const TRIM_ROWS = 200;
+
+export class EmbeddedEventLog implements EventLog {
+  readonly #db: DatabaseSync;
+  readonly #commits: GroupCommit;
+  readonly #seen: SeenIds;
+  readonly #now: () => number;
+  readonly #listeners = new Set<(head: LogHead) => void>();
+  readonly #insertRecord: StatementSync;
+  readonly #findPart: StatementSync;
+  readonly #addReceipt: StatementSync;
+  readonly #insertPart: StatementSync;
+  readonly #insertQuarantined: StatementSync;
+  #head: LogHead;
+  /** The head as the transaction under way will leave it. */
+  #nextHead: LogHead;
+
+  constructor(folder: string, options: EventLogOptions = {}) {
+    this.#db = openDatabase(path.join(folder, LOG_FILE), {
+      migrations: logMigrations,
+      personal: true, // quarantined originals are whatever was sent
+      checkpointBytes: 32_000_000,
+    });
+    this.#now = options.now ?? Date.now;
+    const last = this.#db
+      .prepare("SELECT seq, first_number + events AS events FROM records ORDER BY seq DESC LIMIT 1")
+      .get();
+    this.#head = {
+      seq: (last?.["seq"] as number | undefined) ?? 0,
+      events: (last?.["events"] as number | undefined) ?? 0,
+    };
+    this.#nextHead = this.#head;
+    this.#seen = new SeenIds(this.#db);
+    this.#commits = new GroupCommit(this.#db, {
+      beforeCommit: () => this.#seen.mergeSlice(),
+      committed: () => this.#committed(),
+      rolledBack: () => {
+        this.#seen.rolledBack();
+        this.#nextHead = this.#head;
+      },
+    });
+    this.#insertRecord = this.#db.prepare(
+      "INSERT INTO records (seq, arrived_at_ms, first_number, events, data) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#findPart = this.#db.prepare(
+      `SELECT parts.appended, parts.duplicates FROM receipts JOIN parts ON parts.receipt_id = receipts.id
+       WHERE receipts.receipt = ? AND parts.part = ?`,
+    );
+    this.#addReceipt = this.#db.prepare(
+      `INSERT INTO receipts (receipt, channel, source, received, quarantined, accepted, duplicate, received_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (receipt) DO UPDATE SET received = received + excluded.received,
+         quarantined = quarantined + excluded.quarantined, accepted = accepted + excluded.accepted,
+         duplicate = duplicate + excluded.duplicate
+       RETURNING id`,
+    );
+    this.#insertPart = this.#db.prepare(
+      "INSERT INTO parts (receipt_id, part, appended, duplicates) VALUES (?, ?, ?, ?)",
+    );
+    this.#insertQuarantined = this.#db.prepare(
+      `INSERT INTO quarantine (receipt, row_number, code, field, message, source, schema_version, quarantined_at_ms, original)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receipt, row_number) DO NOTHING`,
+    );
+  }
+
+  /**
+   * `appended` counts every event of the part, those already on the log included: appended = accepted + duplicate.
+   * @throws RangeError for an event id of another form, or where an HTTP part does not balance
+   */
+  async append(
+    part: ReceiptPart,
+    events: readonly EncodedEvent[],
+    quarantined: readonly QuarantinedItem[],
+  ): Promise<Appended> {
+    if (part.channel !== "upload" && part.received !== events.length + quarantined.length)
+      throw new RangeError(
+        `the ledger does not balance: ${part.received} received, ${events.length} appended, ${quarantined.length} quarantined`,
+      );
+    const digits = events.map((event) => idDigits(event.eventId));
+    const bytes =
+      events.reduce((sum, event) => sum + event.json.length, 0) +
+      quarantined.reduce((sum, item) => sum + item.original.length, 0);
+    return await this.#commits.run(() => this.#appendPart(part, digits, events, quarantined), bytes);
+  }
+
+  #appendPart(
+    part: ReceiptPart,
+    digits: readonly string[],
+    events: readonly EncodedEvent[],
+    quarantined: readonly QuarantinedItem[],
+  ): Appended {
+    const known = this.#findPart.get(part.receiptId, part.part);
+    if (known !== undefined)
+      return { appended: known["appended"] as number, duplicates: idsOf(known["duplicates"] as Uint8Array) };
+
+    const isNew = this.#seen.takeNew(digits);
+    const duplicates = digits.filter((_, index) => !isNew[index]);
+    this.#appendRecords(digits, events, isNew);
+    this.#putQuarantined(quarantined);
+    const settled = part.channel === "upload" ? [null, null] : [digits.length - duplicates.length, duplicates.length];
+    const receipt = this.#addReceipt.get(
+      part.receiptId,
+      part.channel,
+      part.source,
+      part.received,
+      part.quarantined,
+      settled[0]!,
+      settled[1]!,
+      part.receivedAtMs,
+    ) as { id: number };
+    this.#insertPart.run(receipt.id, part.part, events.length, Buffer.from(duplicates.join(""), "hex"));
+    return { appended: events.length, duplicates: duplicates.map((id) => `evt_${id}`) };
+  }
+
+  #appendRecords(digits: readonly string[], events: readonly EncodedEvent[], isNew: readonly boolean[]): void {
+    let lines: string[] = [];
+    let ids: string[] = [];
+    let bytes = 0;
+    const close = () => {
+      if (lines.length === 0) return;
+      const { seq, events: firstNumber } = this.#nextHead;
+      this.#insertRecord.run(seq + 1, this.#now(), firstNumber, lines.length, Buffer.from(lines.join("\n"), "utf8"));
+      this.#seen.store(seq + 1, ids);
+      this.#nextHead = { seq: seq + 1, events: firstNumber + lines.length };
+      lines = [];
+      ids = [];
+      bytes = 0;
+    };
+    for (const [index, event] of events.entries()) {
+      if (!isNew[index]) continue;
+      const length = Buffer.byteLength(event.json) + 1;
+      if (lines.length >= limits.recordEvents || bytes + length > limits.recordBytes) close();
+      lines.push(event.json);
+      ids.push(digits[index]!);
+      bytes += length;
+    }
+    close();
+  }
+
+  /** Quarantined items without a part: a stream record that cannot be read, a failed conversion. */
+  async quarantine(items: readonly QuarantinedItem[]): Promise<void> {
+    await this.#commits.run(
+      () => this.#putQuarantined(items),
+      items.reduce((sum, item) => sum + item.original.length, 0),
+    );
+  }
+
+  #putQuarantined(items: readonly QuarantinedItem[]): void {
+    for (const item of items)
+      this.#insertQuarantined.run(
+        item.receiptId,
+        item.rowNumber,
+        item.code,
+        item.field ?? null,
+        item.message,
+        item.source,
+        item.schemaVersion,
+        item.quarantinedAtMs,
+        item.original,
+      );
+  }
+
+  #committed(): void {
+    this.#seen.committed();
+    const grown = this.#nextHead.seq > this.#head.seq;
+    this.#head = this.#nextHead;
+    if (grown) for (const listener of this.#listeners) listener(this.#head);
+  }
+
+  head(): LogHead {
+    return this.#head;
+  }
+
+  /** Called after every commit that added records. Answers a function that ends it. */
+  onAppend(listener: (head: LogHead) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Removes records with a sequence number below `beforeSeq` that arrived before `keepFromMs`: the caller passes what
+   * every consumer has read, and the retention. The newest record stays, so that numbers go on from it. What was seen
+   * is remembered for good. Answers how many went.
+   */
+  async trim(beforeSeq: number, keepFromMs: number): Promise<number> {
+    const remove = this.#db.prepare(
+      `DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE seq < ? AND arrived_at_ms < ? ORDER BY seq LIMIT ?)`,
+    );
+    return await this.#inSteps(() => remove.run(Math.min(beforeSeq, this.#head.seq), keepFromMs, TRIM_ROWS));
+  }
+
+  /** Removes quarantined items older than `beforeMs`: originals are kept for a stated time. Answers how many went. */
+  async expireQuarantine(beforeMs: number): Promise<number> {
+    const remove = this.#db.prepare(
+      "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE quarantined_at_ms < ? LIMIT ?)",
+    );
+    return await this.#inSteps(() => remove.run(beforeMs, TRIM_ROWS));
+  }
+
+  async #inSteps(step: () => { changes: number | bigint }): Promise<number> {
+    for (let total = 0; ;) {
+      const changes = Number((await this.#commits.run(step)).changes);
+      total += changes;
+      if (changes < TRIM_ROWS) return total;
+    }
+  }
+
+  close(): void {
+    this.#commits.flush();
+    portCall(() => this.#db.close());
+  }
+}
+
+const idsOf = (bytes: Uint8Array): string[] => {
+  const digits = Buffer.from(bytes).toString("hex");
+  return Array.from({ length: digits.length / 32 }, (_, index) => `evt_${digits.slice(index * 32, index * 32 + 32)}`);
+};

@@ -1,0 +1,117 @@
+/** The embedded adapters of one home, opened for what a thread does. */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import type { MessagePort } from "node:worker_threads";
+import type { EventLog, Ledger, Quarantine } from "../ports.ts";
+import { openCustomerReader, type CustomerReader } from "./customer-reader.ts";
+import { EmbeddedCustomerStore } from "./customer-store.ts";
+import { EmbeddedEventLog } from "./event-log.ts";
+import { RemoteEventLog } from "./event-log-remote.ts";
+import { LogReader } from "./log-reader.ts";
+import { EmbeddedObjectStore, type ObjectStoreOptions } from "./object-store.ts";
+import { EmbeddedOrderBook } from "./order-book.ts";
+import { EmbeddedProfileStore } from "./profile-store.ts";
+import { EmbeddedUploadStore } from "./upload-store.ts";
+
+export * from "./configuration.ts";
+export { openCustomerReader, type CustomerReader } from "./customer-reader.ts";
+export { EmbeddedCustomerStore } from "./customer-store.ts";
+export { EmbeddedEventLog, type LogHead } from "./event-log.ts";
+export { RemoteEventLog, eventLogServer, remoteEventLog, type EventLogServer } from "./event-log-remote.ts";
+export { embeddedJobQueue } from "./job-queue.ts";
+export { EmbeddedKeyRing } from "./key-ring.ts";
+export { LogReader, type LogRecord } from "./log-reader.ts";
+export { EmbeddedMetrics, type Counter } from "./metrics.ts";
+export { EmbeddedObjectStore, uploadUrlIsValid, type ObjectStoreOptions } from "./object-store.ts";
+export { EmbeddedOrderBook } from "./order-book.ts";
+export { EmbeddedProfileStore } from "./profile-store.ts";
+export { EmbeddedUploadStore } from "./upload-store.ts";
+
+export interface EmbeddedOptions {
+  readonly now?: () => number;
+  readonly objects?: ObjectStoreOptions;
+}
+
+interface Closable {
+  close(): void;
+}
+interface LogSide extends Closable {
+  readonly reader: LogReader;
+  readonly ledger: Ledger;
+  readonly quarantine: Quarantine;
+}
+
+/** The thread that takes requests: it owns the log, the profiles and, beside the upload worker, the uploads. */
+export interface FrontStores extends LogSide {
+  readonly log: EmbeddedEventLog;
+  readonly profiles: EmbeddedProfileStore;
+  readonly uploads: EmbeddedUploadStore;
+  readonly objects: EmbeddedObjectStore;
+  readonly customers: CustomerReader;
+}
+
+/** Opens a home's folder for the thread that takes requests. It is the first to open it: it makes every file. */
+export const openFront = async (folder: string, options: EmbeddedOptions = {}): Promise<FrontStores> => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  new EmbeddedCustomerStore(folder).close(); // made, and brought to this release's schema, before it is read
+  const objects = objectsOf(folder, options);
+  await objects.sweep();
+  const log = new EmbeddedEventLog(folder, options.now === undefined ? {} : { now: options.now });
+  const profiles = new EmbeddedProfileStore(folder);
+  const uploads = new EmbeddedUploadStore(folder);
+  const customers = openCustomerReader(folder);
+  const reader = new LogReader(folder);
+  const quarantine = reader.quarantine((items) => log.quarantine(items));
+  const stores = { log, profiles, uploads, objects, customers, reader, ledger: reader.ledger(), quarantine };
+  return { ...stores, close: () => closeAll([reader, customers, uploads, profiles, log]) };
+};
+
+/** The thread that scores: it owns the customer store. `port` leads to the log's thread (`eventLogServer`). */
+export interface ScoreStores extends LogSide {
+  readonly log: EventLog;
+  readonly customers: EmbeddedCustomerStore;
+}
+
+export const openScore = (folder: string, port: MessagePort): ScoreStores => {
+  const customers = new EmbeddedCustomerStore(folder);
+  const side = remoteSide(folder, port);
+  return { ...side, customers, close: () => closeAll([customers, side]) };
+};
+
+/** The thread that lands: it reads the log and writes Parquet. */
+export interface LandStores extends LogSide {
+  readonly log: EventLog;
+  readonly objects: EmbeddedObjectStore;
+}
+
+export const openLand = (folder: string, port: MessagePort, options: EmbeddedOptions = {}): LandStores => ({
+  ...remoteSide(folder, port),
+  objects: objectsOf(folder, options),
+});
+
+/** The thread that works uploads off. */
+export interface UploadStores extends LandStores {
+  readonly uploads: EmbeddedUploadStore;
+  readonly orderBook: EmbeddedOrderBook;
+}
+
+export const openUpload = (folder: string, port: MessagePort, options: EmbeddedOptions = {}): UploadStores => {
+  const land = openLand(folder, port, options);
+  const uploads = new EmbeddedUploadStore(folder);
+  const orderBook = new EmbeddedOrderBook(folder);
+  return { ...land, uploads, orderBook, close: () => closeAll([orderBook, uploads, land]) };
+};
+
+const objectsOf = (folder: string, options: EmbeddedOptions): EmbeddedObjectStore =>
+  new EmbeddedObjectStore(path.join(folder, "objects"), options.objects);
+
+const remoteSide = (folder: string, port: MessagePort): LogSide & { readonly log: RemoteEventLog } => {
+  const log = new RemoteEventLog(port);
+  const reader = new LogReader(folder);
+  const quarantine = reader.quarantine((items) => log.quarantine(items));
+  return { log, reader, ledger: reader.ledger(), quarantine, close: () => closeAll([reader, log]) };
+};
+
+const closeAll = (stores: readonly Closable[]): void => {
+  for (const store of stores) store.close();
+};
