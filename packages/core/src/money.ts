@@ -21,7 +21,8 @@ export const parseDecimal = (text: string): Decimal | undefined => {
 export const decimalOf = (value: number): Decimal | undefined => {
   if (!Number.isFinite(value)) return undefined;
   const text = String(value);
-  return text.includes("e") ? parseDecimal(value.toFixed(12)) : parseDecimal(text);
+  // More decimals than money has are the noise of binary arithmetic: 0.1 + 0.2 is 0.30000000000000004.
+  return (text.includes("e") ? undefined : parseDecimal(text)) ?? parseDecimal(value.toFixed(12));
 };
 
 /** Rounds half away from zero to an integer of 10^-digits. */

@@ -1,0 +1,167 @@
+/**
+ * The front door for events: Segment's HTTP Tracking API in the dialects of Segment's, RudderStack's and Jitsu's SDKs.
+ * What is wrong as a whole is a 4xx; of an authorised batch that parses, every event is appended or quarantined with
+ * a reason, and the answer is 200 with the counts: SDKs throw a whole batch away on most 4xx.
+ */
+import { type CanonicalContext, type WireProfile, canonicalEvent } from "@ebb/core/canonical";
+import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
+import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
+import { limits } from "@ebb/core/limits";
+import type { Refusal } from "@ebb/core/reasons";
+import type { StreamEvent } from "@ebb/core/stream-event";
+import type { EncodedEvent, Ports, QuarantinedItem } from "@ebb/ports";
+import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
+import { onAws } from "../runtime/on-aws.ts";
+import { type Received, bodyText, eventsOf, jsonText, parseJson, writeKeyOf } from "./request.ts";
+
+export type EventPorts = Pick<
+  Ports,
+  "now" | "newId" | "pseudonyms" | "settings" | "keys" | "log" | "profiles" | "metrics"
+>;
+
+export const make = (ports: EventPorts): HttpHandler => {
+  const allowedProperties = new Set(ports.settings.allowedProperties);
+  const allowedTraits = new Set(ports.settings.allowedTraits);
+  return httpHandler(async (event) => {
+    if (event.rawPath.endsWith("/m")) return acknowledged();
+    const text = jsonText(await bodyText(event), event.headers["content-type"]);
+    const body = parseJson(text);
+    const key = await writeKeyOf(ports.keys, event, body);
+    const received = eventsOf(body, text);
+    const receivedAtMs = ports.now();
+    return collect(ports, received, {
+      channel: "http",
+      source: key.source,
+      receivedAtMs,
+      receivedAt: new Date(receivedAtMs).toISOString(),
+      sentAt: received.sentAt,
+      receiptId: ports.newId("rcp"),
+      type: callOf(event),
+      pseudonyms: ports.pseudonyms,
+      rates: ports.settings.rates,
+      allowedProperties,
+      allowedTraits,
+      newEventId: () => ports.newId("evt"),
+    });
+  });
+};
+
+export const handler = onAws(make);
+
+/** The browser SDK's counts of its own calls (`{series: […]}`, sent without a key): taken, and kept nowhere. */
+const acknowledged = (): HttpResult => json(200, { success: true });
+
+const calls: Readonly<Record<string, string>> = {
+  t: "track",
+  i: "identify",
+  p: "page",
+  s: "screen",
+  g: "group",
+  a: "alias",
+};
+
+/** Which call an event is that does not say so itself, from the last part of the path. */
+const callOf = (event: HttpEvent): string => {
+  const last = event.rawPath.slice(event.rawPath.lastIndexOf("/") + 1);
+  return calls[last] ?? last;
+};
+
+export interface CollectContext extends CanonicalContext {
+  readonly channel: "http" | "social";
+}
+
+/** Appends or quarantines every event of a request, and answers with the counts. @throws TransientError */
+export const collect = async (
+  ports: Pick<Ports, "log" | "metrics"> & { readonly profiles?: Ports["profiles"] },
+  received: Received,
+  context: CollectContext,
+): Promise<HttpResult> => {
+  const events: EncodedEvent[] = [];
+  const quarantined: QuarantinedItem[] = [];
+  const profiles: WireProfile[] = [];
+  const errors: unknown[] = [];
+  for (let index = 0; index < received.events.length; index++) {
+    const wire = received.events[index];
+    const outcome = received.oversized(index) ? tooLarge : encoded(wire, context, index);
+    if ("code" in outcome) {
+      quarantined.push({
+        ...outcome,
+        receiptId: context.receiptId as ReceiptId,
+        rowNumber: index,
+        source: context.source,
+        original: received.original(index),
+        schemaVersion: STREAM_SCHEMA_VERSION,
+        quarantinedAtMs: context.receivedAtMs,
+      });
+      errors.push({ index, messageId: messageIdOf(wire), ...outcome });
+    } else {
+      events.push(outcome.event);
+      if (outcome.profile !== undefined) profiles.push(outcome.profile);
+    }
+  }
+  const { appended, duplicates } = await ports.log.append(
+    {
+      receiptId: context.receiptId as ReceiptId,
+      part: 0,
+      channel: context.channel,
+      source: context.source,
+      received: received.events.length,
+      quarantined: quarantined.length,
+      receivedAtMs: context.receivedAtMs,
+    },
+    events,
+    quarantined,
+  );
+  if (profiles.length > 0)
+    await ports.profiles?.put(
+      profiles.map((profile) => ({ ...profile, customerKey: profile.customerKey as CustomerKey })),
+    );
+  if (quarantined.length > 0)
+    ports.metrics.count("EventsQuarantined", quarantined.length, { channel: context.channel });
+  return json(200, {
+    success: true,
+    receipt_id: context.receiptId,
+    received: received.events.length,
+    appended,
+    ...(duplicates === undefined ? {} : { duplicates: duplicates.length }),
+    quarantined: quarantined.length,
+    errors,
+  });
+};
+
+const tooLarge: Refusal = {
+  code: "too_large",
+  message: `An event may have at most ${limits.eventBytes.toLocaleString("en")} bytes.`,
+};
+
+type Encoded = { readonly event: EncodedEvent; readonly profile?: WireProfile } | Refusal;
+
+const encoded = (wire: unknown, context: CanonicalContext, index: number): Encoded => {
+  const outcome = canonicalEvent(wire, context, index);
+  if (outcome.event === undefined) return outcome.refusal;
+  const { event, profile } = outcome;
+  const text = encodedJson(event);
+  if (text.length * 3 > limits.eventBytes && Buffer.byteLength(text) > limits.eventBytes) return tooLarge;
+  return {
+    event: {
+      eventId: event.event_id,
+      partitionKey: event.customer_key ?? event.anonymous_key ?? event.event_id,
+      json: text,
+    },
+    ...(profile === undefined ? {} : { profile }),
+  };
+};
+
+/** JSON of an event; control characters and halves of surrogate pairs, which some readers refuse, are taken out. */
+const encodedJson = (event: StreamEvent): string => {
+  const text = JSON.stringify(event);
+  if (!text.includes("\\u")) return text;
+  return JSON.stringify(event, (_, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed().replace(/(?![\t\n\r])\p{Cc}/gu, "") : value,
+  );
+};
+
+const messageIdOf = (wire: unknown): string | undefined => {
+  const id = (wire as { messageId?: unknown } | null | undefined)?.messageId;
+  return typeof id === "string" || typeof id === "number" ? String(id).slice(0, 256) : undefined;
+};

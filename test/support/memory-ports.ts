@@ -1,0 +1,88 @@
+/** The ports that the collect stage touches, in memory: what it appended, quarantined and told the profile store. */
+import { Pseudonymizer } from "@ebb/core/ids";
+import type { StreamEvent } from "@ebb/core/stream-event";
+import type { EventPorts } from "@ebb/functions/collect/events";
+import type { Profile, QuarantinedItem, ReceiptPart, Settings } from "@ebb/ports";
+
+export const WRITE_KEY = "wk_test_0123456789abcdef";
+export const READ_KEY = "rk_test_0123456789abcdef";
+export const SOURCE = "shop";
+export const SECRET = "a secret of thirty-two characters";
+
+export interface MemoryPorts extends EventPorts {
+  /** First arrival of each event id, as on the embedded log. */
+  readonly events: StreamEvent[];
+  /** The JSON of every event that was handed to the log, duplicates included. */
+  readonly texts: string[];
+  readonly parts: ReceiptPart[];
+  readonly quarantined: QuarantinedItem[];
+  readonly put: Profile[];
+  /** Moves the clock. */
+  at(ms: number): void;
+  /** What the next append throws. */
+  failNext(error: Error): void;
+}
+
+export const memoryPorts = (options: { nowMs?: number; settings?: Partial<Settings> } = {}): MemoryPorts => {
+  let nowMs = options.nowMs;
+  let ids = 0;
+  let failure: Error | undefined;
+  const seen = new Set<string>();
+  const events: StreamEvent[] = [];
+  const texts: string[] = [];
+  const parts: ReceiptPart[] = [];
+  const quarantined: QuarantinedItem[] = [];
+  const put: Profile[] = [];
+  return {
+    events,
+    texts,
+    parts,
+    quarantined,
+    put,
+    at: (ms) => void (nowMs = ms),
+    failNext: (error) => void (failure = error),
+    now: () => nowMs ?? Date.now(),
+    newId: (prefix) => `${prefix}_${String(++ids).padStart(32, "0")}`,
+    pseudonyms: new Pseudonymizer(SECRET),
+    settings: {
+      rates: { reportingCurrency: "EUR", rates: { USD: { "2000-01-01": 0.9 } } },
+      corsOrigins: ["*"],
+      hookSecrets: { twitter: "hook secret", generic: "another secret" },
+      allowedProperties: ["plan"],
+      allowedTraits: ["loyalty"],
+      ...options.settings,
+    },
+    keys: {
+      find: async (presented) =>
+        presented === WRITE_KEY
+          ? { id: "write", scope: "write", source: SOURCE }
+          : presented === READ_KEY
+            ? { id: "read", scope: "read", source: SOURCE }
+            : undefined,
+    },
+    log: {
+      append: async (part, encoded, refused) => {
+        if (failure !== undefined) {
+          const error = failure;
+          failure = undefined;
+          throw error;
+        }
+        parts.push(part);
+        quarantined.push(...refused);
+        const duplicates: string[] = [];
+        for (const event of encoded) {
+          texts.push(event.json);
+          if (seen.has(event.eventId)) duplicates.push(event.eventId);
+          else events.push(JSON.parse(event.json) as StreamEvent);
+          seen.add(event.eventId);
+        }
+        return { appended: encoded.length, duplicates };
+      },
+    },
+    profiles: {
+      put: async (profiles) => void put.push(...profiles),
+      get: async (customerKey) => put.findLast((profile) => profile.customerKey === customerKey),
+    },
+    metrics: { count: () => undefined },
+  };
+};
