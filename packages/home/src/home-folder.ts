@@ -30,7 +30,7 @@ export const settingsOf = (folder: string, options: SettingsOptions): Settings =
   const file = path.join(folder, "settings.json");
   if (options.currency !== undefined && currencyDigits(options.currency) === undefined)
     throw new SettingsError(`"${options.currency}" is not an ISO 4217 currency.`);
-  if (!existsSync(file)) writePrivateJson(file, { reportingCurrency: options.currency ?? "USD" });
+  if (!existsSync(file)) writePrivateJson(file, { reportingCurrency: options.currency ?? FIRST_CURRENCY });
   let settings: Settings;
   try {
     settings = openSettings(folder);
@@ -50,6 +50,9 @@ export const settingsOf = (folder: string, options: SettingsOptions): Settings =
     allowedTraits: options.allowedTraits ?? settings.allowedTraits,
   };
 };
+
+/** Where nothing else is asked for: the made shop sells in it. */
+const FIRST_CURRENCY = "EUR";
 
 const FirstKeys = z.object({ writeKey: z.string(), readKey: z.string() });
 /** The keys made at the first start, in the clear, so that later starts can print commands that work. */

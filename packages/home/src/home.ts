@@ -43,6 +43,8 @@ export interface Home {
   readonly writeKey: string;
   readonly readKey: string;
   readonly controlToken: string;
+  /** What amounts are reported in, ISO 4217. */
+  readonly currency: string;
   /** Resolves when every stage has caught up with the log and no upload is waiting or under way. */
   settled(): Promise<void>;
   /** Everything on the log becomes visible to SQL. */
@@ -125,7 +127,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     head: log.head().seq,
     events: log.head().events,
     scored: progress.get("score"),
-    landed: progress.get("land"),
+    landed: progress.get("landed"),
     uploads: stages.activeUploads,
     workers: stages.status(),
     counts: counters.snapshot(),
@@ -151,6 +153,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     url,
     ...first,
     controlToken,
+    currency: settings.rates.reportingCurrency,
     settled: () => stages.settled(),
     flushLake: () => stages.flushLake(),
     status,

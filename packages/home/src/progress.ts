@@ -3,7 +3,11 @@
  * itself, without a message and without polling.
  */
 
-const slots = { head: 0, score: 1, land: 2 } as const;
+/**
+ * `head` is the newest record of the log, `score` the last one that is scored. `land` is the last one that the land
+ * stage has taken, `landed` the last one that is in a Parquet file.
+ */
+const slots = { head: 0, score: 1, land: 2, landed: 3 } as const;
 export type Mark = keyof typeof slots;
 
 export class Progress {
@@ -21,7 +25,6 @@ export class Progress {
     return this.#marks.buffer;
   }
 
-  /** Sequence number of the newest record (`head`), or of the last one a consumer is done with. */
   get(mark: Mark): number {
     return Number(Atomics.load(this.#marks, slots[mark]));
   }

@@ -158,7 +158,7 @@ export class Stages {
   async #tidy(): Promise<void> {
     const { log, progress, retentionMs } = this.#parts;
     try {
-      await log.trim(Math.min(progress.get("score"), progress.get("land")) + 1, Date.now() - retentionMs);
+      await log.trim(Math.min(progress.get("score"), progress.get("landed")) + 1, Date.now() - retentionMs);
       await log.expireQuarantine(Date.now() - limits.quarantineDays * 86_400_000);
     } catch (error) {
       logger.warn("the log could not be trimmed", error instanceof Error ? error : new Error(String(error)));

@@ -1,0 +1,58 @@
+/** The command line. Each command is loaded when it is asked for. */
+import { readFileSync } from "node:fs";
+import { UsageError } from "./command-line.ts";
+
+/** A command takes its arguments and answers the exit code. @throws UsageError */
+export type Run = (args: readonly string[]) => Promise<number>;
+
+const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<{ run: Run }> }>> = {
+  start: { summary: "start the home; the first time it makes a shop", load: () => import("./commands/start.ts") },
+  sql: { summary: 'query the lake: ebb sql "select count(*) from orders"', load: () => import("./commands/sql.ts") },
+  upload: {
+    summary: "send a file (CSV, JSON Lines, XLSX; gzip allowed) to the running home",
+    load: () => import("./commands/upload.ts"),
+  },
+  status: { summary: "what the running home is doing", load: () => import("./commands/status.ts") },
+  keys: { summary: "list, make and remove keys", load: () => import("./commands/keys.ts") },
+};
+
+const help = (): string => {
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
+  return `ebb: customer analytics for e-commerce
+
+Usage: ebb COMMAND [OPTIONS]
+
+${lines.join("\n")}
+
+  ebb COMMAND --help tells the options of a command.
+  ebb --version tells the version.
+`;
+};
+
+const version = (): string => {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+};
+
+const main: Run = async ([name, ...args]) => {
+  if (name === undefined || name === "--help" || name === "help") {
+    process.stdout.write(help());
+    return name === undefined ? 2 : 0;
+  }
+  if (name === "--version") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new UsageError(`There is no command "${name}".\n\n${help()}`);
+  return await (await command.load()).run(args);
+};
+
+process.env["POWERTOOLS_LOG_LEVEL"] ??= "WARN";
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,90 @@
+/** The land stage's thread: brings the log into Parquet. DuckDB is loaded here alone. */
+import path from "node:path";
+import { type MessagePort, workerData } from "node:worker_threads";
+import { landConsumer } from "@ebb/functions/declarations";
+import { logger } from "@ebb/functions/runtime/logger";
+import { openLand } from "@ebb/ports/embedded";
+import { LakeWriter } from "@ebb/ports/embedded/lake-writer";
+import type { CommonData } from "../home-ports.ts";
+import { Progress } from "../progress.ts";
+import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
+
+const BATCH_RECORDS = 1_000;
+const BATCH_BYTES = 16_000_000;
+/** How often the age of the open file is looked at. */
+const TICK_MS = 1_000;
+const RETRY_MS = 5_000;
+
+const data = workerData as CommonData & { readonly log: MessagePort };
+let flushes: number[] = [];
+let wake: () => void = () => undefined;
+const signal = takeOrders((order) => {
+  if (order.type !== "flush") return;
+  flushes.push(order.id);
+  wake();
+});
+const progress = new Progress(data.progress);
+const stores = openLand(data.folder, data.log);
+const writer = await LakeWriter.open({
+  folder: path.join(data.folder, "lake"),
+  bufferMb: landConsumer.bufferMb,
+  bufferSeconds: landConsumer.bufferSeconds,
+  compression: landConsumer.compression,
+  quarantine: stores.quarantine,
+  metrics: workerMetrics,
+  now: Date.now,
+});
+let taken = writer.offset;
+
+/** Takes what the log holds up to `untilSeq`; true when that was something. */
+const take = async (untilSeq: number): Promise<boolean> => {
+  if (taken >= untilSeq) return false;
+  const records = stores.reader.read(taken, BATCH_RECORDS, BATCH_BYTES);
+  if (records.length === 0) return false;
+  await writer.add(records);
+  taken = records.at(-1)!.seq;
+  return true;
+};
+
+const publish = (): void => {
+  progress.set("land", taken);
+  progress.set("landed", writer.offset);
+};
+
+const answerFlushes = async (): Promise<void> => {
+  const ids = flushes;
+  flushes = [];
+  try {
+    const { seq } = stores.reader.head();
+    while (await take(seq));
+    await writer.flush();
+    for (const id of ids) report({ type: "flushed", id });
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    for (const id of ids) report({ type: "flushed", id, failure });
+    throw error;
+  }
+};
+
+publish();
+report({ type: "ready" });
+while (!signal.aborted) {
+  try {
+    if (flushes.length > 0) await answerFlushes();
+    else if (!(await take(Infinity))) {
+      await writer.tick();
+      publish();
+      const called = new Promise<void>((resolve) => (wake = resolve));
+      await Promise.race([progress.reached("head", taken + 1, TICK_MS), called]);
+    }
+    publish();
+  } catch (error) {
+    logger.error("landing failed and is tried again", error instanceof Error ? error : new Error(String(error)));
+    workerMetrics.count("LandFailed", 1);
+    await pause(RETRY_MS, signal);
+  }
+}
+await writer.flush();
+await writer.close();
+stores.close();
+leave();
