@@ -6,33 +6,35 @@ import type { PlannedOrder } from "./process.ts";
 import { type Call, SHOP_ADDRESS, type Setting, Telling } from "./telling.ts";
 import type { Consequence, Visit } from "./visits.ts";
 
-const major = (minor: number): number => minor / 100;
-
-const productFields = (product: Product) => ({
+const productFields = (telling: Telling, product: Product) => ({
   product_id: product.productId,
   sku: product.sku,
   category: product.category,
   name: product.name,
   brand: product.brand,
-  price: major(product.priceMinor),
+  price: telling.major(product.priceMinor),
 });
-const lineFields = ({ product, quantity }: BasketLine) => ({ ...productFields(product), quantity });
-const viewFields = (product: Product) => ({
-  ...productFields(product),
+const lineFields = (telling: Telling, { product, quantity }: BasketLine) => ({
+  ...productFields(telling, product),
+  quantity,
+});
+const linesFields = (telling: Telling, lines: readonly BasketLine[]) => lines.map((line) => lineFields(telling, line));
+const viewFields = (telling: Telling, product: Product) => ({
+  ...productFields(telling, product),
   url: `${SHOP_ADDRESS}/p/${product.productId.toLowerCase()}`,
 });
 
 const orderFields = (telling: Telling, { orderId }: PlannedOrder, order: Order) => ({
   order_id: orderId,
-  total: major(order.totalMinor),
-  subtotal: major(order.goodsMinor - order.discountMinor),
-  shipping: major(order.shippingMinor),
-  tax: major(order.taxMinor),
-  discount: major(order.discountMinor),
+  total: telling.major(order.totalMinor),
+  subtotal: telling.major(order.goodsMinor - order.discountMinor),
+  shipping: telling.major(order.shippingMinor),
+  tax: telling.major(order.taxMinor),
+  discount: telling.major(order.discountMinor),
   ...(order.coupon === undefined ? {} : { coupon: order.coupon }),
   currency: telling.setting.currency,
   country: telling.person.country,
-  products: order.lines.map(lineFields),
+  products: linesFields(telling, order.lines),
 });
 
 /** The calls of one visit, in time order. Which of them lie outside the shop's time is the caller's to see. */
@@ -58,7 +60,7 @@ export const callsOf = (setting: Setting, visit: Visit): Call[] => {
 
 const listViewed = (telling: Telling, first: Product): void => {
   const shown = [first, telling.product(), telling.product()];
-  const products = shown.map((product, index) => ({ ...productFields(product), position: index + 1 }));
+  const products = shown.map((product, index) => ({ ...productFields(telling, product), position: index + 1 }));
   telling.track("Product List Viewed", { list_id: first.category.toLowerCase(), category: first.category, products });
 };
 
@@ -68,9 +70,10 @@ const browse = (telling: Telling, joins: boolean): Call[] => {
   telling.page("Home", "/");
   if (random.chance(0.15)) telling.track("Products Searched", { query: first.name.split(" ").at(-1)!.toLowerCase() });
   if (random.chance(0.6)) listViewed(telling, first);
-  telling.track("Product Viewed", viewFields(first));
-  for (let more = random.poisson(0.7); more > 0; more--) telling.track("Product Viewed", viewFields(telling.product()));
-  if (random.chance(0.12)) telling.track("Product Added", { ...productFields(first), quantity: 1 });
+  telling.track("Product Viewed", viewFields(telling, first));
+  for (let more = random.poisson(0.7); more > 0; more--)
+    telling.track("Product Viewed", viewFields(telling, telling.product()));
+  if (random.chance(0.12)) telling.track("Product Added", { ...productFields(telling, first), quantity: 1 });
   if (!joins) return telling.toldFrom();
   telling.signIn();
   return telling.toldUntil();
@@ -83,15 +86,15 @@ const buy = (telling: Telling, planned: PlannedOrder): Call[] => {
   telling.page("Home", "/");
   if (random.chance(0.5)) listViewed(telling, order.lines[0]!.product);
   for (const line of order.lines) {
-    telling.track("Product Viewed", viewFields(line.product));
-    telling.track("Product Added", { ...cart, ...lineFields(line) });
+    telling.track("Product Viewed", viewFields(telling, line.product));
+    telling.track("Product Added", { ...cart, ...lineFields(telling, line) });
   }
   if (random.chance(0.1)) {
-    const second = { ...cart, ...productFields(telling.product()), quantity: 1 };
+    const second = { ...cart, ...productFields(telling, telling.product()), quantity: 1 };
     telling.track("Product Added", second);
     telling.track("Product Removed", second);
   }
-  if (random.chance(0.25)) telling.track("Cart Viewed", { ...cart, products: order.lines.map(lineFields) });
+  if (random.chance(0.25)) telling.track("Cart Viewed", { ...cart, products: linesFields(telling, order.lines) });
   telling.signIn();
   const fields = orderFields(telling, planned, order);
   telling.track("Checkout Started", fields);
@@ -158,7 +161,8 @@ const refund = (telling: Telling, planned: PlannedOrder, order: Order): void => 
   const lines = partial ? [random.pick(order.lines)] : order.lines;
   const listMinor = lines.reduce((sum, line) => sum + line.quantity * line.product.priceMinor, 0);
   const paidMinor = Math.round(listMinor * (1 - order.discountMinor / order.goodsMinor));
-  const amount = partial || random.chance(0.8) ? { total: major(paidMinor), products: lines.map(lineFields) } : {};
+  const amount =
+    partial || random.chance(0.8) ? { total: telling.major(paidMinor), products: linesFields(telling, lines) } : {};
   telling.trackByServer("Order Refunded", {
     order_id: planned.orderId,
     refund_id: planned.orderId.replace("order", "refund"),

@@ -84,6 +84,13 @@ test("an order's amounts add up to the cent, before and after a change", () => {
   }
 });
 
+test("amounts are whole minor units of whatever currency the shop sells in", () => {
+  const [order] = all({ ...small, customers: 5, currency: "JPY" }).filter(({ event }) => event === "Order Completed");
+  assert.equal(order!.properties!["currency"], "JPY");
+  assert.ok(Number.isInteger(order!.properties!["total"]) && (order!.properties!["total"] as number) > 1_000);
+  assert.throws(() => all({ ...small, currency: "EURO" }), RangeError);
+});
+
 test("no refund is larger than its order, and every consequence comes after it", () => {
   const orders = new Map(named("Order Completed").map((call) => [call.properties!["order_id"], call]));
   const later = ["Order Refunded", "Order Cancelled", "Order Updated"].flatMap(named);

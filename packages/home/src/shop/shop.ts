@@ -2,6 +2,7 @@
  * The shop that Ebb makes itself the first time it starts: customers who buy, drift away and come back by a known
  * process. Everything follows from the options; nothing reads a clock. See `docs/shop.md`.
  */
+import { currencyDigits } from "@ebb/core/money";
 import { Catalogue } from "./catalogue.ts";
 import { callsOf } from "./calls.ts";
 import { type History, type Process, defaultProcess, historyOf } from "./process.ts";
@@ -21,7 +22,7 @@ export interface ShopOptions {
   readonly endMs: number;
   /** Three years before `endMs` where it is not given. */
   readonly startMs?: number;
-  /** ISO 4217, of two decimals. EUR where it is not given. */
+  /** ISO 4217; USD where it is not given. Prices are the same number of minor units in all. */
   readonly currency?: string;
   /** Calls in a batch; 500 where it is not given (about 250 KB). */
   readonly batchCalls?: number;
@@ -104,7 +105,10 @@ export const shopPlan = (options: ShopOptions): ShopPlan => {
  */
 export function* makeShop(options: ShopOptions): Generator<ShopBatch, void, undefined> {
   const { seed, startMs, endMs, clock } = resolved(options);
-  const setting = { seed, currency: options.currency ?? "EUR", catalogue: new Catalogue(seed, startMs, endMs) };
+  const currency = options.currency ?? "USD";
+  const digits = currencyDigits(currency);
+  if (digits === undefined) throw new RangeError(`${currency} is not an ISO 4217 currency`);
+  const setting = { seed, currency, digits, catalogue: new Catalogue(seed, startMs, endMs) };
   const batchCalls = options.batchCalls ?? 500;
   const startsAt = new Date(startMs).toISOString();
   const visits = planned(options);

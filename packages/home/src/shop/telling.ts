@@ -22,6 +22,8 @@ export interface Call {
 export interface Setting {
   readonly seed: number;
   readonly currency: string;
+  /** Decimals of the currency. */
+  readonly digits: number;
   readonly catalogue: Catalogue;
 }
 
@@ -57,6 +59,11 @@ export class Telling {
     this.#signedIn = joined && !newDevice && !(visit.occasion.type === "browse" && !visit.occasion.known);
     const device = new Random(setting.seed, "device", newDevice ? visit.id : visit.person.id);
     this.#anonymousId = [8, 4, 4, 4, 12].map((digits) => hex(device, digits)).join("-");
+  }
+
+  /** An amount in minor units as the wire has it. */
+  major(minor: number): number {
+    return minor / 10 ** this.setting.digits;
   }
 
   /** A product by popularity. */
