@@ -8,6 +8,7 @@ import {
   TransactionCanceledException,
 } from "@aws-sdk/client-dynamodb";
 import { InvalidCursor, TransientError } from "../ports.ts";
+import { newestIndex } from "./tables.ts";
 import { ATTEMPTS, backOff, calling, chunksOf, mapLimit } from "./errors.ts";
 
 export type Item = Record<string, AttributeValue>;
@@ -91,9 +92,6 @@ export const number = (item: Item, name: string): number => {
   return Number(value);
 };
 
-/** Index that lists the items of a table newest first: `shard` (S), `at` (S, see `instantKey`). */
-export const NEWEST = "newest";
-
 /** Sorts by time, then by id: milliseconds with 15 digits, so that text order is time order until the year 33658. */
 export const instantKey = (atMs: number, id: string): string => `${String(atMs).padStart(15, "0")}#${id}`;
 
@@ -121,9 +119,10 @@ export const newestFirst = async (
       client.send(
         new QueryCommand({
           TableName: table,
-          IndexName: NEWEST,
-          KeyConditionExpression: cursor === undefined ? "shard = :shard" : "shard = :shard AND #at < :cursor",
-          ...(cursor === undefined ? {} : { ExpressionAttributeNames: { "#at": "at" } }),
+          IndexName: newestIndex.name,
+          KeyConditionExpression: cursor === undefined ? "#shard = :shard" : "#shard = :shard AND #at < :cursor",
+          // Both are words that DynamoDB reserves.
+          ExpressionAttributeNames: { "#shard": "shard", ...(cursor === undefined ? {} : { "#at": "at" }) },
           ExpressionAttributeValues: {
             ":shard": { S: shard },
             ...(cursor === undefined ? {} : { ":cursor": { S: cursor } }),

@@ -10,7 +10,7 @@ import { KinesisEventLog } from "./event-log.ts";
 import { LambdaJobQueue } from "./job-queue.ts";
 import { EnvironmentKeyRing } from "./key-ring.ts";
 import { DynamoLedger } from "./ledger.ts";
-import { PowertoolsMetrics } from "./metrics.ts";
+import { PowertoolsMetrics, awsMetrics } from "./metrics.ts";
 import { S3ObjectStore } from "./object-store.ts";
 import { DynamoOrderBook } from "./order-book.ts";
 import { DynamoProfileStore } from "./profile-store.ts";
@@ -19,6 +19,7 @@ import { AthenaQueryEngine } from "./query-engine.ts";
 import { DynamoUploadStore } from "./upload-store.ts";
 
 export { EnvironmentError, variablesOf } from "./environment.ts";
+export { awsMetrics } from "./metrics.ts";
 
 /** API Gateway answers for the function after 30 s. */
 const QUERY_TIMEOUT_MS = 25_000;
@@ -68,7 +69,7 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
   const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
   const keys = lazy(() => new EnvironmentKeyRing(of("keys").EBB_KEYS));
   const settings = lazy(() => settingsOf(environment));
-  const metrics = lazy(() => new PowertoolsMetrics(environment.EBB_METRICS_NAMESPACE));
+  const metrics = lazy(() => new PowertoolsMetrics(awsMetrics(environment.EBB_METRICS_NAMESPACE)));
 
   return {
     now,

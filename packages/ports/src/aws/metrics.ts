@@ -1,17 +1,29 @@
 import { MetricUnit, Metrics as Powertools } from "@aws-lambda-powertools/metrics";
 import type { Metrics } from "../ports.ts";
 
-/** Counts in CloudWatch's embedded metric format: a log line each, so nothing is lost when the function is frozen. */
+let shared: Powertools | undefined;
+
+/** The container's one Powertools instance: the handler's middleware publishes what was counted in an invocation. */
+export const awsMetrics = (namespace = process.env["EBB_METRICS_NAMESPACE"] ?? "Ebb"): Powertools =>
+  (shared ??= new Powertools({ namespace, serviceName: "ebb" }));
+
+/** Counts in CloudWatch's embedded metric format. Counts of one name and the same dimensions add up in CloudWatch. */
 export class PowertoolsMetrics implements Metrics {
   readonly #metrics: Powertools;
 
-  constructor(namespace: string) {
-    this.#metrics = new Powertools({ namespace });
+  constructor(metrics: Powertools) {
+    this.#metrics = metrics;
   }
 
   count(name: string, value: number, dimensions: Readonly<Record<string, string>> = {}): void {
+    const labels = Object.entries(dimensions);
+    if (labels.length === 0) {
+      this.#metrics.addMetric(name, MetricUnit.Count, value);
+      return;
+    }
+    // Dimensions hold for a whole log line, so a count that has some gets a line of its own, at once.
     const metric = this.#metrics.singleMetric();
-    for (const [dimension, label] of Object.entries(dimensions)) metric.addDimension(dimension, label);
+    for (const [dimension, label] of labels) metric.addDimension(dimension, label);
     metric.addMetric(name, MetricUnit.Count, value);
   }
 }

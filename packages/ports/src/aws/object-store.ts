@@ -16,8 +16,8 @@ import type { ObjectStore } from "../ports.ts";
 import { ObjectNotFound } from "../ports.ts";
 import { calling, chunksOf, mapLimit } from "./errors.ts";
 
-/** 10,000 parts of 16 MB make 160 GB; S3 takes parts from 5 MB on. */
-const PART_BYTES = 16 * 1024 * 1024;
+/** 10,000 parts of 8 MB make 80 GB; S3 takes parts from 5 MB on. */
+const PART_BYTES = 8 * 1024 * 1024;
 /** Keys that one DeleteObjects takes. */
 const DELETE_KEYS = 1_000;
 

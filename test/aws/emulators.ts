@@ -1,0 +1,180 @@
+/**
+ * Emulators of AWS that nobody here wrote, each started on a free port of the loopback. The Python ones are installed on
+ * first use into `node_modules/.cache/ebb-emulators` (pinned below); that takes about a minute and Python 3.10 or later.
+ * Run as a program it only installs: `node test/aws/emulators.ts`.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { type AddressInfo, createServer } from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const root = path.resolve(import.meta.dirname, "../..");
+
+/** Exact versions; `boto3` and its like come with them. duckdb is MiniStack's Athena. */
+const requirements = {
+  moto: ["moto[server]==5.2.5"],
+  ministack: ["ministack==1.5.33", "duckdb==1.4.1"],
+} as const;
+type PythonEmulator = keyof typeof requirements;
+
+export type EmulatorName = PythonEmulator | "dynalite" | "fauxqs";
+export interface Emulator {
+  readonly name: EmulatorName;
+  readonly version: string;
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** The folder of an installed virtual environment. @throws Error that says what is missing */
+const install = async (name: PythonEmulator): Promise<string> => {
+  const pinned = requirements[name].join(" ");
+  const id = createHash("sha256").update(pinned).digest("hex").slice(0, 8);
+  const folder = path.join(root, "node_modules/.cache/ebb-emulators", `${name}-${id}`);
+  const done = path.join(folder, "installed");
+  if (existsSync(done)) return folder;
+
+  say(`Installing ${pinned} …`);
+  // Test files run side by side: each builds a folder of its own, the first to finish gives it the name.
+  // A virtual environment holds absolute paths, so programs in it are run as `python -m`, which does not read them.
+  const building = `${folder}.${process.pid}`;
+  mkdirSync(path.dirname(folder), { recursive: true });
+  try {
+    await run("python3", ["-m", "venv", building]);
+  } catch (error) {
+    throw new Error("The emulators need python3 (3.10 or later) with its venv module.", { cause: error });
+  }
+  const python = path.join(building, "bin/python");
+  await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements[name]], {
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  writeFileSync(path.join(building, "installed"), `${pinned}\n`);
+  try {
+    renameSync(building, folder);
+  } catch (error) {
+    rmSync(building, { recursive: true, force: true });
+    if (!existsSync(done)) throw error;
+  }
+  return folder;
+};
+
+const freePort = async (): Promise<number> => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+};
+
+/** Waits until the server answers anything at all. */
+const answering = async (endpoint: string, child: ChildProcess, output: () => string): Promise<void> => {
+  for (let tries = 0; tries < 300; tries++) {
+    if (child.exitCode !== null) break;
+    try {
+      await fetch(endpoint, { signal: AbortSignal.timeout(1_000) });
+      return;
+    } catch {
+      await sleep(100);
+    }
+  }
+  throw new Error(`${endpoint} does not answer:\n${output()}`);
+};
+
+const startPython = async (name: PythonEmulator): Promise<Emulator> => {
+  const folder = await install(name);
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const args = {
+    moto: ["-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", String(port)],
+    ministack: ["-m", "ministack"],
+  }[name];
+  const child = spawn(path.join(folder, "bin/python"), args, {
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      TMPDIR: process.env["TMPDIR"],
+      AWS_ACCESS_KEY_ID: "test",
+      AWS_SECRET_ACCESS_KEY: "test",
+      AWS_DEFAULT_REGION: "us-east-1",
+      GATEWAY_PORT: String(port),
+      BIND_HOST: "127.0.0.1",
+      LOG_LEVEL: "ERROR",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4_000)));
+  }
+  // The child must not outlive a test that was interrupted.
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const stop = async () => {
+    process.off("exit", kill);
+    if (child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    await Promise.race([gone, sleep(3_000, undefined, { ref: false }).then(kill)]);
+    await gone;
+  };
+  try {
+    await answering(endpoint, child, () => output);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { name, version: requirements[name][0].split("==")[1]!, endpoint, stop };
+};
+
+const require = createRequire(import.meta.url);
+const versionOf = (pack: string): string => {
+  const manifest = path.join(root, "node_modules", pack, "package.json");
+  return (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version;
+};
+
+const startDynalite = async (): Promise<Emulator> => {
+  type Server = ReturnType<typeof createServer>;
+  const dynalite = require("dynalite") as (options: object) => Server;
+  const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    name: "dynalite",
+    version: versionOf("dynalite"),
+    endpoint: `http://127.0.0.1:${port}`,
+    stop: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+};
+
+const startFauxqs = async (): Promise<Emulator> => {
+  const { startFauxqs: start } = await import("fauxqs");
+  const server = await start({ port: 0, host: "127.0.0.1", logger: false });
+  return {
+    name: "fauxqs",
+    version: versionOf("fauxqs"),
+    endpoint: `http://127.0.0.1:${server.port}`,
+    stop: () => server.stop(),
+  };
+};
+
+/** Starts an emulator and says so: the lane prints what it ran on. */
+export const startEmulator = async (name: EmulatorName): Promise<Emulator> => {
+  const emulator = await {
+    moto: () => startPython("moto"),
+    ministack: () => startPython("ministack"),
+    dynalite: startDynalite,
+    fauxqs: startFauxqs,
+  }[name]();
+  say(`${name} ${emulator.version} at ${emulator.endpoint}`);
+  return emulator;
+};
+
+if (import.meta.main) for (const name of ["moto", "ministack"] as const) say(`${name}: ${await install(name)}`);

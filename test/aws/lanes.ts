@@ -1,0 +1,76 @@
+/** The contract suites of the ports over the AWS adapters; a lane says which emulator stands for which service. */
+import type { Ports } from "@ebb/ports";
+import { awsPorts } from "@ebb/ports/aws";
+import { Clients } from "@ebb/ports/aws/clients";
+import {
+  customerStoreContract,
+  eventLogContract,
+  ledgerContract,
+  objectStoreContract,
+  orderBookContract,
+  profileStoreContract,
+  quarantineContract,
+  uploadStoreContract,
+} from "@ebb/ports/contracts/index";
+import type { Account } from "./account.ts";
+import { readEventTexts } from "./poller.ts";
+
+type Opened<Adapter> = Adapter & { reopen(): Promise<Opened<Adapter>>; close(): Promise<void> };
+
+/** Reopening is new clients over the same data: that lies in the services. */
+const opener = <Adapter extends object>(account: Account, pick: (ports: Ports, clients: Clients) => Adapter) => {
+  const open = async (): Promise<Opened<Adapter>> => {
+    const clients = new Clients(account.env);
+    const close = async () => clients.destroy();
+    const reopen = async () => {
+      await close();
+      return open();
+    };
+    return { ...pick(awsPorts(account.env, clients), clients), reopen, close };
+  };
+  return open;
+};
+
+/** The stores that need single items and objects only. */
+export const storeContracts = (name: string, account: Account): void => {
+  objectStoreContract(
+    name,
+    opener(account, ({ objects }) => ({ store: objects })),
+  );
+  orderBookContract(
+    name,
+    opener(account, ({ orderBook }) => ({ book: orderBook })),
+  );
+  profileStoreContract(
+    name,
+    opener(account, ({ profiles }) => ({ store: profiles })),
+  );
+  quarantineContract(
+    name,
+    opener(account, ({ quarantine }) => ({ quarantine })),
+  );
+  uploadStoreContract(
+    name,
+    opener(account, ({ uploads }) => ({ store: uploads })),
+  );
+};
+
+/** The event log with its ledger, which need a stream. */
+export const logContracts = (name: string, account: Account): void => {
+  const log = opener(account, ({ log, ledger, quarantine }, { kinesis }) => ({
+    log,
+    ledger,
+    quarantine,
+    readAll: () => readEventTexts(kinesis, account.env["EBB_STREAM"]!),
+  }));
+  eventLogContract(name, log);
+  ledgerContract(name, log);
+};
+
+/** The customer store, which needs transactions. */
+export const customerContracts = (name: string, account: Account): void => {
+  customerStoreContract(
+    name,
+    opener(account, ({ customers }) => ({ store: customers })),
+  );
+};
