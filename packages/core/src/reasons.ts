@@ -14,6 +14,8 @@ export const reasonCodes = [
   "invalid_encoding",
   "unreadable_record", // a stream record that cannot be parsed
   "conversion_failed", // Parquet conversion refused it
+  "unknown_layout", // a file whose header is of no known layout
+  "unreadable_file", // a file that is not what it says: binary, broken gzip, a damaged workbook
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 

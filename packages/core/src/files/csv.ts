@@ -4,7 +4,7 @@
 export const fieldsOf = (record: string, delimiter: string): string[] | undefined => {
   if (!record.includes('"')) return record.split(delimiter);
   const fields: string[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     if (record.charCodeAt(at) !== 34) {
       const end = record.indexOf(delimiter, at);
       if (end === -1) {

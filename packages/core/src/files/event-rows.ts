@@ -6,10 +6,14 @@ import { convertMinor, currencyDigits, rateAt, toMinor } from "../money.ts";
 import { ORDER_RANK } from "../orders.ts";
 import type { Refusal } from "../reasons.ts";
 import type { StreamEvent } from "../stream-event.ts";
+import type { UnnumberedEvent } from "./file-orders.ts";
 import type { FieldReader } from "./rows.ts";
 import { SEPARATOR, invalid, isRefusal, missing } from "./rows.ts";
 
-type Fields = Omit<StreamEvent, "event_id" | "source" | "schema_version" | "received_at" | "receipt_id" | "receipt_number">;
+type Fields = Omit<
+  StreamEvent,
+  "event_id" | "source" | "schema_version" | "received_at" | "receipt_id" | "receipt_number"
+>;
 
 export interface EventRow {
   /** Rows of one file with equal texts are told apart by their ordinal, unless they carry an id of their own. */
@@ -92,7 +96,9 @@ const webEvent = (reader: FieldReader, fields: readonly string[], atMs: number):
   const type = reader.raw(fields, "event_type").trim();
   const kind = Object.hasOwn(webKinds, type) ? webKinds[type] : undefined;
   if (kind === undefined)
-    return type === "" ? missing("event_type") : invalid("event_type", `is none of ${Object.keys(webKinds).join(", ")}`);
+    return type === ""
+      ? missing("event_type")
+      : invalid("event_type", `is none of ${Object.keys(webKinds).join(", ")}`);
   const texts: Partial<Record<"product_id" | "category" | "category_id" | "brand" | "session_id", string>> = {};
   for (const role of ["product_id", "category", "category_id", "brand", "session_id"] as const) {
     const value = reader.text(fields, role);
@@ -112,7 +118,17 @@ const webEvent = (reader: FieldReader, fields: readonly string[], atMs: number):
     ...customerOf(customerKey),
     ...(sessionId === undefined ? {} : { session_id: sessionId }),
   };
-  const canonical = [customerKey, atMs, type, price ?? "", sessionId ?? "", product.product_id ?? "", categoryId ?? "", product.category ?? "", product.brand ?? ""].join(SEPARATOR);
+  const canonical = [
+    customerKey,
+    atMs,
+    type,
+    price ?? "",
+    sessionId ?? "",
+    product.product_id ?? "",
+    categoryId ?? "",
+    product.category ?? "",
+    product.brand ?? "",
+  ].join(SEPARATOR);
   if (kind !== "order_completed")
     return {
       canonical,
@@ -178,9 +194,8 @@ export const eventOf = (
     readonly source: string;
     readonly uploadId: string;
     readonly receivedAtMs: number;
-    readonly receiptNumber: number;
   },
-): StreamEvent => {
+): UnnumberedEvent => {
   const rowId = row.ownId === undefined ? digest(context.source, "", row.canonical, ordinal) : "";
   const { lines, ...fields } = row.fields;
   return {
@@ -192,7 +207,6 @@ export const eventOf = (
     schema_version: STREAM_SCHEMA_VERSION,
     received_at: timeOf(context.receivedAtMs),
     receipt_id: context.uploadId,
-    receipt_number: context.receiptNumber,
     ...fields,
     ...(row.isOrder ? { order_id: rowId } : {}),
     ...(lines === undefined ? {} : { lines: lines.map((line) => ({ line_id: rowId, ...line })) }),

@@ -14,6 +14,9 @@ import type { StreamEvent, StreamLine } from "../stream-event.ts";
 import type { OrderRow } from "./rows.ts";
 import { SEPARATOR } from "./rows.ts";
 
+/** An event before its part numbers it. */
+export type UnnumberedEvent = Omit<StreamEvent, "receipt_number">;
+
 /** An order as the order book keeps it. `rows` runs parallel to `lines`; rows that state whole orders come after. */
 export interface FileOrderState {
   readonly key: string;
@@ -72,7 +75,7 @@ export const rowIdsOf = (source: string, group: OrderGroup): string[] => {
   });
 };
 
-const tooManyLines: Refusal = {
+export const tooLarge: Refusal = {
   code: "too_large",
   message: `The order has more than ${limits.orderLines.toLocaleString("en")} lines, or more than ${limits.eventBytes.toLocaleString("en")} bytes.`,
 };
@@ -107,17 +110,27 @@ const headOf = (group: OrderGroup, uploadId: string, refund: boolean): Head => {
 };
 
 /** Faults that no single row has: they refuse all rows of the order in this file. */
-const faultOf = (group: OrderGroup, ids: readonly string[], stored: Head | undefined, known: ReadonlySet<string>) => {
-  if (group.rows.length > limits.orderLines) return tooManyLines;
+const faultOf = (
+  group: OrderGroup,
+  ids: readonly string[],
+  stored: Head | undefined,
+  known: ReadonlyMap<string, string>,
+) => {
+  if (group.rows.length > limits.orderLines) return tooLarge;
   const currency = stored?.currency ?? group.rows[0]!.currency;
   if (group.rows.some((row) => row.currency !== currency))
-    return { code: "invalid_field", field: "currency", message: "The rows of one order have more than one currency." } as const;
+    return {
+      code: "invalid_field",
+      field: "currency",
+      message: "The rows of one order have more than one currency.",
+    } as const;
   const stating = new Set(ids.filter((id, index) => group.rows[index]!.line === undefined && !known.has(id)));
   if (stating.size + (stating.size > 0 && stored?.statedMinor !== undefined ? 1 : 0) > 1)
     return {
       code: "invalid_field",
       field: "order_id",
-      message: "The order was stated before with other values. Which one holds cannot be known; mode=replace takes the file's.",
+      message:
+        "The order was stated before with other values. Which one holds cannot be known; mode=replace takes the file's.",
     } as const;
   return undefined;
 };
@@ -139,27 +152,30 @@ const moved = (lines: readonly StreamLine[], fromMs: number, toMs: number): read
 
 /**
  * Puts the rows of one order in one file together with what is known. A refusal refuses all of them that are not known
- * already (`known` counts those); the stored order is left as it was.
+ * already (`uploadOf` names the upload that brought those); the stored order is left as it was.
  */
 export const reconcile = (
   stored: FileOrderState | undefined,
   group: OrderGroup,
   upload: { readonly source: string; readonly uploadId: string; readonly mode: UploadMode; readonly refund: boolean },
-): Reconciled | { readonly refusal: Refusal; readonly ids: readonly string[]; readonly known: ReadonlySet<string> } => {
+):
+  | Reconciled
+  | { readonly refusal: Refusal; readonly ids: readonly string[]; readonly uploadOf: ReadonlyMap<string, string> } => {
   const ids = rowIdsOf(upload.source, group);
   const uploadOf = new Map(stored?.rows.map((row) => [row.id, row.uploadId]));
-  const known: ReadonlySet<string> = new Set(uploadOf.keys());
   const storedHead = stored === undefined ? undefined : Head.parse(stored.head);
   const base = upload.mode === "replace" ? undefined : storedHead;
-  const fault = faultOf(group, ids, base, upload.mode === "replace" ? new Set() : known);
-  if (fault !== undefined) return { refusal: fault, ids, known };
+  const fault = faultOf(group, ids, base, upload.mode === "replace" ? new Map<string, string>() : uploadOf);
+  if (fault !== undefined) return { refusal: fault, ids, uploadOf };
 
   const own = headOf(group, upload.uploadId, upload.refund);
   const head: Head = base === undefined ? own : merged(base, own);
   const kept = upload.mode === "replace" ? undefined : stored;
   const rows = [...(kept?.rows.slice(0, kept.lines.length) ?? [])];
   const stating = [...(kept?.rows.slice(kept.lines.length) ?? [])];
-  const lines = [...(kept === undefined || base === undefined ? [] : moved(kept.lines, base.occurredAtMs, head.occurredAtMs))];
+  const lines = [
+    ...(kept === undefined || base === undefined ? [] : moved(kept.lines, base.occurredAtMs, head.occurredAtMs)),
+  ];
   const present = new Set<string>();
   let accepted = 0;
   let changed = stored === undefined;
@@ -169,8 +185,8 @@ export const reconcile = (
     // A row counts for the upload that first brought it, also when that upload runs a second time.
     const uploadId = uploadOf.get(id) ?? upload.uploadId;
     if (uploadId === upload.uploadId) accepted++;
-    changed ||= !known.has(id);
-    if (kept !== undefined && known.has(id)) continue;
+    changed ||= !uploadOf.has(id);
+    if (kept !== undefined && uploadOf.has(id)) continue;
     const row = group.rows[index]!;
     if (row.line === undefined) stating.push({ id, uploadId });
     else {
@@ -178,12 +194,13 @@ export const reconcile = (
       lines.push(lineOf(row, id, head.occurredAtMs));
     }
   }
-  changed ||= upload.mode === "replace" && present.size !== known.size;
+  changed ||= upload.mode === "replace" && present.size !== uploadOf.size;
   if (!changed) {
-    const mine = stored!.rows.some((row) => row.uploadId === upload.uploadId) || storedHead!.changedBy === upload.uploadId;
+    const mine =
+      stored!.rows.some((row) => row.uploadId === upload.uploadId) || storedHead!.changedBy === upload.uploadId;
     return { order: stored!, changed, emit: mine, accepted, duplicate: group.rows.length - accepted };
   }
-  if (lines.length > limits.orderLines) return { refusal: tooManyLines, ids, known };
+  if (lines.length > limits.orderLines) return { refusal: tooLarge, ids, uploadOf };
   const order: FileOrderState = {
     key: stored?.key ?? bookKeyOf(upload.source, group.customerKey, group.orderId),
     version: (stored?.version ?? 0) + 1,
@@ -193,9 +210,13 @@ export const reconcile = (
   };
   if (upload.refund && totalOf(order, head) > 0)
     return {
-      refusal: { code: "invalid_field", field: "quantity", message: "A cancellation has to give money back; the sum of its lines is above zero." },
+      refusal: {
+        code: "invalid_field",
+        field: "quantity",
+        message: "A cancellation has to give money back; the sum of its lines is above zero.",
+      },
       ids,
-      known,
+      uploadOf,
     };
   return { order, changed, emit: true, accepted, duplicate: group.rows.length - accepted };
 };
@@ -224,10 +245,9 @@ export const snapshotOf = (
     readonly source: string;
     readonly uploadId: string;
     readonly receivedAtMs: number;
-    readonly receiptNumber: number;
     readonly rates: RateTable;
   },
-): StreamEvent => {
+): UnnumberedEvent => {
   const head = Head.parse(order.head);
   const { rates } = context;
   const digits = currencyDigits(head.currency) ?? 2;
@@ -248,7 +268,6 @@ export const snapshotOf = (
     occurred_at: iso(head.occurredAtMs),
     received_at: iso(context.receivedAtMs),
     receipt_id: context.uploadId,
-    receipt_number: context.receiptNumber,
     ...(head.customerKey === "" ? {} : { customer_key: head.customerKey }),
     ...(head.country === undefined ? {} : { country: head.country }),
     ...(head.refund ? { refund_id: head.orderId } : { order_id: head.orderId }),

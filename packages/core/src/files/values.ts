@@ -58,8 +58,7 @@ const SERIAL = /^\d{1,6}(?:\.\d+)?$/;
  */
 export const parseTime = (text: string, forms: DateForms): number | undefined => {
   const iso = ISO.exec(text);
-  if (iso !== null)
-    return epoch(iso[1]!, iso[2]!, iso[3]!, iso[4], iso[5], iso[6], iso[7], offsetMinutes(iso[8]));
+  if (iso !== null) return epoch(iso[1]!, iso[2]!, iso[3]!, iso[4], iso[5], iso[6], iso[7], offsetMinutes(iso[8]));
   if (forms.serials !== undefined && SERIAL.test(text)) return fromSerial(Number(text), forms.serials === 1904);
   const compact = COMPACT.exec(text);
   if (compact !== null) return epoch(compact[1]!, compact[2]!, compact[3]!);
@@ -99,7 +98,15 @@ const epoch = (
   const m = Number(minute);
   const s = Number(second);
   if (h > 23 || m > 59 || s > 59 || Number(year) < 1900) return undefined;
-  const ms = Date.UTC(Number(year), Number(month) - 1, Number(day), h, m, s, Number(fraction.padEnd(3, "0").slice(0, 3)));
+  const ms = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    h,
+    m,
+    s,
+    Number(fraction.padEnd(3, "0").slice(0, 3)),
+  );
   // 30 February would roll over into March.
   const date = new Date(ms);
   if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return undefined;

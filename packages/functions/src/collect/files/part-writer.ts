@@ -1,0 +1,172 @@
+/** Gathers what one part of an upload makes durable, appends it, and counts its rows. */
+import type { UnnumberedEvent } from "@ebb/core/files/file-orders";
+import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
+import type { RateTable } from "@ebb/core/money";
+import type { Refusal } from "@ebb/core/reasons";
+import type { EncodedEvent, QuarantinedItem } from "@ebb/ports";
+import type { FileShape } from "./file-shape.ts";
+import type { UploadRun } from "./upload-run.ts";
+
+/** Where a row lies: its original bytes can be shown. */
+export interface Place {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly rowNumber: number;
+}
+
+/** An event as JSON, but for the number in its receipt, which it gets when it is added. */
+export interface UnnumberedJson {
+  readonly eventId: string;
+  readonly partitionKey: string;
+  readonly json: string;
+}
+
+export interface PartSums {
+  readonly received: number;
+  readonly accepted: number;
+  readonly duplicate: number;
+  readonly quarantined: number;
+  readonly events: number;
+  readonly settled: boolean;
+  /** Quarantined rows by reason. */
+  readonly reasons: Readonly<Record<string, number>>;
+}
+
+export const noSums: PartSums = {
+  received: 0,
+  accepted: 0,
+  duplicate: 0,
+  quarantined: 0,
+  events: 0,
+  settled: true,
+  reasons: {},
+};
+
+export const addSums = (a: PartSums, b: PartSums): PartSums => ({
+  received: a.received + b.received,
+  accepted: a.accepted + b.accepted,
+  duplicate: a.duplicate + b.duplicate,
+  quarantined: a.quarantined + b.quarantined,
+  events: a.events + b.events,
+  settled: a.settled && b.settled,
+  reasons: addCounts(a.reasons, b.reasons),
+});
+
+const addCounts = (a: PartSums["reasons"], b: PartSums["reasons"]): PartSums["reasons"] => {
+  const sums = { ...a };
+  for (const [code, count] of Object.entries(b)) sums[code] = (sums[code] ?? 0) + count;
+  return sums;
+};
+
+/** Parts of one partition are numbered from here; a part never has fewer than some thousand rows, but the last. */
+const PARTS_A_PARTITION = 100_000;
+
+export class PartWriter {
+  readonly #run: UploadRun;
+  readonly #shape: FileShape;
+  readonly #part: number;
+  readonly #firstEvent: number;
+  readonly #refundPrefix: string | undefined;
+  readonly eventContext: { source: string; uploadId: string; receivedAtMs: number; rates: RateTable };
+  readonly #events: EncodedEvent[] = [];
+  readonly #quarantined: QuarantinedItem[] = [];
+  #accepted = 0;
+  #duplicate = 0;
+
+  /** @param firstEvent events of the upload in the parts before this one */
+  constructor(run: UploadRun, shape: FileShape, partition: number, part: number, firstEvent: number) {
+    this.#run = run;
+    this.#shape = shape;
+    this.#part = partition * PARTS_A_PARTITION + part;
+    this.#firstEvent = firstEvent;
+    const { upload, ports } = run;
+    this.#refundPrefix = run.rowContext(shape).layout.refundPrefix;
+    this.eventContext = {
+      source: upload.source,
+      uploadId: upload.uploadId,
+      receivedAtMs: upload.createdAtMs,
+      rates: ports.settings.rates,
+    };
+  }
+
+  isRefund(orderId: string): boolean {
+    return this.#refundPrefix !== undefined && orderId.startsWith(this.#refundPrefix);
+  }
+
+  encode(event: UnnumberedEvent): UnnumberedJson {
+    return {
+      eventId: event.event_id,
+      partitionKey: event.customer_key ?? event.anonymous_key ?? event.event_id,
+      json: JSON.stringify(event),
+    };
+  }
+
+  add(event: UnnumberedJson): void {
+    const number = this.#firstEvent + this.#events.length;
+    this.#events.push({ ...event, json: `${event.json.slice(0, -1)},"receipt_number":${number}}` });
+  }
+
+  count(accepted: number, duplicate: number): void {
+    this.#accepted += accepted;
+    this.#duplicate += duplicate;
+  }
+
+  quarantine(place: Place, refusal: Refusal): void {
+    const { upload, ports } = this.#run;
+    this.#quarantined.push({
+      ...refusal,
+      receiptId: upload.uploadId,
+      rowNumber: place.rowNumber,
+      source: upload.source,
+      original: this.#original(place),
+      schemaVersion: STREAM_SCHEMA_VERSION,
+      quarantinedAtMs: ports.now(),
+    });
+  }
+
+  /** The bytes as the file had them: what was read as UTF-8 out of UTF-16 goes back. */
+  #original({ bytes, start, end }: Place): Buffer {
+    const { encoding } = this.#shape;
+    if (encoding !== "utf-16le" && encoding !== "utf-16be") return Buffer.from(bytes.subarray(start, end));
+    const wide = Buffer.from(bytes.toString("utf8", start, end), "utf16le");
+    return encoding === "utf-16be" ? wide.swap16() : wide;
+  }
+
+  /**
+   * Makes the part durable. Rows that are events of their own count as accepted or duplicate by what the log says.
+   * @throws TransientError
+   */
+  async append(rowsAreEvents: boolean): Promise<PartSums> {
+    const { upload, ports } = this.#run;
+    const own = rowsAreEvents ? this.#events.length : 0;
+    const quarantined = this.#quarantined.length;
+    const received = this.#accepted + this.#duplicate + own + quarantined;
+    const { appended, duplicates } = await ports.log.append(
+      {
+        receiptId: upload.uploadId,
+        part: this.#part,
+        channel: "upload",
+        source: upload.source,
+        received,
+        quarantined,
+        receivedAtMs: upload.createdAtMs,
+      },
+      this.#events,
+      this.#quarantined,
+    );
+    const known = rowsAreEvents ? (duplicates?.length ?? 0) : 0;
+    return {
+      received,
+      accepted: this.#accepted + own - known,
+      duplicate: this.#duplicate + known,
+      quarantined,
+      events: appended,
+      settled: !rowsAreEvents || duplicates !== undefined,
+      reasons: this.#quarantined.reduce<Record<string, number>>((counts, { code }) => {
+        counts[code] = (counts[code] ?? 0) + 1;
+        return counts;
+      }, {}),
+    };
+  }
+}
