@@ -1,0 +1,81 @@
+/**
+ * Open-loop load: an order is due every 1/rate seconds whether or not the last one was answered. Every twentieth is the
+ * first order of a customer nobody knows, who is then asked for until the answer shows the order. Times count from when
+ * the order was due, so a home that stalls is charged for all that waited (no coordinated omission).
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { orderCall } from "../bodies.ts";
+import { Random } from "../../../packages/home/src/shop/random.ts";
+import { Connection, getRequest, postRequest } from "./connection.ts";
+import { answer, task, told } from "./task.ts";
+
+interface LatencyTask {
+  readonly url: string;
+  readonly writeKey: string;
+  readonly readKey: string;
+  readonly ordersPerSecond: number;
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+}
+
+const PROBE_EVERY = 20;
+const ASK_AGAIN_MS = 2;
+const GIVE_UP_MS = 30_000;
+
+const { url, writeKey, readKey, ordersPerSecond, warmUpMs, measuredMs } = task<LatencyTask>();
+const random = new Random("bench", "latency");
+const total = Math.round(((warmUpMs + measuredMs) / 1_000) * ordersPerSecond);
+const isProbe = (number: number): boolean => number % PROBE_EVERY === 0;
+const requests = Array.from({ length: total }, (_, number) => {
+  const customer = isProbe(number) ? `probe-${number}` : `customer-${random.integer(1, 10_000)}`;
+  const call = orderCall(random, "latency", number, customer);
+  return postRequest(url, "/v1/track", writeKey, Buffer.from(JSON.stringify(call)));
+});
+
+/** Connections grow with what is under way: the load never waits for one. */
+const idle: Connection[] = [];
+let opened = 0;
+const exchange = async (request: Buffer) => {
+  const connection = idle.pop() ?? (opened++, await Connection.open(url));
+  const got = await connection.send(request);
+  idle.push(connection);
+  return got;
+};
+
+const answeredMs: number[] = [];
+const visibleMs: number[] = [];
+const one = async (number: number, dueMs: number, counted: boolean): Promise<void> => {
+  const { status, body } = await exchange(requests[number]!);
+  if (status !== 200) throw new Error(`POST answered ${status}: ${body.toString("utf8").slice(0, 300)}`);
+  if (counted) answeredMs.push(performance.now() - dueMs);
+  if (!isProbe(number)) return;
+  const ask = getRequest(url, `/v1/customers/probe-${number}`, readKey);
+  for (;;) {
+    const seen = await exchange(ask);
+    if (seen.status === 200) break;
+    if (seen.status !== 404)
+      throw new Error(`GET answered ${seen.status}: ${seen.body.toString("utf8").slice(0, 300)}`);
+    if (performance.now() - dueMs > GIVE_UP_MS)
+      throw new Error(`order ${number} was not visible after ${GIVE_UP_MS} ms`);
+    await delay(ASK_AGAIN_MS);
+  }
+  if (counted) visibleMs.push(performance.now() - dueMs);
+};
+
+answer({ requests: requests.length });
+await told();
+const startMs = performance.now();
+const under: Promise<void>[] = [];
+let late = 0;
+for (let number = 0; number < total;) {
+  const elapsedMs = performance.now() - startMs;
+  for (; number < total && (number / ordersPerSecond) * 1_000 <= elapsedMs; number++) {
+    const dueMs = startMs + (number / ordersPerSecond) * 1_000;
+    if (performance.now() - dueMs > 20) late++;
+    under.push(one(number, dueMs, dueMs - startMs >= warmUpMs));
+  }
+  await delay(1);
+}
+await Promise.all(under);
+answer({ answeredMs, visibleMs, connections: opened, late });
+process.disconnect();

@@ -1,0 +1,77 @@
+import { availableParallelism } from "node:os";
+import { rm } from "node:fs/promises";
+import { BATCH, LINES } from "./bodies.ts";
+import { Child, cpuSeconds } from "./child.ts";
+import { BenchHome, temporaryFolder } from "./home.ts";
+import { type Bench, perSecond, seconds } from "./result.ts";
+
+const CONNECTIONS = 8;
+const TARGET = 1 / 4;
+
+/** Orders in by HTTP until every one is durable, scored and landed, against the floor in the same run. */
+export const throughput: Bench = async ({ quick }) => {
+  const orders = quick ? 5_000 : 100_000;
+  const customers = 10_000;
+  const cores = availableParallelism();
+
+  const floor = await runFloor(orders, customers);
+  const home = await BenchHome.start();
+  try {
+    const { url, writeKey } = home.started;
+    // The first requests compile the home's code; nobody starts a service for one second of work.
+    await runLoad({ url, writeKey, orders: Math.min(5_000, orders), customers, run: "warm-up" }, home);
+    const homeCpuBefore = cpuSeconds(home.child.pid);
+    const load = await runLoad({ url, writeKey, orders, customers, run: "measured" }, home);
+    const homeCpuMs = (cpuSeconds(home.child.pid) - homeCpuBefore) * 1_000;
+
+    // What the generator took from the cores is given back: at most its CPU, spread over all of them.
+    const correctedMs = load.wallMs - load.cpuMs / cores;
+    const ratio = orders / correctedMs / (orders / floor.wallMs);
+    return {
+      name: "throughput",
+      title: "Orders in, durable, scored and landed",
+      method:
+        `${orders.toLocaleString("en")} orders of ${LINES} lines of ${customers.toLocaleString("en")} customers, ` +
+        `POSTed in batches of ${BATCH} over ${CONNECTIONS} connections by a process of its own with pre-built requests, ` +
+        "until the last is on the log, in the customer store and in Parquet. From the wall time goes the generator's " +
+        "CPU time divided by the number of cores. The floor is one process without HTTP that parses the same JSON, " +
+        "inserts the bodies in a WAL SQLite table (synchronous=FULL, 25 requests a transaction) and upserts one row a customer.",
+      figures: [
+        { what: "floor", value: perSecond(orders, floor.wallMs) },
+        { what: "home, generator's CPU not counted", value: perSecond(orders, correctedMs) },
+        { what: "home, as the wall clock has it", value: perSecond(orders, load.wallMs) },
+        { what: "home, answered (durable)", value: perSecond(orders, load.answeredMs) },
+        { what: "CPU of the floor", value: seconds(floor.cpuMs) },
+        { what: "CPU of the home", value: seconds(homeCpuMs) },
+        { what: "CPU of the generator", value: seconds(load.cpuMs) },
+        { what: "home ÷ floor", value: ratio.toFixed(3) },
+      ],
+      target: { what: `at least ${TARGET} of the floor`, met: ratio >= TARGET },
+    };
+  } finally {
+    await home.stop();
+  }
+};
+
+const runFloor = async (orders: number, customers: number): Promise<{ wallMs: number; cpuMs: number }> => {
+  const folder = await temporaryFolder();
+  const floor = new Child("floor", { folder, orders, customers });
+  const found = await floor.next<{ wallMs: number; cpuMs: number }>();
+  await floor.stop();
+  await rm(folder, { recursive: true });
+  return found;
+};
+
+const runLoad = async (
+  task: { url: string; writeKey: string; orders: number; customers: number; run: string },
+  home: BenchHome,
+): Promise<{ wallMs: number; answeredMs: number; cpuMs: number }> => {
+  const load = new Child("load", { ...task, connections: CONNECTIONS });
+  await load.next();
+  const startedMs = performance.now();
+  const done = load.next<{ wallMs: number; cpuMs: number }>();
+  load.tell("go");
+  const { wallMs: answeredMs, cpuMs } = await done;
+  await home.settle();
+  return { wallMs: performance.now() - startedMs, answeredMs, cpuMs };
+};
