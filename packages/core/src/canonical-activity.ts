@@ -1,6 +1,6 @@
 /** Everything that is not an order: browsing, carts, reviews, posts, and the calls that say who someone is. */
 import { type CanonicalContext, type Draft, countOthers, traitsOf } from "./canonical.ts";
-import { objectOf, pagePathOf, plainText } from "./canonical-context.ts";
+import { objectOf, pagePathOf } from "./canonical-context.ts";
 import { currencyDigits, toMinor } from "./money.ts";
 import type { Refusal } from "./reasons.ts";
 import { maskAddresses, maskText } from "./social.ts";
@@ -17,30 +17,22 @@ export const addActivity = (
   properties: Input,
   context: CanonicalContext,
 ): number | Refusal => {
-  switch (draft.kind) {
-    case "page":
-    case "screen":
-      return addView(draft, input, properties);
-    case "identify":
-      return addTraits(draft, traitsOf(input), context.allowedTraits);
-    case "group": {
-      const group = textOf(input["groupId"], 256);
-      if (group !== undefined) draft.properties = JSON.stringify({ group_id: maskAddresses(group) });
-      return countOthers(objectOf(input["traits"]) ?? {}, NONE);
-    }
-    case "alias": {
-      const previous = textOf(input["previousId"], 1024);
-      if (previous !== undefined) draft.anonymous_key = context.pseudonyms.anonymous(previous);
-      return countOthers(properties, NONE);
-    }
-    case "track":
-      return addOwn(draft, properties, context.allowedProperties);
-    case "social_mentioned":
-    case "social_engaged":
-      return addPost(draft, properties, context);
-    default:
-      return addShopping(draft, properties, context);
+  const { kind } = draft;
+  if (kind === "page" || kind === "screen") return addView(draft, input, properties);
+  if (kind === "identify") return addTraits(draft, traitsOf(input), context.allowedTraits);
+  if (kind === "track") return addOwn(draft, properties, context.allowedProperties);
+  if (kind === "social_mentioned" || kind === "social_engaged") return addPost(draft, properties, context);
+  if (kind === "group") {
+    const group = textOf(input["groupId"], 256);
+    if (group !== undefined) draft.properties = JSON.stringify({ group_id: maskAddresses(group) });
+    return countOthers(objectOf(input["traits"]) ?? {}, NONE);
   }
+  if (kind === "alias") {
+    const previous = textOf(input["previousId"], 1024);
+    if (previous !== undefined) draft.anonymous_key = context.pseudonyms.anonymous(previous);
+    return countOthers(properties, NONE);
+  }
+  return addShopping(draft, properties, context);
 };
 
 const NONE: ReadonlySet<string> = new Set();
@@ -50,7 +42,7 @@ const VIEW_KEYS = new Set(["path", "url", "referrer", "name", "category"]);
 const addView = (draft: Draft, input: Input, properties: Input): number => {
   const path = draft.page_path ?? pagePathOf(properties["path"]) ?? pagePathOf(properties["url"]);
   if (path !== undefined) draft.page_path = path;
-  const category = plainText(input["category"] ?? properties["category"], 512);
+  const category = textOf(input["category"] ?? properties["category"], 512);
   if (category !== undefined) draft.category = category;
   return countOthers(properties, VIEW_KEYS);
 };

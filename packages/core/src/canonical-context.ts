@@ -9,10 +9,6 @@ export const objectOf = (value: unknown): Readonly<Record<string, unknown>> | un
     ? (value as Readonly<Record<string, unknown>>)
     : undefined;
 
-/** Text of a plain value; `undefined` for objects and arrays too. */
-export const plainText = (value: unknown, max: number): string | undefined =>
-  typeof value === "object" ? undefined : textOf(value, max);
-
 const KEPT = new Set([
   ...["page", "campaign", "locale", "location", "device", "userAgent", "userAgentData", "sessionId", "session"],
 ]);
@@ -35,16 +31,16 @@ export const addContext = (draft: Draft, context: Readonly<Record<string, unknow
   if (campaign !== undefined) {
     const kept: Record<string, string> = {};
     for (const name of CAMPAIGN) {
-      const value = plainText(campaign[name], 160);
+      const value = textOf(campaign[name], 160);
       if (value !== undefined) kept[name] = maskAddresses(value);
     }
     if (Object.keys(kept).length > 0) draft.campaign = JSON.stringify(kept);
   }
-  const country = plainText(objectOf(context["location"])?.["country"], 64);
+  const country = textOf(objectOf(context["location"])?.["country"], 64);
   if (country !== undefined) draft.country = country;
-  const locale = plainText(context["locale"], 16);
+  const locale = textOf(context["locale"], 16);
   if (locale !== undefined) draft.language = locale;
-  const session = plainText(context["sessionId"] ?? objectOf(context["session"])?.["id"], 128);
+  const session = textOf(context["sessionId"] ?? objectOf(context["session"])?.["id"], 128);
   if (session !== undefined) draft.session_id = session;
   const device = deviceOf(context);
   if (device !== undefined) draft.device = device;
@@ -71,7 +67,7 @@ const hostOf = (value: unknown): string | undefined => {
 };
 
 const deviceOf = (context: Readonly<Record<string, unknown>>): string | undefined => {
-  const type = plainText(objectOf(context["device"])?.["type"], 64);
+  const type = textOf(objectOf(context["device"])?.["type"], 64);
   if (type !== undefined) return type;
   const mobile = objectOf(context["userAgentData"])?.["mobile"];
   if (typeof mobile === "boolean") return mobile ? "mobile" : "desktop";

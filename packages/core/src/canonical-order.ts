@@ -1,6 +1,5 @@
 /** Orders and refunds: their value in minor units by a stated precedence, their lines, their version. */
 import type { Draft } from "./canonical.ts";
-import { plainText } from "./canonical-context.ts";
 import { limits } from "./limits.ts";
 import { type RateTable, convertMinor, currencyDigits, lineMinor, rateAt, toMinor } from "./money.ts";
 import { ORDER_RANK } from "./orders.ts";
@@ -105,7 +104,7 @@ const addIdentity = (draft: Draft, input: Properties, atMs: number): void => {
   draft.order_version = orderVersionOf(draft.kind as keyof typeof STATE, atMs);
   const coupon = textOf(input["coupon"], 256);
   if (coupon !== undefined) draft.coupon = coupon;
-  const country = plainText(input["country"], 64);
+  const country = textOf(input["country"], 64);
   if (country !== undefined) draft.country = country;
 };
 

@@ -58,9 +58,12 @@ export const canonicalEvent = (wire: unknown, context: CanonicalContext, receipt
   if (!isCallType(type))
     return refuse("invalid_event", "type", "type must be one of track, identify, page, screen, group and alias.");
   const name = type === "track" ? textOf(input["event"], 256) : type;
-  if (name === undefined) return refuse("missing_field", "event", "A track call needs the name of its event.");
-  if (type === "track" && typeof input["event"] === "object")
-    return refuse("invalid_field", "event", "event must be the name of the event.");
+  if (name === undefined)
+    return refuse(
+      typeof input["event"] === "object" && input["event"] !== null ? "invalid_field" : "missing_field",
+      "event",
+      "A track call needs the name of its event.",
+    );
   const kind: EventKind = type === "track" ? kindOfTrack(name) : type;
   if (!within(input, limits.jsonDepth))
     return refuse("invalid_event", undefined, `An event may be nested ${limits.jsonDepth} levels deep.`);

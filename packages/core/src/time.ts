@@ -5,6 +5,9 @@ import type { Refusal } from "./reasons.ts";
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d\d:?\d\d)?)?$/;
 
+/** `2024-01-02T03:04:05.678Z`. */
+const COMMON = /^\d{4}-\d\d-(?:[01]\d|2[0-8])T\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 /** The years that every store on the way can hold. */
 const EARLIEST_MS = Date.UTC(1900, 0, 1);
 const LATEST_MS = Date.UTC(10_000, 0, 1) - 1;
@@ -12,6 +15,7 @@ const LATEST_MS = Date.UTC(10_000, 0, 1) - 1;
 /** A number below this is in seconds: as milliseconds it would lie before March 1973, as seconds before the year 5138. */
 const SECONDS_BELOW = 1e11;
 
+/** @param ms NaN is in no range */
 const inRange = (ms: number): number | undefined => (ms >= EARLIEST_MS && ms <= LATEST_MS ? Math.floor(ms) : undefined);
 
 /**
@@ -21,6 +25,8 @@ const inRange = (ms: number): number | undefined => (ms >= EARLIEST_MS && ms <= 
 export const parseInstant = (value: unknown): number | undefined => {
   if (typeof value === "number") return inRange(Math.abs(value) < SECONDS_BELOW ? value * 1000 : value);
   if (typeof value !== "string") return undefined;
+  // What every SDK sends, by the engine's own parser, a fifth of the time; days after the 28th are looked at below.
+  if (COMMON.test(value)) return inRange(Date.parse(value));
   const parts = RFC_3339.exec(value);
   if (parts === null) return undefined;
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", zone = "Z"] = parts;

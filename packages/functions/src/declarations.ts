@@ -117,7 +117,7 @@ export const functions: readonly FunctionDeclaration[] = [
 ];
 
 const segment = ["track", "identify", "page", "screen", "group", "alias", "batch", "import"];
-const segmentBrowser = ["t", "i", "p", "s", "g", "a", "b", "m"];
+const segmentBrowser = ["t", "i", "p", "s", "g", "a", "b"];
 
 export const routes: readonly Route[] = [
   ...[...segment, ...segmentBrowser].map((call): Route => ({
@@ -126,12 +126,16 @@ export const routes: readonly Route[] = [
     handler: "collect/events",
     auth: "write-key",
   })),
+  // Segment's browser SDK reports counts of its own calls here, without a key; they are answered and not kept.
+  { method: "POST", path: "/v1/m", handler: "collect/events", auth: "none" },
   { method: "POST", path: "/beacon/v1/batch", handler: "collect/events", auth: "write-key" },
   { method: "POST", path: "/api/s/{type}", handler: "collect/events", auth: "write-key" },
   { method: "POST", path: "/api/s/s2s/{type}", handler: "collect/events", auth: "write-key" },
   { method: "GET", path: "/v1/projects/{key}/settings", handler: "collect/sdk-settings", auth: "none" },
   { method: "GET", path: "/sourceConfig", handler: "collect/sdk-settings", auth: "none" },
   { method: "GET", path: "/sourceConfig/", handler: "collect/sdk-settings", auth: "none" },
+  // Twitter's challenge-response check of a webhook.
+  { method: "GET", path: "/v1/social/{platform}", handler: "collect/social", auth: "none" },
   { method: "POST", path: "/v1/social/{platform}", handler: "collect/social", auth: "hook-signature" },
   { method: "POST", path: "/v1/uploads", handler: "collect/uploads", auth: "write-key" },
   { method: "GET", path: "/v1/uploads", handler: "collect/uploads", auth: "any-key" },

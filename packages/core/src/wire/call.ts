@@ -13,19 +13,21 @@ const Page = z.object({
 export const Campaign = z.object({ name: text, source: text, medium: text, term: text, content: text, id: text });
 
 /** The allow-list of `context`. What is not named here is left out and counted. */
-export const Context = z.object({
-  page: Page.nullish(),
-  campaign: Campaign.nullish(),
-  locale: text,
-  location: z.object({ country: text }).nullish().meta({ description: "Only the country is kept" }),
-  device: z.object({ type: text }).nullish().meta({ description: "Only the type is kept" }),
-  userAgent: text.meta({ ...personal, description: "Read for the kind of device, not kept" }),
-  userAgentData: z.object({ mobile: z.boolean().nullish() }).nullish(),
-  sessionId: text,
-  session: z.object({ id: text }).nullish(),
-  ip: anything.meta({ ...personal, description: "Not kept" }),
-  traits: anything.meta({ ...personal, description: "Not kept; of `identify`, see there" }),
-});
+export const Context = z
+  .object({
+    page: Page.nullish(),
+    campaign: Campaign.nullish(),
+    locale: text,
+    location: z.object({ country: text }).nullish().meta({ description: "Only the country is kept" }),
+    device: z.object({ type: text }).nullish().meta({ description: "Only the type is kept" }),
+    userAgent: text.meta({ ...personal, description: "Read for the kind of device, not kept" }),
+    userAgentData: z.object({ mobile: z.boolean().nullish() }).nullish(),
+    sessionId: text,
+    session: z.object({ id: text }).nullish(),
+    ip: anything.meta({ ...personal, description: "Not kept" }),
+    traits: anything.meta({ ...personal, description: "Not kept; of `identify`, see there" }),
+  })
+  .meta({ id: "Context", description: "What is not named here is left out and counted" });
 /** Fields that any call may carry. */
 export const common = {
   messageId: freeId.meta({

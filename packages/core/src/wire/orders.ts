@@ -22,7 +22,7 @@ const orderFields = {
   phone: anything.meta({ personal: true, description: "Not kept" }),
 } as const;
 
-const OrderProperties = z.object(orderFields);
+const OrderProperties = z.object(orderFields).meta({ id: "OrderProperties" });
 export type OrderProperties = z.infer<typeof OrderProperties>;
 
 const track = <const Event extends string>(event: Event) => ({

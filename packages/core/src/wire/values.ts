@@ -68,10 +68,13 @@ export const currency = z
 /** A value of any form that is not looked at, except to pass it on where its field says so. */
 export const anything = z.unknown().optional();
 
-/** Text of a value, at most `max` characters; `undefined` for absent, null and empty. Never splits a surrogate pair. */
+/**
+ * Text of a plain value, at most `max` characters; `undefined` for absent, null and empty, for objects and lists. Never
+ * splits a surrogate pair.
+ */
 export const textOf = (value: unknown, max: number): string | undefined => {
-  if (value === undefined || value === null || value === "") return undefined;
-  const whole = typeof value === "string" ? value : String(value as number | boolean);
+  const whole = typeof value === "number" || typeof value === "boolean" ? String(value) : value;
+  if (typeof whole !== "string" || whole === "") return undefined;
   if (whole.length <= max) return whole;
   const last = whole.charCodeAt(max - 1);
   return whole.slice(0, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);

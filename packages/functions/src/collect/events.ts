@@ -70,11 +70,15 @@ export interface CollectContext extends CanonicalContext {
   readonly channel: "http" | "social";
 }
 
-/** Appends or quarantines every event of a request, and answers with the counts. @throws TransientError */
+/**
+ * Appends or quarantines every event of a request, and answers with the counts and with what `also` says.
+ * @throws TransientError
+ */
 export const collect = async (
   ports: Pick<Ports, "log" | "metrics"> & { readonly profiles?: Ports["profiles"] },
   received: Received,
   context: CollectContext,
+  also: Readonly<Record<string, unknown>> = {},
 ): Promise<HttpResult> => {
   const events: EncodedEvent[] = [];
   const quarantined: QuarantinedItem[] = [];
@@ -126,6 +130,7 @@ export const collect = async (
     ...(duplicates === undefined ? {} : { duplicates: duplicates.length }),
     quarantined: quarantined.length,
     errors,
+    ...also,
   });
 };
 

@@ -1,0 +1,40 @@
+/** The API's description, from the routes and the event definitions: as OpenAPI 3.1, and as a page to read. */
+import { createHash } from "node:crypto";
+import { type HttpEvent, type HttpHandler, header, httpHandler } from "../runtime/http.ts";
+import { onAws } from "../runtime/on-aws.ts";
+import { openApiDocument } from "./openapi/document.ts";
+import { docsPage, docsStyle } from "./openapi/page.ts";
+
+// Both are the same for every request but for the address: made when first asked for, once a process.
+let document: string | undefined;
+let page: string | undefined;
+
+export const make = (): HttpHandler =>
+  httpHandler(async (event) => (event.rawPath.endsWith("/docs") ? docs() : description(event)));
+
+export const handler = onAws(make);
+
+const CACHE = { "cache-control": "public, max-age=300" };
+
+const description = (event: HttpEvent) => {
+  document ??= JSON.stringify(openApiDocument());
+  const etag = `"${createHash("sha256").update(document).digest("base64url").slice(0, 22)}"`;
+  if (header(event, "if-none-match") === etag) return { statusCode: 304, headers: { ...CACHE, etag } };
+  return { statusCode: 200, headers: { ...CACHE, etag, "content-type": "application/json" }, body: document };
+};
+
+/** Nothing on the page runs and nothing is fetched: one style, known by its hash. */
+const docs = () => {
+  page ??= docsPage(openApiDocument());
+  const style = createHash("sha256").update(docsStyle).digest("base64");
+  return {
+    statusCode: 200,
+    headers: {
+      ...CACHE,
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": `default-src 'none'; style-src 'sha256-${style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+      "referrer-policy": "no-referrer",
+    },
+    body: page,
+  };
+};

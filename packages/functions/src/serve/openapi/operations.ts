@@ -1,0 +1,243 @@
+/** What each route is for, what it takes and what it answers. One entry a route of the declarations; a test counts. */
+import { type JsonSchema, ref } from "./schemas.ts";
+
+export interface Operation {
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: "collect" | "serve" | "about";
+  /** Query parameters. */
+  readonly query?: Readonly<Record<string, JsonSchema>>;
+  /** Request body by content type. */
+  readonly body?: Readonly<Record<string, JsonSchema>>;
+  /** The answer to success. */
+  readonly answer: {
+    readonly status: number;
+    readonly type?: string;
+    readonly schema?: JsonSchema;
+    readonly text: string;
+  };
+  /** Statuses of problems besides those every route of its kind has. */
+  readonly problems?: readonly number[];
+}
+
+const json = (schema: JsonSchema) => ({ "application/json": schema });
+const object: JsonSchema = { type: "object" };
+const string: JsonSchema = { type: "string" };
+const limit: JsonSchema = { type: "integer", minimum: 1 };
+
+const collected = {
+  status: 200,
+  schema: ref("Collected"),
+  text: "Durable: each event appended, or quarantined with its reason",
+};
+const EVENTS =
+  "JSON under any content type, gzip allowed. An event that cannot be taken is answered in `errors` and kept in quarantine with its original bytes; its neighbours are appended. A request that failed may be sent again: events are counted once by `messageId`.";
+
+const call = (kind: string, schema: JsonSchema): Operation => ({
+  summary: `Send one ${kind} event, or a batch`,
+  description: EVENTS,
+  tag: "collect",
+  body: json({ anyOf: [schema, ref("Batch")] }),
+  answer: collected,
+  problems: [400, 413, 415],
+});
+const batch = (whose: string): Operation => ({
+  summary: `Send a batch of events (${whose})`,
+  description: EVENTS,
+  tag: "collect",
+  body: json(ref("Batch")),
+  answer: collected,
+  problems: [400, 413, 415],
+});
+
+const track: JsonSchema = {
+  anyOf: [
+    "Track",
+    "OrderCompleted",
+    "OrderUpdated",
+    "OrderRefunded",
+    "OrderCancelled",
+    "ProductViewed",
+    "ProductListViewed",
+    "ProductAdded",
+    "ProductRemoved",
+    "CartViewed",
+    "CheckoutStarted",
+    "ProductsSearched",
+    "ProductReviewed",
+    "SocialMentioned",
+    "SocialEngaged",
+  ].map((kind) => ref(`${kind}Event`)),
+};
+const single: Readonly<Record<string, Operation>> = {
+  track: call("track", track),
+  identify: call("identify", ref("IdentifyEvent")),
+  page: call("page", ref("PageEvent")),
+  screen: call("screen", ref("ScreenEvent")),
+  group: call("group", ref("GroupEvent")),
+  alias: call("alias", ref("AliasEvent")),
+};
+const short: Readonly<Record<string, string>> = {
+  t: "track",
+  i: "identify",
+  p: "page",
+  s: "screen",
+  g: "group",
+  a: "alias",
+};
+
+const post = (path: string, operation: Operation): [string, Operation] => [`POST ${path}`, operation];
+const get = (path: string, operation: Operation): [string, Operation] => [`GET ${path}`, operation];
+
+const sourceConfig: Operation = {
+  summary: "Configuration of RudderStack's browser SDK",
+  description: "A source without destinations, with this server as its data plane.",
+  tag: "collect",
+  query: { writeKey: string },
+  answer: { status: 200, schema: object, text: "The configuration" },
+  problems: [401, 404],
+};
+
+/** By `METHOD path`, as in the declarations. */
+export const operations: Readonly<Record<string, Operation>> = Object.fromEntries([
+  ...Object.entries(single).map(([name, operation]) => post(`/v1/${name}`, operation)),
+  ...Object.entries(short).map(([letter, name]) => post(`/v1/${letter}`, single[name]!)),
+  post("/v1/batch", batch("servers")),
+  post("/v1/import", batch("history")),
+  post("/v1/b", batch("Segment's browser SDK")),
+  post("/v1/m", {
+    summary: "Counts that Segment's browser SDK makes of its own calls",
+    description: "Answered and not kept.",
+    tag: "collect",
+    body: json(object),
+    answer: { status: 200, schema: object, text: "Taken" },
+  }),
+  post("/beacon/v1/batch", batch("RudderStack's beacon")),
+  post("/api/s/{type}", call("browser (Jitsu)", ref("Event"))),
+  post("/api/s/s2s/{type}", call("server (Jitsu)", ref("Event"))),
+  get("/v1/projects/{key}/settings", {
+    summary: "Settings of Segment's browser SDK",
+    description: "A project without destinations, with this server as its host.",
+    tag: "collect",
+    answer: { status: 200, schema: object, text: "The settings" },
+    problems: [404],
+  }),
+  get("/sourceConfig", sourceConfig),
+  get("/sourceConfig/", sourceConfig),
+  get("/v1/social/{platform}", {
+    summary: "Challenge-response check of a hook (X)",
+    tag: "collect",
+    query: { crc_token: string },
+    answer: {
+      status: 200,
+      schema: { type: "object", properties: { response_token: string }, required: ["response_token"] },
+      text: "The token's HMAC",
+    },
+    problems: [400, 404],
+  }),
+  post("/v1/social/{platform}", {
+    summary: "Take what a social platform posts to its hook",
+    description:
+      "`twitter`: Account Activity API (v1.1 statuses) and API v2 (`data`, `includes`). `generic`: `{posts: [{id, text, author, created_at, language, sentiment, likes, shares, replies, engagement}]}`. A post sent twice is counted once, by its id.",
+    tag: "collect",
+    body: json({ anyOf: [object, { type: "array", items: object }] }),
+    answer: collected,
+    problems: [400, 401, 404, 413],
+  }),
+  post("/v1/uploads", {
+    summary: "Upload a file of orders, order lines or events",
+    description:
+      "The file itself as the body (CSV, JSON Lines, XLSX; gzip allowed; up to 4 MB), or a JSON body that asks for an upload URL for a larger one.",
+    tag: "collect",
+    query: {
+      filename: string,
+      layout: string,
+      mapping: string,
+      mode: { enum: ["append", "replace"] },
+      currency: string,
+      date_format: string,
+      delimiter: string,
+      decimal: string,
+      encoding: string,
+      header: string,
+    },
+    body: {
+      "text/csv": string,
+      "application/x-ndjson": string,
+      "application/octet-stream": { type: "string", format: "binary" },
+      "application/json": object,
+    },
+    answer: { status: 202, schema: ref("Upload"), text: "Kept durably; it is read in the background" },
+    problems: [400, 413, 415],
+  }),
+  get("/v1/uploads", {
+    summary: "List uploads, the newest first",
+    tag: "collect",
+    query: { limit, cursor: string },
+    answer: { status: 200, schema: object, text: "Uploads" },
+  }),
+  get("/v1/uploads/{id}", {
+    summary: "State and ledger of an upload",
+    tag: "collect",
+    answer: { status: 200, schema: ref("Upload"), text: "The upload" },
+    problems: [404],
+  }),
+  [
+    "PUT /v1/uploads/{id}/content",
+    {
+      summary: "Put the content of an upload where its URL said (on one machine; in AWS the URL is S3's)",
+      tag: "collect",
+      query: { expires: string, signature: string },
+      body: { "application/octet-stream": { type: "string", format: "binary" } },
+      answer: { status: 200, text: "Kept durably; it is read in the background" },
+      problems: [403, 404, 409, 413],
+    },
+  ],
+  get("/v1/quarantine", {
+    summary: "List what was refused, with its reason and its original bytes",
+    tag: "serve",
+    query: { receipt_id: string, code: string, limit, cursor: string, format: string },
+    answer: { status: 200, schema: object, text: "Refused events and rows" },
+    problems: [400],
+  }),
+  get("/v1/ledger", {
+    summary: "List requests and uploads with their counts, the newest first",
+    tag: "serve",
+    query: { limit, cursor: string },
+    answer: { status: 200, schema: object, text: "Lines of the ledger" },
+    problems: [400],
+  }),
+  get("/v1/ledger/{id}", {
+    summary: "Counts of one request or upload",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Ledger"), text: "The line" },
+    problems: [404],
+  }),
+  get("/v1/customers/{id}", {
+    summary: "A customer: orders, money, recency, scores and segment",
+    description:
+      "By the producer's own customer id, or by customer key. Recency is computed at the time of the request.",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Customer"), text: "The customer" },
+    problems: [404],
+  }),
+  get("/v1/openapi.json", {
+    summary: "This description",
+    tag: "about",
+    answer: { status: 200, schema: object, text: "OpenAPI 3.1" },
+  }),
+  get("/v1/docs", {
+    summary: "This description as a page to read",
+    tag: "about",
+    answer: { status: 200, type: "text/html", schema: string, text: "The page" },
+  }),
+  get("/healthz", {
+    summary: "Whether requests are taken",
+    tag: "about",
+    answer: {
+      status: 200,
+      schema: { type: "object", properties: { status: { const: "ok" } }, required: ["status"] },
+      text: "They are",
+    },
+  }),
+]);
