@@ -1,0 +1,207 @@
+/**
+ * The land stage of one machine, in the place of Firehose: records of the log become Parquet files by arrival, with
+ * the same layout, size and time bounds. What is not yet in a file is read from the log again after a crash: a file and
+ * the offset it reaches enter the manifest in one transaction, so no event is lost and none is there twice.
+ */
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import path from "node:path";
+import { linesOf } from "@ebb/lake/landing";
+import { partitionOf } from "@ebb/lake/raw-events";
+import type { Metrics, Quarantine } from "../ports.ts";
+import { compactClosedHour } from "./lake-compaction.ts";
+import { fileName, moveDurably, removeUnnamed } from "./lake-files.ts";
+import { COLUMNS_ID, LakeManifest } from "./lake-manifest.ts";
+import { convert } from "./parquet-conversion.ts";
+
+/** A record of the log (`LogRecord` has this shape). */
+export interface LandRecord {
+  readonly seq: number;
+  readonly arrivedAtMs: number;
+  /** JSON lines, UTF-8. */
+  readonly data: Uint8Array;
+}
+
+export interface LakeWriterOptions {
+  /** The lake's own folder. */
+  readonly folder: string;
+  /** A file is closed when this much JSON is in it, or when it is this old: `landConsumer` in the declarations. */
+  readonly bufferMb: number;
+  readonly bufferSeconds: number;
+  readonly compression: string;
+  readonly quarantine: Pick<Quarantine, "put">;
+  readonly metrics: Metrics;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** Replaced files stay this long for queries that began before: no query runs longer. */
+const REPLACED_KEPT_MS = 3_600_000;
+const HOUSEKEEPING_MS = 60_000;
+
+/** JSON lines that are waiting for their file. All of them arrived in the hour of one partition. */
+interface Batch {
+  readonly partition: string;
+  readonly startedAtMs: number;
+  readonly firstSeq: number;
+  lastSeq: number;
+  lines: number;
+  bytes: number;
+}
+
+export class LakeWriter {
+  readonly #options: LakeWriterOptions;
+  readonly #manifest: LakeManifest;
+  readonly #staging: string;
+  /** Calls run one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #batch: Batch | undefined;
+  #file: FileHandle | undefined;
+  #takenSeq: number;
+  #cleanedAtMs = 0;
+
+  /** Opens the lake and clears what a crash left behind. */
+  static async open(options: LakeWriterOptions): Promise<LakeWriter> {
+    await mkdir(path.join(options.folder, "raw_events"), { recursive: true });
+    const manifest = new LakeManifest(options.folder, { readOnly: false });
+    const writer = new LakeWriter(options, manifest);
+    await rm(writer.#staging, { recursive: true, force: true });
+    await mkdir(writer.#staging, { recursive: true });
+    await removeUnnamed(options.folder, manifest.named());
+    return writer;
+  }
+
+  private constructor(options: LakeWriterOptions, manifest: LakeManifest) {
+    this.#options = options;
+    this.#manifest = manifest;
+    this.#staging = path.join(options.folder, "staging");
+    this.#takenSeq = manifest.offset();
+  }
+
+  /** Everything up to this record of the log is in the lake: where reading the log goes on after a restart. */
+  get offset(): number {
+    return this.#manifest.offset();
+  }
+
+  /** Takes records in the order of the log; one that it has already is passed over. May write files. */
+  add(records: readonly LandRecord[]): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const { partition, group } of groups(records, this.#takenSeq)) {
+        if (this.#batch !== undefined && this.#batch.partition !== partition) await this.#write();
+        await this.#stage(partition, group);
+        if (this.#batch!.bytes >= this.#options.bufferMb * 1_000_000) await this.#write();
+      }
+    });
+  }
+
+  /** Writes the file when it is old enough, and does some housekeeping once a minute. To be called every second or so. */
+  tick(): Promise<void> {
+    return this.#inTurn(async () => {
+      const now = this.#options.now();
+      if (this.#batch !== undefined && now - this.#batch.startedAtMs >= this.#options.bufferSeconds * 1000)
+        await this.#write();
+      if (now - this.#cleanedAtMs < HOUSEKEEPING_MS) return;
+      this.#cleanedAtMs = now;
+      const { folder, compression } = this.#options;
+      await compactClosedHour(folder, this.#manifest, { scratchFolder: this.#staging, compression }, now);
+      const removable = this.#manifest.replacedBefore(now - REPLACED_KEPT_MS);
+      for (const name of removable) await rm(path.join(folder, name), { force: true });
+      if (removable.length > 0) this.#manifest.forget(removable);
+    });
+  }
+
+  /** Writes all that was added. When it resolves, a query sees it. */
+  flush(): Promise<void> {
+    return this.#inTurn(() => this.#write());
+  }
+
+  /** Does not flush: what is not in a file stays in the log. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#file?.close();
+      this.#file = undefined;
+      this.#manifest.close();
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined); // the caller has the error; the next call is not stopped by it
+    return result;
+  }
+
+  get #ndjson(): string {
+    return path.join(this.#staging, "batch.ndjson");
+  }
+
+  /** Appends records of one partition to the batch; on failure nothing of them is taken. */
+  async #stage(partition: string, records: readonly LandRecord[]): Promise<void> {
+    const position = this.#batch?.bytes ?? 0;
+    const text = Buffer.concat(records.flatMap(({ data }) => [data, newline]));
+    this.#file ??= await open(this.#ndjson, this.#batch === undefined ? "w" : "r+");
+    for (let done = 0; done < text.length;)
+      done += (await this.#file.write(text, done, text.length - done, position + done)).bytesWritten;
+    const firstSeq = records[0]!.seq;
+    this.#batch ??= { partition, startedAtMs: this.#options.now(), firstSeq, lastSeq: 0, lines: 0, bytes: 0 };
+    this.#batch.lastSeq = this.#takenSeq = records.at(-1)!.seq;
+    this.#batch.lines += countLines(text);
+    this.#batch.bytes += text.length;
+  }
+
+  /** Every step may be repeated after a failure: the batch stays until the manifest has it. */
+  async #write(): Promise<void> {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    if (this.#file !== undefined) {
+      await this.#file.truncate(batch.bytes); // a write that failed half-way may have left more
+      await this.#file.close();
+      this.#file = undefined;
+    }
+    const { folder, compression, quarantine, metrics, now } = this.#options;
+    const staged = path.join(this.#staging, "batch.parquet");
+    const options = { scratchFolder: this.#staging, compression };
+    const { rows, refused } = await convert(this.#ndjson, staged, batch.lines, now(), options);
+    if (refused.length > 0) await quarantine.put(refused);
+    if (rows > 0) {
+      const name = `${batch.partition}/${fileName(batch.firstSeq, batch.lastSeq)}`;
+      const bytes = await moveDurably(staged, folder, name);
+      const { firstSeq, lastSeq } = batch;
+      this.#manifest.commit({ path: name, rows, bytes, firstSeq, lastSeq, columns: COLUMNS_ID }, lastSeq);
+    } else this.#manifest.commit(undefined, batch.lastSeq);
+    this.#batch = undefined;
+    metrics.count("landed", rows);
+    if (refused.length > 0) metrics.count("land_quarantined", refused.length);
+  }
+}
+
+const newline = Uint8Array.of(0x0a);
+
+const countLines = (data: Uint8Array): number => {
+  let lines = 0;
+  for (const _line of linesOf(data)) lines++;
+  return lines;
+};
+
+/** Bytes that are gathered for one write at most. */
+const GROUP_BYTES = 4_000_000;
+
+/** Runs of records after `afterSeq` that arrived in the same hour, in order. */
+function* groups(
+  records: readonly LandRecord[],
+  afterSeq: number,
+): Generator<{ partition: string; group: readonly LandRecord[] }> {
+  let run: { partition: string; group: LandRecord[]; bytes: number } | undefined;
+  let last = afterSeq;
+  for (const record of records) {
+    if (record.seq <= last) continue;
+    last = record.seq;
+    const partition = partitionOf(record.arrivedAtMs);
+    if (run !== undefined && (run.partition !== partition || run.bytes >= GROUP_BYTES)) {
+      yield run;
+      run = undefined;
+    }
+    run ??= { partition, group: [], bytes: 0 };
+    run.group.push(record);
+    run.bytes += record.data.length;
+  }
+  if (run !== undefined) yield run;
+}
