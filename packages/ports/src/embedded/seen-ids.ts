@@ -6,152 +6,137 @@
  * `fresh_ids`; every `GENERATION` ids they are merged into the index in key order, a slice a commit.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { IdSet } from "./id-set.ts";
+
+/** Ids in one statement: they travel as one blob, cut by the numbers of `ordinals`. */
+const CHUNK = 1_024;
 
 export const seenIdsSchema = `
+  -- one row an event ever appended, except those in fresh_ids
   CREATE TABLE seen_ids (id BLOB PRIMARY KEY) WITHOUT ROWID;
+  -- one row a record: the ids of its events, until they are merged into seen_ids
   CREATE TABLE fresh_ids (seq INTEGER PRIMARY KEY, ids BLOB NOT NULL);
+  -- 0 to ${CHUNK - 1}
+  CREATE TABLE ordinals (n INTEGER PRIMARY KEY);
+  WITH RECURSIVE counted (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n < ${CHUNK - 1})
+  INSERT INTO ordinals SELECT n FROM counted;
 `;
 
 const GENERATION = 65_536;
-/** Buckets by the first byte of the id; a slice is this many of them: some 2,000 ids, 2 ms. */
-const BUCKETS = 256;
-const BUCKETS_A_SLICE = 8;
-/** Ids in one statement. */
-const CHUNK = 64;
-const EVENT_ID = /^evt_[0-9a-f]{32}$/;
+/** Ids merged in one commit: some 2 ms. */
+const SLICE_IDS = 2 * CHUNK;
+const ID_BYTES = 16;
 
-/** The 32 hex digits of an event id. @throws RangeError for anything else */
-export const idDigits = (eventId: string): string => {
-  if (!EVENT_ID.test(eventId)) throw new RangeError("an event id is evt_ and 32 hex digits");
-  return eventId.slice(4);
+/** The bytes of event ids, 16 each. @throws RangeError for an id of another form */
+export const idBytesOf = (eventIds: readonly string[]): Buffer => {
+  const wellFormed = eventIds.every((id) => id.length === 36 && id.startsWith("evt_"));
+  const bytes = Buffer.from(eventIds.map((id) => id.slice(4)).join(""), "hex"); // stops at what is not hex
+  if (!wellFormed || bytes.length !== eventIds.length * ID_BYTES)
+    throw new RangeError("an event id is evt_ and 32 hex digits");
+  return bytes;
 };
 
-class Generation {
-  readonly ids = new Set<string>();
-  readonly buckets: string[][] = Array.from({ length: BUCKETS }, () => []);
-  lastSeq = 0;
+/** The event ids of such bytes. */
+export const eventIdsOf = (bytes: Uint8Array): string[] => {
+  const digits = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+  return Array.from({ length: digits.length / 32 }, (_, index) => `evt_${digits.slice(index * 32, index * 32 + 32)}`);
+};
 
-  add(digits: string): void {
-    this.ids.add(digits);
-    this.buckets[Number.parseInt(digits.slice(0, 2), 16)]!.push(digits);
-  }
+/** The same bytes as words, four an id. Copied: a pooled buffer need not be aligned. */
+const wordsOf = (bytes: Uint8Array): Uint32Array => new Uint32Array(new Uint8Array(bytes).buffer);
+
+/** Ids on their way into the index. */
+interface Merge {
+  /** Still looked up in memory until the last slice is on disk. */
+  readonly ids: IdSet;
+  readonly sorted: Buffer;
+  /** The last record whose ids are among them. */
+  readonly lastSeq: number;
+  /** Bytes of `sorted` that are in the index for good. */
+  done: number;
 }
 
 export class SeenIds {
-  #fresh = new Generation();
-  /** The generation being merged; still looked up in memory until the merge is on disk. */
-  #merging: Generation | undefined;
-  #mergedBuckets = 0;
+  #fresh = new IdSet(GENERATION);
+  #freshSeq = 0;
+  #merge: Merge | undefined;
   /** Added by the transaction that is under way. */
-  #uncommitted: { readonly digits: string[]; lastSeq: number } = { digits: [], lastSeq: 0 };
-  readonly #uncommittedSet = new Set<string>();
-  #mergeStep: "none" | "slice" | "last" = "none";
+  readonly #uncommitted = new IdSet();
+  #uncommittedSeq = 0;
+  #sliceEnd = 0;
 
-  readonly #db: DatabaseSync;
   readonly #insertFresh: StatementSync;
   readonly #deleteFresh: StatementSync;
   readonly #find: StatementSync;
   readonly #insert: StatementSync;
-  readonly #insertOne: StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
-    const marks = (mark: string) => Array<string>(CHUNK).fill(mark).join(",");
     this.#insertFresh = db.prepare("INSERT INTO fresh_ids (seq, ids) VALUES (?, ?)");
     this.#deleteFresh = db.prepare("DELETE FROM fresh_ids WHERE seq <= ?");
-    this.#find = db.prepare(`SELECT hex(id) AS id FROM seen_ids WHERE id IN (${marks("?")})`);
-    this.#find.setReturnArrays(true);
-    this.#insert = db.prepare(`INSERT OR IGNORE INTO seen_ids (id) VALUES ${marks("(?)")}`);
-    this.#insertOne = db.prepare("INSERT OR IGNORE INTO seen_ids (id) VALUES (?)");
-    this.#load();
-  }
-
-  #load(): void {
-    for (const row of this.#db.prepare("SELECT seq, ids FROM fresh_ids ORDER BY seq").iterate()) {
-      const digits = Buffer.from(row["ids"] as Uint8Array).toString("hex");
-      for (let at = 0; at < digits.length; at += 32) this.#fresh.add(digits.slice(at, at + 32));
-      this.#fresh.lastSeq = row["seq"] as number;
+    const id = `substr(:ids, n * ${ID_BYTES} + 1, ${ID_BYTES})`;
+    this.#find = db.prepare(
+      `SELECT n FROM ordinals WHERE n < :count AND EXISTS (SELECT 1 FROM seen_ids WHERE id = ${id})`,
+    );
+    this.#insert = db.prepare(
+      `INSERT OR IGNORE INTO seen_ids (id) SELECT ${id} FROM ordinals WHERE n < :count ORDER BY n`,
+    );
+    for (const row of db.prepare("SELECT seq, ids FROM fresh_ids ORDER BY seq").iterate()) {
+      const words = wordsOf(row["ids"] as Uint8Array);
+      for (let at = 0; at < words.length; at += 4) this.#fresh.add(words, at);
+      this.#freshSeq = row["seq"] as number;
     }
   }
 
   /** Which of these ids are new: one flag each; a repetition inside the list counts once. Must be in a transaction. */
-  takeNew(digits: readonly string[]): boolean[] {
-    const inIndex = this.#lookUp(digits);
-    return digits.map((id) => {
-      const known =
-        this.#uncommittedSet.has(id) ||
-        this.#fresh.ids.has(id) ||
-        this.#merging?.ids.has(id) === true ||
-        inIndex.has(id);
-      if (!known) {
-        this.#uncommittedSet.add(id);
-        this.#uncommitted.digits.push(id);
-      }
-      return !known;
-    });
-  }
-
-  #lookUp(digits: readonly string[]): Set<string> {
-    const found = new Set<string>();
-    if (digits.length === 0) return found;
-    const bytes = Buffer.from(digits.join(""), "hex");
-    for (let start = 0; start < digits.length; start += CHUNK) {
-      const ids = Array.from({ length: CHUNK }, (_, index) => {
-        const at = Math.min(start + index, digits.length - 1) * 16; // the last id fills the statement up
-        return bytes.subarray(at, at + 16);
-      });
-      for (const row of this.#find.all(...ids) as unknown as [string][]) found.add(row[0].toLowerCase());
+  takeNew(ids: Buffer): boolean[] {
+    const words = wordsOf(ids);
+    const isNew: boolean[] = [];
+    for (let at = 0; at < words.length; at += 4)
+      isNew.push(
+        !this.#fresh.has(words, at) && !(this.#merge?.ids.has(words, at) ?? false) && this.#uncommitted.add(words, at),
+      );
+    for (let start = 0; start < isNew.length; start += CHUNK) {
+      const chunk = ids.subarray(start * ID_BYTES, (start + CHUNK) * ID_BYTES);
+      for (const { n } of this.#find.all({ ids: chunk, count: chunk.length / ID_BYTES }) as { n: number }[])
+        isNew[start + n] = false;
     }
-    return found;
+    return isNew;
   }
 
   /** Stores new ids under the record that holds their events. Must be in the transaction of `takeNew`. */
-  store(seq: number, digits: readonly string[]): void {
-    this.#insertFresh.run(seq, Buffer.from(digits.join(""), "hex"));
-    this.#uncommitted.lastSeq = seq;
+  store(seq: number, ids: Uint8Array): void {
+    this.#insertFresh.run(seq, ids);
+    this.#uncommittedSeq = seq;
   }
 
-  /** One slice of the merge, if one is under way. Must be in a transaction; `committed` or `rolledBack` follows. */
+  /** One slice of the merge, if one is due. Must be in a transaction; `committed` or `rolledBack` follows. */
   mergeSlice(): void {
-    if (this.#mergeStep !== "none") return;
-    if (this.#merging === undefined) {
-      if (this.#fresh.ids.size < GENERATION) return;
-      this.#merging = this.#fresh;
-      this.#fresh = new Generation();
-      this.#mergedBuckets = 0;
+    if (this.#merge === undefined) {
+      if (this.#fresh.size < GENERATION) return;
+      this.#merge = { ids: this.#fresh, sorted: this.#fresh.sorted(), lastSeq: this.#freshSeq, done: 0 };
+      this.#fresh = new IdSet(GENERATION);
     }
-    const end = this.#mergedBuckets + BUCKETS_A_SLICE;
-    this.#insertSorted(this.#merging.buckets.slice(this.#mergedBuckets, end));
-    this.#mergeStep = "slice";
-    if (end < BUCKETS) return;
-    this.#deleteFresh.run(this.#merging.lastSeq);
-    this.#mergeStep = "last";
-  }
-
-  #insertSorted(buckets: readonly string[][]): void {
-    const digits = buckets.flatMap((bucket) => bucket.toSorted());
-    const bytes = Buffer.from(digits.join(""), "hex");
-    let at = 0;
-    const next = () => bytes.subarray(at, (at += 16));
-    while (bytes.length - at >= CHUNK * 16) this.#insert.run(...Array.from({ length: CHUNK }, next));
-    while (at < bytes.length) this.#insertOne.run(next());
+    const { sorted, done, lastSeq } = this.#merge;
+    this.#sliceEnd = Math.min(done + SLICE_IDS * ID_BYTES, sorted.length);
+    for (let at = done; at < this.#sliceEnd; at += CHUNK * ID_BYTES) {
+      const chunk = sorted.subarray(at, Math.min(at + CHUNK * ID_BYTES, this.#sliceEnd));
+      this.#insert.run({ ids: chunk, count: chunk.length / ID_BYTES });
+    }
+    if (this.#sliceEnd === sorted.length) this.#deleteFresh.run(lastSeq);
   }
 
   committed(): void {
-    for (const id of this.#uncommitted.digits) this.#fresh.add(id);
-    this.#fresh.lastSeq = Math.max(this.#fresh.lastSeq, this.#uncommitted.lastSeq);
-    if (this.#mergeStep !== "none") this.#mergedBuckets += BUCKETS_A_SLICE;
-    if (this.#mergeStep === "last") this.#merging = undefined;
-    this.#forgetTransaction();
+    this.#fresh.addAll(this.#uncommitted);
+    if (this.#uncommittedSeq > 0) this.#freshSeq = this.#uncommittedSeq;
+    if (this.#merge !== undefined && this.#sliceEnd > 0) this.#merge.done = this.#sliceEnd;
+    if (this.#merge?.done === this.#merge?.sorted.length) this.#merge = undefined;
+    this.rolledBack();
   }
 
+  /** Forgets the transaction that was under way. */
   rolledBack(): void {
-    this.#forgetTransaction();
-  }
-
-  #forgetTransaction(): void {
-    this.#uncommitted = { digits: [], lastSeq: 0 };
-    this.#uncommittedSet.clear();
-    this.#mergeStep = "none";
+    this.#uncommitted.clear();
+    this.#uncommittedSeq = 0;
+    this.#sliceEnd = 0;
   }
 }
