@@ -109,14 +109,13 @@ const checks: readonly Check[] = [
     look: async (clients) => {
       const name = await table(clients);
       await clients.dynamo.send(new dynamo.PutItemCommand({ TableName: name, Item: item("a", "1") }));
-      let codes = "";
+      let codes = "accepted";
       try {
         await transact(
           clients.dynamo,
           put(name, item("b", "1")),
           put(name, item("a", "1"), "attribute_not_exists(pk)"),
         );
-        codes = "accepted";
       } catch (error) {
         if (!(error instanceof dynamo.TransactionCanceledException)) throw error;
         codes = (error.CancellationReasons ?? []).map(({ Code }) => Code ?? "-").join(", ");
@@ -162,6 +161,58 @@ const checks: readonly Check[] = [
         }),
       );
       return (Responses ?? []).map((one) => (one.Item === undefined ? "absent" : "found")).join(", ");
+    },
+  },
+  {
+    service: "DynamoDB",
+    what: "TransactGetItems of 100 keys",
+    on: DYNAMO,
+    look: async (clients) => {
+      const name = await table(clients);
+      const TransactItems = Array.from({ length: 100 }, (_, index) => ({
+        Get: { TableName: name, Key: item("a", String(index)) },
+      }));
+      return refusal(() => clients.dynamo.send(new dynamo.TransactGetItemsCommand({ TransactItems })));
+    },
+  },
+  {
+    service: "DynamoDB",
+    what: "64 writers add to one counter by read, transaction, try again: counted (AWS: 64)",
+    on: DYNAMO,
+    look: async (clients) => {
+      const name = await table(clients);
+      const Key = item("a", "A");
+      const writer = async (number: number): Promise<void> => {
+        for (;;) {
+          const { Item } = await clients.dynamo.send(
+            new dynamo.GetItemCommand({ TableName: name, Key, ConsistentRead: true }),
+          );
+          const read = Number(Item?.["n"]?.N ?? 0);
+          const guarded = put(name, { ...Key, n: { N: String(read + 1) } });
+          try {
+            await transact(
+              clients.dynamo,
+              read === 0
+                ? { Put: { ...guarded.Put, ConditionExpression: "attribute_not_exists(pk)" } }
+                : {
+                    Put: {
+                      ...guarded.Put,
+                      ConditionExpression: "n = :read",
+                      ExpressionAttributeValues: { ":read": { N: String(read) } },
+                    },
+                  },
+              put(name, item("a", `O${number}`)),
+            );
+            return;
+          } catch (error) {
+            if (!(error instanceof dynamo.TransactionCanceledException)) throw error;
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: 64 }, (_, number) => writer(number)));
+      const { Item } = await clients.dynamo.send(new dynamo.GetItemCommand({ TableName: name, Key }));
+      const { Count = 0 } = await clients.dynamo.send(new dynamo.ScanCommand({ TableName: name }));
+      return `${Item?.["n"]?.N}, items ${Count - 1}`;
     },
   },
   {
@@ -268,7 +319,7 @@ const checks: readonly Check[] = [
           Records: sent.map((Data, index) => ({
             Data,
             PartitionKey: "same",
-            ExplicitHashKey: index === 0 ? "0" : ((1n << 128n) - 1n).toString(),
+            ExplicitHashKey: index === 0 ? "0" : (3n << 126n).toString(),
           })),
         }),
       );
@@ -288,6 +339,16 @@ const checks: readonly Check[] = [
         }),
       );
       return `${same.every(Boolean) ? "yes" : "NO: bytes differ"}, ${shards.size === 2 ? "yes" : "NO: one shard"}`;
+    },
+  },
+  {
+    service: "Kinesis",
+    what: "the last hash key of the range",
+    on: KINESIS,
+    look: async (clients) => {
+      const StreamName = await stream(clients);
+      const Records = [{ Data: Buffer.from("x"), PartitionKey: "a", ExplicitHashKey: ((1n << 128n) - 1n).toString() }];
+      return refusal(() => clients.kinesis.send(new kinesis.PutRecordsCommand({ StreamName, Records })));
     },
   },
   {

@@ -14,13 +14,14 @@ import { calling, mapLimit } from "./errors.ts";
 const SHARDS = ["0", "1", "2", "3", "4", "5", "6", "7"] as const;
 const shardOf = (receiptId: string): string => SHARDS[Number.parseInt(digest(receiptId)[0]!, 16) % SHARDS.length]!;
 
-const itemOf = (part: ReceiptPart, appended: number): Item => ({
+const itemOf = (part: ReceiptPart, events: number): Item => ({
   pk: { S: part.receiptId },
   sk: { N: String(part.part) },
   channel: { S: part.channel },
   source: { S: part.source },
   received: { N: String(part.received) },
-  appended: { N: String(appended) },
+  // Of a file, fewer events than rows come: an order is one event of many rows.
+  events: { N: String(events) },
   quarantined: { N: String(part.quarantined) },
   receivedAtMs: { N: String(part.receivedAtMs) },
   ...(part.part === 0
@@ -38,7 +39,8 @@ const lineOf = (parts: readonly Item[]): LedgerLine => {
     channel: text(first, "channel") as LedgerLine["channel"],
     source: text(first, "source"),
     received: sum("received"),
-    appended: sum("appended"),
+    // In the unit of `received`: rows of a file, else events.
+    appended: sum("received") - sum("quarantined"),
     quarantined: sum("quarantined"),
     ...(settled ? { accepted: sum("accepted"), duplicate: sum("duplicate") } : {}),
     receivedAtMs: Math.min(...parts.map((part) => number(part, "receivedAtMs"))),
@@ -54,29 +56,29 @@ export class DynamoLedger implements Ledger {
     this.#table = table;
   }
 
-  /** Writes the line of a part once; answers the number of appended events that stands there. @throws TransientError */
-  async commit(part: ReceiptPart, appended: number): Promise<number> {
+  /** Writes the line of a part once; answers the number of events that stands there. @throws TransientError */
+  async commit(part: ReceiptPart, events: number): Promise<number> {
     try {
       await calling("writing the ledger", () =>
         this.#client.send(
           new PutItemCommand({
             TableName: this.#table,
-            Item: itemOf(part, appended),
+            Item: itemOf(part, events),
             ConditionExpression: "attribute_not_exists(pk)",
           }),
         ),
       );
-      return appended;
+      return events;
     } catch (error) {
       if (!isConditionFailed(error)) throw error;
-      return (await this.committed(part)) ?? appended;
+      return (await this.committed(part)) ?? events;
     }
   }
 
-  /** Events appended by a part that was committed before; `undefined` where it was not. */
+  /** Events of a part that was committed before; `undefined` where it was not. */
   async committed({ receiptId, part }: Pick<ReceiptPart, "receiptId" | "part">): Promise<number | undefined> {
     const [item] = await this.#parts(receiptId, part);
-    return item === undefined ? undefined : number(item, "appended");
+    return item === undefined ? undefined : number(item, "events");
   }
 
   async read(receiptId: ReceiptId): Promise<LedgerLine | undefined> {
