@@ -219,6 +219,10 @@ export interface Upload {
     readonly accepted: number;
     readonly duplicate: number;
     readonly quarantined: number;
+    /** False where the log cannot know duplicates at once (Kinesis): accepted then holds those of other uploads too. */
+    readonly settled?: boolean;
+    /** How many rows were quarantined for each reason. */
+    readonly reasons?: Readonly<Record<string, number>>;
   };
   /** Set when `failed`: the file as a whole was refused. */
   readonly problem?: Refusal;
