@@ -25,7 +25,8 @@ new aws.lambda.FunctionEventInvokeConfig("ProcessUploadRetries", {
 });
 
 // A long file asks for its own next run: Lambda would take more than sixteen such runs for a loop and stop them. They
-// end by themselves, for a run that has not moved its checkpoint asks for no other.
+// end by themselves: a run asks for another only after a step that its checkpoint holds, and a step that never ends is
+// stopped by the function's timeout, tried twice more and given up.
 new aws.lambda.FunctionRecursionConfig("ProcessUploadContinues", {
   functionName: processUpload.name,
   recursiveLoop: "Allow",
@@ -37,7 +38,9 @@ uploadBucket.notify({
       name: "ContentArrived",
       function: processUpload.arn,
       events: ["s3:ObjectCreated:Put", "s3:ObjectCreated:CompleteMultipartUpload"],
+      // Spools lie in the same bucket, and writing one must not start another run.
       filterPrefix: "uploads/",
+      filterSuffix: "/content",
     },
   ],
 });
@@ -56,13 +59,23 @@ alarm("collect-stream-throttled", {
   periods: 3,
 });
 
-alarm("collect-quarantine-rate", {
-  todo: "List the reasons with GET /v1/quarantine, have the producer's mapping mended, then replay.",
-  metric: { namespace: metricsNamespace, metricName: "Quarantined", statistic: "Sum" },
-  per: { metric: { namespace: metricsNamespace, metricName: "Received", statistic: "Sum" }, atLeast: 100 },
-  above: 0.05,
-  periodSeconds: 900,
-});
+const countedBy = {
+  http: { received: "EventsReceived", refused: "EventsQuarantined" },
+  social: { received: "EventsReceived", refused: "EventsQuarantined" },
+  upload: { received: "rows_received", refused: "rows_quarantined" },
+} as const;
+for (const [channel, { received, refused }] of Object.entries(countedBy)) {
+  // As Powertools writes them (packages/ports/src/aws/metrics.ts): the service, and what the handler adds.
+  const counted = (metricName: string) =>
+    ({ namespace: metricsNamespace, metricName, dimensions: { service: "ebb", channel }, statistic: "Sum" }) as const;
+  alarm(`collect-${channel}-quarantine-rate`, {
+    todo: "List the reasons with GET /v1/quarantine, have the producer's events or the mapping mended, then replay.",
+    metric: counted(refused),
+    per: { metric: counted(received), atLeast: 100 },
+    above: 0.05,
+    periodSeconds: 900,
+  });
+}
 
 const ofProcessUpload = { FunctionName: processUpload.name };
 alarm("collect-upload-given-up", {

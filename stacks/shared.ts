@@ -37,14 +37,14 @@ export const customerTable = table("Customers", {
 export const profileTable = table("Profiles", { key: personalKey, fields: { pk: "string" } });
 export const ledgerTable = table("Ledger", {
   key: dataKey,
-  fields: { pk: "string", sk: "number", day: "string", receivedAt: "string" },
+  fields: { pk: "string", sk: "number" },
   rangeKey: "sk",
-  newest: { hashKey: "day", rangeKey: "receivedAt" },
+  listedByTime: true,
 });
 export const uploadTable = table("Uploads", {
   key: dataKey,
-  fields: { pk: "string", all: "string", createdAt: "string" },
-  newest: { hashKey: "all", rangeKey: "createdAt" },
+  fields: { pk: "string" },
+  listedByTime: true,
 });
 export const orderBookTable = table("OrderBook", { key: dataKey, fields: { pk: "string" } });
 
@@ -96,7 +96,7 @@ const processUploadArn = $interpolate`arn:aws:lambda:${aws.getRegionOutput().reg
 export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   "log:append": [
     { actions: ["kinesis:PutRecords"], resources: [stream.arn] },
-    { actions: ["dynamodb:PutItem", "dynamodb:GetItem"], resources: [ledgerTable.arn] },
+    { actions: ["dynamodb:PutItem", "dynamodb:Query"], resources: [ledgerTable.arn] },
     { actions: ["s3:PutObject"], resources: [under(quarantineBucket, "quarantine/")] },
     encrypt(dataKey),
     encrypt(personalKey),
@@ -118,23 +118,27 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   "customers:write": [{ actions: ["dynamodb:PutItem"], resources: [customerTable.arn] }, encrypt(dataKey)],
   "profiles:read": [{ actions: ["dynamodb:GetItem"], resources: [profileTable.arn] }, decrypt(personalKey)],
   "profiles:put": [
-    { actions: ["dynamodb:GetItem", "dynamodb:PutItem"], resources: [profileTable.arn] },
+    { actions: ["dynamodb:BatchGetItem", "dynamodb:PutItem"], resources: [profileTable.arn] },
     encrypt(personalKey),
   ],
   "order-book:write": [
     { actions: ["dynamodb:BatchGetItem", "dynamodb:PutItem"], resources: [orderBookTable.arn] },
-    { actions: ["s3:GetObject", "s3:PutObject"], resources: [under(orderBookBucket, "order-book/")] },
+    {
+      actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+      resources: [under(orderBookBucket, "order-book/")],
+    },
+    // Without it S3 answers 403 and not 404 for an object that is gone, which the order book expects.
+    { actions: ["s3:ListBucket"], resources: [orderBookBucket.arn] },
     encrypt(dataKey),
   ],
   "uploads:read": [
-    { actions: ["dynamodb:GetItem", "dynamodb:Query"], resources: [uploadTable.arn, newest(uploadTable)] },
+    { actions: ["dynamodb:GetItem"], resources: [uploadTable.arn] },
+    { actions: ["dynamodb:Query"], resources: [newest(uploadTable)] },
     decrypt(dataKey),
   ],
-  "uploads:write": [
-    { actions: ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources: [uploadTable.arn] },
-    encrypt(dataKey),
-  ],
+  "uploads:write": [{ actions: ["dynamodb:UpdateItem"], resources: [uploadTable.arn] }, encrypt(dataKey)],
   "objects:read": [
+    // Also what makes S3 answer 404 and not 403 for an object that is not there.
     { actions: ["s3:ListBucket"], resources: [uploadBucket.arn] },
     { actions: ["s3:GetObject"], resources: [under(uploadBucket)] },
     decrypt(personalKey),

@@ -82,7 +82,8 @@ export const alarm = (name: string, args: AlarmArgs): aws.cloudwatch.MetricAlarm
             query("whole", args.per.metric),
             {
               id: "ratio",
-              expression: `IF(FILL(whole, 0) >= ${args.per.atLeast}, FILL(part, 0) / whole, 0)`,
+              // No FILL: without a refused event there is no point, and no point is no alarm.
+              expression: `IF(whole >= ${args.per.atLeast}, part / whole, 0)`,
               label: name,
               returnData: true,
             },

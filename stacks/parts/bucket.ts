@@ -51,9 +51,10 @@ export const privateBucket = (
         noncurrentVersionExpiration: options.versioning ? { noncurrentDays } : undefined,
       })),
       {
-        id: "unfinished-uploads",
+        id: "leftovers",
         status: "Enabled",
         filter: { prefix: "" },
+        ...(options.versioning ? { expiration: { expiredObjectDeleteMarker: true } } : {}),
         abortIncompleteMultipartUpload: { daysAfterInitiation: unfinishedUploadDays },
       },
     ],

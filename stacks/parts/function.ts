@@ -20,19 +20,20 @@ const configuration: Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $ut
 };
 
 /**
- * Ports of configuration, which are no `needs` because they reach no service. A key ring goes to whoever checks a key,
- * the pseudonyms' secret to whoever turns a producer's id into a key, hook secrets to the hooks alone.
+ * Ports of configuration, which are no `needs` because they reach no service: the key ring goes to whoever checks a key,
+ * the pseudonyms' secret to whoever turns a producer's id into a key, settings to whoever reads events.
+ * test/infrastructure/declarations.test.ts compares this with what the handlers' code touches.
  */
-export const configuredPorts = (handler: string): readonly ConfiguredPort[] => {
-  const auths = new Set(routes.filter((route) => route.handler === handler).map((route) => route.auth));
-  const keyed = auths.has("write-key") || auths.has("read-key") || auths.has("any-key");
-  return [
-    ...(keyed ? (["keys"] as const) : []),
-    ...(pseudonymous.has(handler) ? (["pseudonyms"] as const) : []),
-    ...(handler.startsWith("collect/") ? (["settings"] as const) : []),
-  ];
+const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
+  "collect/events": ["keys", "pseudonyms", "settings"],
+  "collect/sdk-settings": ["keys"],
+  "collect/social": ["pseudonyms", "settings"],
+  "collect/uploads": ["keys", "settings"],
+  "collect/process-upload": ["pseudonyms", "settings"],
+  "serve/customer": ["keys", "pseudonyms"],
+  "serve/ledger": ["keys"],
+  "serve/quarantine": ["keys"],
 };
-const pseudonymous = new Set(["collect/events", "collect/social", "collect/process-upload", "serve/customer"]);
 
 /** Which variables a function gets: those of the ports it uses and no others. */
 const variables = (handler: string, ports: readonly ConfiguredPort[]): (Variable | "EBB_SETTINGS_FILE")[] => [
@@ -60,7 +61,7 @@ const assumedByLambda = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.
 export const lambdaOf = (handler: string, more: readonly Grant[] = []): sst.aws.Function => {
   const declared = functions.find((each) => each.handler === handler);
   if (declared === undefined) throw new Error(`No function is declared for the handler ${handler}.`);
-  const ports = [...declared.needs.map((need) => portOf[need]), ...configuredPorts(handler)];
+  const ports = [...declared.needs.map((need) => portOf[need]), ...(configuredPorts[handler] ?? [])];
   const environment: Record<string, $util.Input<string>> = { EBB_METRICS_NAMESPACE: metricsNamespace };
   for (const name of new Set(variables(handler, ports))) {
     const value = configuration[name] ?? (name === "EBB_SETTINGS_FILE" ? undefined : storeVariables[name]);

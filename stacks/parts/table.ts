@@ -12,14 +12,14 @@ export const table = (
     key: aws.kms.Key;
     fields: Record<string, "string" | "number"> & { pk: "string" };
     rangeKey?: string;
-    /** The index `newest`: lists the table's items by time. */
-    newest?: { hashKey: string; rangeKey: string };
+    /** Has the index `newest`: items spread over `shard`s, each in the order of `at`. */
+    listedByTime?: boolean;
   },
 ): sst.aws.Dynamo =>
   new sst.aws.Dynamo(name, {
-    fields: options.fields,
+    fields: options.listedByTime ? { ...options.fields, shard: "string", at: "string" } : options.fields,
     primaryIndex: { hashKey: "pk", ...(options.rangeKey === undefined ? {} : { rangeKey: options.rangeKey }) },
-    ...(options.newest === undefined ? {} : { globalIndexes: { newest: options.newest } }),
+    ...(options.listedByTime ? { globalIndexes: { newest: { hashKey: "shard", rangeKey: "at" } } } : {}),
     deletionProtection: production,
     transform: {
       table: {

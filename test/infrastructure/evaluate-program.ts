@@ -51,7 +51,7 @@ if (
   throw new Error("usage: evaluate-program.ts <root> <platform> <stage> <work> <answer>");
 
 const require = createRequire(path.join(platform, "package.json"));
-const { build } = require("esbuild") as { build(options: BuildOptions): Promise<BuildResult> };
+const { build } = require("esbuild") as { readonly build: (options: BuildOptions) => Promise<BuildResult> };
 const pulumi = require("@pulumi/pulumi") as Pulumi;
 
 /** Our own files see `aws` and `sst` as globals, as under SST. */

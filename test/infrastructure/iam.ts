@@ -9,9 +9,12 @@ export interface PolicyStatement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
-export const statementsOf = (json: unknown): readonly PolicyStatement[] => {
-  if (typeof json !== "string") throw new TypeError("A policy must be JSON text.");
-  return (JSON.parse(json) as { Statement: PolicyStatement[] }).Statement;
+/** The statements of a policy, which resources take as JSON text or as an object. */
+export const statementsOf = (policy: unknown): readonly PolicyStatement[] => {
+  const document: unknown = typeof policy === "string" ? JSON.parse(policy) : policy;
+  if (document === null || typeof document !== "object" || !("Statement" in document))
+    throw new TypeError("A policy without statements.");
+  return document.Statement as PolicyStatement[];
 };
 
 export const listOf = (value: string | readonly string[] | undefined): readonly string[] =>

@@ -16,21 +16,22 @@ export interface SstServer {
 export const startSstServer = async (work: string): Promise<SstServer> => {
   const unknownCalls: string[] = [];
   let bundles = 0;
-  const answers: Readonly<Record<string, () => unknown>> = {
+  const answers: Readonly<Record<string, (input: { handler: string }) => unknown>> = {
     "Provider.Aws.Bootstrap": () => ({ asset: "sst-asset-bucket", state: "sst-state-bucket" }),
     // The code of a handler is no business of the infrastructure's tests: bundles.test.ts builds the real ones.
-    "Runtime.Build": () => {
+    // The name of the handler is kept, so that a test sees what would be built.
+    "Runtime.Build": ({ handler }) => {
       const out = path.join(work, `bundle-${(bundles += 1)}`);
       mkdirSync(out, { recursive: true });
       writeFileSync(path.join(out, "bundle.mjs"), "");
-      return { handler: "bundle.handler", out, errors: [], sourcemaps: [] };
+      return { handler, out, errors: [], sourcemaps: [] };
     },
   };
   const server = createServer((request, response) => {
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
-      const { method } = JSON.parse(body) as { method: string };
+      const { method, params } = JSON.parse(body) as { method: string; params: [{ handler: string }] };
       const answer = answers[method];
       if (answer === undefined) unknownCalls.push(method);
       response.setHeader("connection", "close");
@@ -38,7 +39,7 @@ export const startSstServer = async (work: string): Promise<SstServer> => {
         JSON.stringify(
           answer === undefined
             ? { id: 1, error: `rpc: can't find method ${method}`, result: null }
-            : { id: 1, error: null, result: answer() },
+            : { id: 1, error: null, result: answer(params[0]) },
         ),
       );
     });

@@ -12,7 +12,7 @@ interface Rule {
   readonly status: string;
   readonly filter: { readonly prefix: string };
   readonly transitions?: readonly { readonly days: number; readonly storageClass: string }[];
-  readonly expiration?: { readonly days: number };
+  readonly expiration?: { readonly days?: number };
   readonly noncurrentVersionExpiration?: { readonly noncurrentDays: number };
   readonly abortIncompleteMultipartUpload?: { readonly daysAfterInitiation: number };
 }
@@ -39,21 +39,21 @@ describe("what is kept, and for how long", () => {
       raw.transitions?.map(({ storageClass }) => storageClass),
       ["STANDARD_IA", "GLACIER_IR"],
     );
-    const [first, second] = raw.transitions!.map(({ days }) => days);
+    const [first, second] = raw.transitions.map(({ days }) => days);
     assert.ok(first! >= 30, "S3 takes no transition to Infrequent Access before 30 days");
     assert.ok(second! - first! >= 30, "an object is billed for 30 days of Infrequent Access in any case");
-    assert.ok(raw.expiration!.days - second! >= 90, "and for 90 days of Glacier Instant Retrieval");
+    assert.ok(raw.expiration!.days! - second! >= 90, "and for 90 days of Glacier Instant Retrieval");
   });
 
   it("nothing else in the lake expires but failed conversions, after the 30 days of the quarantine", () => {
-    const expiring = rulesOf("LakeBucket").filter(({ expiration }) => expiration !== undefined);
+    const expiring = rulesOf("LakeBucket").filter(({ expiration }) => expiration?.days !== undefined);
     assert.deepEqual(expiring.map(({ id }) => id).sort(), ["failed", "raw-events"]);
     assert.equal(rule("LakeBucket", "failed").expiration?.days, 30);
   });
 
   it("kept originals are gone after 7 days, refused rows and dead letters after 30, query results after 7", () => {
     const days = (bucket: string): (number | undefined)[] =>
-      rulesOf(bucket).flatMap(({ expiration }) => (expiration === undefined ? [] : [expiration.days]));
+      rulesOf(bucket).flatMap(({ expiration }) => (expiration?.days === undefined ? [] : [expiration.days]));
     assert.deepEqual(days("UploadFilesBucket"), [7]);
     assert.equal(rule("UploadFilesBucket", "kept-originals").filter.prefix, "");
     assert.deepEqual(days("QuarantineBucket"), [30]);
@@ -64,7 +64,7 @@ describe("what is kept, and for how long", () => {
 
   it("the order book never expires, for it is state", () => {
     assert.deepEqual(
-      rulesOf("OrderBookFilesBucket").filter(({ expiration }) => expiration !== undefined),
+      rulesOf("OrderBookFilesBucket").filter(({ expiration }) => expiration?.days !== undefined),
       [],
     );
   });
@@ -72,14 +72,14 @@ describe("what is kept, and for how long", () => {
   it("the lake and the order book keep versions, and older ones are gone within 30 days; nothing else keeps any", () => {
     const versioned = graph.ofType("aws:s3/bucketVersioning:BucketVersioning").map(({ inputs }) => inputs["bucket"]);
     assert.deepEqual(versioned.sort(), ["LakeBucket", "OrderBookFilesBucket"]);
-    for (const each of rulesOf("LakeBucket").filter(({ id }) => id !== "unfinished-uploads"))
+    for (const each of rulesOf("LakeBucket").filter(({ id }) => id !== "leftovers"))
       assert.equal(each.noncurrentVersionExpiration?.noncurrentDays, 30, each.id);
     assert.equal(rule("OrderBookFilesBucket", "order-book").noncurrentVersionExpiration?.noncurrentDays, 30);
   });
 
   it("parts of an upload that was never finished are gone in every bucket", () => {
     for (const { name } of graph.ofType("aws:s3/bucket:Bucket"))
-      assert.equal(rule(name, "unfinished-uploads").abortIncompleteMultipartUpload?.daysAfterInitiation, 2);
+      assert.equal(rule(name, "leftovers").abortIncompleteMultipartUpload?.daysAfterInitiation, 2);
   });
 
   it("tables can be set back to any second of 30 days, the bound of an erasure, and no further", () => {

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { dig, evaluateStacks, type ResourceGraph } from "./evaluate.ts";
+
+let production: ResourceGraph;
+let dev: ResourceGraph;
+before(async () => {
+  [production, dev] = await Promise.all([evaluateStacks({ stage: "production" }), evaluateStacks({ stage: "dev" })]);
+});
+
+describe("production", () => {
+  it("keeps its data when it is removed, refuses to be, and no table can be deleted", () => {
+    assert.equal(production.app.removal, "retain");
+    assert.equal(production.app.protect, true);
+    for (const { name, inputs, retainOnDelete } of production.ofType("aws:dynamodb/table:Table")) {
+      assert.equal(inputs["deletionProtectionEnabled"], true, name);
+      assert.equal(retainOnDelete, true, name);
+    }
+    for (const { name, inputs, retainOnDelete } of production.ofType("aws:s3/bucket:Bucket")) {
+      assert.equal(inputs["forceDestroy"], false, name);
+      assert.equal(retainOnDelete, true, name);
+    }
+  });
+});
+
+describe("any other stage", () => {
+  it("goes without a trace", () => {
+    assert.equal(dev.app.removal, "remove");
+    assert.equal(dev.app.protect, false);
+    for (const { inputs } of dev.ofType("aws:dynamodb/table:Table"))
+      assert.equal(inputs["deletionProtectionEnabled"], false);
+    for (const { inputs } of dev.ofType("aws:s3/bucket:Bucket")) assert.equal(inputs["forceDestroy"], true);
+  });
+
+  it("has the same resources: what is tried is what is deployed", () => {
+    const names = (graph: ResourceGraph): string[] => graph.resources.map(({ type, name }) => `${type} ${name}`).sort();
+    assert.deepEqual(names(dev), names(production));
+  });
+
+  it("shares no name and no metric with production", () => {
+    const fixed = (graph: ResourceGraph): string[] =>
+      [
+        ...graph.ofType("aws:cloudwatch/metricAlarm:MetricAlarm"),
+        ...graph.ofType("aws:kms/alias:Alias"),
+        ...graph.ofType("aws:athena/workgroup:Workgroup"),
+        ...graph.ofType("aws:glue/catalogDatabase:CatalogDatabase"),
+        ...graph.ofType("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"),
+        ...graph.ofType("aws:budgets/budget:Budget"),
+        ...graph.ofType("aws:iam/role:Role"),
+        ...graph.ofType("aws:lambda/function:Function"),
+      ].map(({ inputs }) => String(inputs["name"]));
+    const taken = new Set(fixed(production));
+    for (const name of fixed(dev)) assert.ok(!taken.has(name), name);
+    const namespaces = (graph: ResourceGraph): unknown[] =>
+      graph
+        .ofType("aws:lambda/function:Function")
+        .map(({ inputs }) => dig(inputs, "environment", "variables", "EBB_METRICS_NAMESPACE"));
+    assert.deepEqual([...new Set(namespaces(dev))], ["Ebb/dev"]);
+    assert.deepEqual([...new Set(namespaces(production))], ["Ebb/production"]);
+  });
+});
+
+describe("every stage", () => {
+  it("tags what it makes for the bill", () => {
+    for (const graph of [production, dev])
+      assert.deepEqual(dig(graph.app.providers, "aws", "defaultTags", "tags"), {
+        app: "ebb",
+        stage: graph.app.stage,
+        "ebb:cost": `ebb-${graph.app.stage}`,
+      });
+  });
+});
