@@ -51,7 +51,7 @@ test("repeat orders in a year are as many as MBG/NBD says", () => {
   const { purchase, leaving } = defaultProcess;
   const pure = { ...defaultProcess, returning: 0, badExperience: 0, accountOnly: 0 };
   const horizon = 365;
-  const counts = people(pure, 6_000)
+  const counts = people(pure, 30_000)
     .filter((history) => history.joinedDay < clock.length - horizon)
     .map((history) => history.orders.filter((order) => order.shopDay <= history.joinedDay + horizon).length - 1);
   // Given λ and p an active customer orders at rate λ and is active after time t with chance (1 − p)·exp(−λpt), so

@@ -34,8 +34,9 @@ test("a customer's life does not depend on how many others there are", () => {
 });
 
 test("calls come in time order, inside the shop's time, each with an id of its own", () => {
-  const times = calls.map((call) => call.timestamp);
-  assert.deepEqual(times, times.toSorted());
+  // Enough customers that some visits begin before midnight and end after it.
+  const times = all({ ...small, customers: 1_000 }).map((call) => call.timestamp);
+  assert.ok(times.every((time, index) => index === 0 || times[index - 1]! <= time));
   assert.ok(Date.parse(times[0]!) >= small.startMs!);
   assert.ok(Date.parse(times.at(-1)!) < small.endMs);
   assert.equal(new Set(calls.map((call) => call.messageId)).size, calls.length);
