@@ -66,12 +66,15 @@ export const bookKeyOf = (source: string, customerKey: string, orderId: string):
 
 /** Ids of the rows of one order: equal rows are told apart by their ordinal, so their own order does not matter. */
 export const rowIdsOf = (source: string, group: OrderGroup): string[] => {
-  const seen = new Map<string, number>();
-  return group.rows.map((row) => {
+  const ids = group.rows.map((row) => digest(source, group.orderId, row.canonical, 0));
+  if (new Set(ids).size === ids.length) return ids;
+  const ordinals = new Map<string, number>();
+  return ids.map((id, index) => {
+    const row = group.rows[index]!;
+    const ordinal = ordinals.get(id) ?? 0;
+    ordinals.set(id, ordinal + 1);
     // A row that states a whole order says the same however often it stands there.
-    const ordinal = row.line === undefined ? 0 : (seen.get(row.canonical) ?? 0);
-    seen.set(row.canonical, ordinal + 1);
-    return digest(source, group.orderId, row.canonical, ordinal);
+    return ordinal === 0 || row.line === undefined ? id : digest(source, group.orderId, row.canonical, ordinal);
   });
 };
 
@@ -152,21 +155,19 @@ const moved = (lines: readonly StreamLine[], fromMs: number, toMs: number): read
 
 /**
  * Puts the rows of one order in one file together with what is known. A refusal refuses all of them that are not known
- * already (`uploadOf` names the upload that brought those); the stored order is left as it was.
+ * already; the stored order is left as it was.
  */
 export const reconcile = (
   stored: FileOrderState | undefined,
   group: OrderGroup,
   upload: { readonly source: string; readonly uploadId: string; readonly mode: UploadMode; readonly refund: boolean },
-):
-  | Reconciled
-  | { readonly refusal: Refusal; readonly ids: readonly string[]; readonly uploadOf: ReadonlyMap<string, string> } => {
+): Reconciled | { readonly refusal: Refusal } => {
   const ids = rowIdsOf(upload.source, group);
   const uploadOf = new Map(stored?.rows.map((row) => [row.id, row.uploadId]));
   const storedHead = stored === undefined ? undefined : Head.parse(stored.head);
   const base = upload.mode === "replace" ? undefined : storedHead;
   const fault = faultOf(group, ids, base, upload.mode === "replace" ? new Map<string, string>() : uploadOf);
-  if (fault !== undefined) return { refusal: fault, ids, uploadOf };
+  if (fault !== undefined) return { refusal: fault };
 
   const own = headOf(group, upload.uploadId, upload.refund);
   const head: Head = base === undefined ? own : merged(base, own);
@@ -200,7 +201,7 @@ export const reconcile = (
       stored!.rows.some((row) => row.uploadId === upload.uploadId) || storedHead!.changedBy === upload.uploadId;
     return { order: stored!, changed, emit: mine, accepted, duplicate: group.rows.length - accepted };
   }
-  if (lines.length > limits.orderLines) return { refusal: tooLarge, ids, uploadOf };
+  if (lines.length > limits.orderLines) return { refusal: tooLarge };
   const order: FileOrderState = {
     key: stored?.key ?? bookKeyOf(upload.source, group.customerKey, group.orderId),
     version: (stored?.version ?? 0) + 1,
@@ -215,8 +216,6 @@ export const reconcile = (
         field: "quantity",
         message: "A cancellation has to give money back; the sum of its lines is above zero.",
       },
-      ids,
-      uploadOf,
     };
   return { order, changed, emit: true, accepted, duplicate: group.rows.length - accepted };
 };

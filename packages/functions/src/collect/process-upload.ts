@@ -5,7 +5,7 @@ import type { Ports, Upload } from "@ebb/ports";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { FileProblem } from "./files/file-problem.ts";
-import { addSums } from "./files/part-writer.ts";
+import { addSums } from "./files/part-sums.ts";
 import { removeOldOriginals } from "./files/originals.ts";
 import { partitionsFor, spoolRows } from "./files/spool-rows.ts";
 import { Spool } from "./files/spool.ts";

@@ -5,15 +5,9 @@ import type { RateTable } from "@ebb/core/money";
 import type { Refusal } from "@ebb/core/reasons";
 import type { EncodedEvent, QuarantinedItem } from "@ebb/ports";
 import type { FileShape } from "./file-shape.ts";
+import type { PartSums } from "./part-sums.ts";
+import type { Place } from "./spool.ts";
 import type { UploadRun } from "./upload-run.ts";
-
-/** Where a row lies: its original bytes can be shown. */
-export interface Place {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-  readonly rowNumber: number;
-}
 
 /** An event as JSON, but for the number in its receipt, which it gets when it is added. */
 export interface UnnumberedJson {
@@ -21,43 +15,6 @@ export interface UnnumberedJson {
   readonly partitionKey: string;
   readonly json: string;
 }
-
-export interface PartSums {
-  readonly received: number;
-  readonly accepted: number;
-  readonly duplicate: number;
-  readonly quarantined: number;
-  readonly events: number;
-  readonly settled: boolean;
-  /** Quarantined rows by reason. */
-  readonly reasons: Readonly<Record<string, number>>;
-}
-
-export const noSums: PartSums = {
-  received: 0,
-  accepted: 0,
-  duplicate: 0,
-  quarantined: 0,
-  events: 0,
-  settled: true,
-  reasons: {},
-};
-
-export const addSums = (a: PartSums, b: PartSums): PartSums => ({
-  received: a.received + b.received,
-  accepted: a.accepted + b.accepted,
-  duplicate: a.duplicate + b.duplicate,
-  quarantined: a.quarantined + b.quarantined,
-  events: a.events + b.events,
-  settled: a.settled && b.settled,
-  reasons: addCounts(a.reasons, b.reasons),
-});
-
-const addCounts = (a: PartSums["reasons"], b: PartSums["reasons"]): PartSums["reasons"] => {
-  const sums = { ...a };
-  for (const [code, count] of Object.entries(b)) sums[code] = (sums[code] ?? 0) + count;
-  return sums;
-};
 
 /** Parts of one partition are numbered from here; a part never has fewer than some thousand rows, but the last. */
 const PARTS_A_PARTITION = 100_000;

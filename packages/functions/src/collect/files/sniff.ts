@@ -6,7 +6,7 @@ import { columnsByPosition, recognise } from "@ebb/core/files/header";
 import { layoutNamed } from "@ebb/core/files/layouts";
 import { FileProblem } from "./file-problem.ts";
 import type { FileShape } from "./file-shape.ts";
-import { parseJsonRecord } from "./file-shape.ts";
+import { parseJsonRecord } from "./record-reader.ts";
 import { RecordSplitter } from "./split-records.ts";
 import { gunzipped, isGzip } from "./unpacked.ts";
 import type { UploadOptions } from "./upload-options.ts";

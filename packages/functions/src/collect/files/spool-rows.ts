@@ -1,6 +1,6 @@
 /** First phase of an upload: every row goes to the partition of what it belongs to. Nothing is refused here. */
 import { layoutNamed } from "@ebb/core/files/layouts";
-import { recordHash } from "./file-shape.ts";
+import { keyColumnsOf, recordHash } from "./record-reader.ts";
 import { Spool } from "./spool.ts";
 import type { RecordSink } from "./split-records.ts";
 import { RecordSplitter } from "./split-records.ts";
@@ -32,8 +32,7 @@ export const spoolRows = async (
   if (from.spooled && from.runs > 0) return { checkpoint: from, spool };
   let checkpoint = from;
   let rows = from.rows;
-  const keyColumns = layoutNamed(shape.layout)!.keyedBy.map((role) => shape.columns[role] ?? shape.width);
-  const hashOf = recordHash(shape, keyColumns);
+  const hashOf = recordHash(shape, keyColumnsOf(shape, layoutNamed(shape.layout)!));
   const sink: RecordSink = (bytes, start, end, rowNumber) => {
     rows++;
     spool.add(hashOf(bytes, start, end) % partitions, bytes, start, end, rowNumber);

@@ -9,6 +9,14 @@
 import type { ObjectStore } from "@ebb/ports";
 import { beginning } from "./unpacked.ts";
 
+/** Where a row lies, so that its original bytes can be shown. */
+export interface Place {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly rowNumber: number;
+}
+
 const FRAME_HEAD = 8;
 const SMALLEST_CHUNK = 4 * 1024;
 const LARGEST_CHUNK = 64 * 1024;

@@ -1,62 +1,61 @@
 /** Second phase of an upload: one partition of the spool, whole, part by part. Safe to repeat from its beginning. */
 import { eventOf, readEventRow } from "@ebb/core/files/event-rows";
 import { tooLarge } from "@ebb/core/files/file-orders";
-import { FieldReader, isRefusal, readOrderRow } from "@ebb/core/files/rows";
+import { FieldReader, isRefusal } from "@ebb/core/files/rows";
 import { limits } from "@ebb/core/limits";
-import type { Refusal } from "@ebb/core/reasons";
-import { recordReader } from "./file-shape.ts";
-import type { PartSums, Place } from "./part-writer.ts";
-import { PartWriter, addSums, noSums } from "./part-writer.ts";
-import type { Spool } from "./spool.ts";
+import { OrderRows } from "./order-rows.ts";
+import { PartWriter } from "./part-writer.ts";
+import type { PartSums } from "./part-sums.ts";
+import { addSums, noSums } from "./part-sums.ts";
+import { recordReader } from "./record-reader.ts";
+import type { Place, Spool } from "./spool.ts";
 import { eachFrame } from "./spool.ts";
 import type { Checkpoint, UploadRun } from "./upload-run.ts";
-import type { PlacedGroup } from "./write-orders.ts";
-import { groupKeyOf, partsOf, writeOrders } from "./write-orders.ts";
+import { writeOrders } from "./write-orders.ts";
 
 /** A partition up to this size is held in memory as it is read; a larger one is looked through first. */
 const WHOLE_BYTES = 12_000_000;
-/** Rows that are written to quarantine, or as events of their own, at a time. */
-const ROWS_A_PART = 5_000;
+/** Rows of one part: a transaction of the order book, and an append of the log. Small enough to be short-lived. */
+const PART_ROWS = 8_000;
+const PART_ORDERS = 1_000;
 
 /** What the rows of a partition add up to. @throws TransientError */
 export const writePartition = async (run: UploadRun, spool: Spool, checkpoint: Checkpoint): Promise<PartSums> => {
-  const partition = checkpoint.done;
   const { layout } = run.rowContext(checkpoint.shape);
-  const work = new PartitionWork(run, checkpoint, spool, partition);
+  const work = new PartitionWork(run, checkpoint, spool);
   if (layout.shape !== "order_lines" && layout.shape !== "orders") await work.writeEvents();
-  else if ((await spool.sizeOf(partition)) <= WHOLE_BYTES) await work.writeOrders(1, 0, new Set());
+  else if ((await spool.sizeOf(checkpoint.done)) <= WHOLE_BYTES) await work.writeOrders({ passes: 1, pass: 0 });
   else await work.writeLarge();
   return work.sums;
 };
+
+/** Which rows of a partition are taken at a time. */
+interface Selection {
+  readonly passes: number;
+  readonly pass: number;
+  /** Hashes under which very many rows stand, and the orders among those that are over the limit. */
+  readonly crowded?: ReadonlySet<number>;
+  readonly leftOut?: ReadonlySet<string>;
+}
 
 class PartitionWork {
   readonly #run: UploadRun;
   readonly #checkpoint: Checkpoint;
   readonly #spool: Spool;
-  readonly #partition: number;
-  readonly #read: ReturnType<typeof recordReader>;
-  readonly #fields: FieldReader;
+  readonly #rows: OrderRows;
   #parts = 0;
   sums: PartSums = noSums;
 
-  constructor(run: UploadRun, checkpoint: Checkpoint, spool: Spool, partition: number) {
+  constructor(run: UploadRun, checkpoint: Checkpoint, spool: Spool) {
     this.#run = run;
     this.#checkpoint = checkpoint;
     this.#spool = spool;
-    this.#partition = partition;
-    this.#read = recordReader(checkpoint.shape);
-    this.#fields = new FieldReader(run.rowContext(checkpoint.shape));
+    this.#rows = new OrderRows(checkpoint.shape, run.rowContext(checkpoint.shape));
   }
 
   #nextPart(): PartWriter {
-    const { events } = this.sums;
-    return new PartWriter(
-      this.#run,
-      this.#checkpoint.shape,
-      this.#partition,
-      this.#parts++,
-      this.#checkpoint.events + events,
-    );
+    const { shape, done, events } = this.#checkpoint;
+    return new PartWriter(this.#run, shape, done, this.#parts++, events + this.sums.events);
   }
 
   async #append(writer: PartWriter, rowsAreEvents: boolean): Promise<void> {
@@ -64,39 +63,54 @@ class PartitionWork {
     await this.#run.keepLease();
   }
 
-  /** The orders whose key falls to `pass` of `passes`, without those that are left out. */
-  async writeOrders(passes: number, pass: number, leftOut: ReadonlySet<string>): Promise<void> {
-    const groups = new Map<string, PlacedGroup>();
-    const refused: { place: Place; refusal: Refusal }[] = [];
-    for await (const frames of this.#spool.read(this.#partition))
-      eachFrame(frames, (bytes, start, end, rowNumber) => {
-        const fields = this.#read(bytes, start, end);
-        const row = isRefusal(fields) ? fields : readOrderRow(this.#fields, fields);
-        if (isRefusal(row)) {
-          if (pass === 0) refused.push({ place: { bytes, start, end, rowNumber }, refusal: row });
-          return;
+  /**
+   * Gathers rows by the hash of their order id, and only then reads them, a part at a time: what a row becomes is
+   * garbage before the collector has moved it. Parts are cut by the rows alone, so that a second run makes the same.
+   */
+  async writeOrders({ passes, pass, crowded, leftOut }: Selection): Promise<void> {
+    const chunks: Buffer[] = [];
+    const gathered = new Map<number, number[]>();
+    const hashOf = this.#rows.hashOf;
+    for await (const frames of this.#spool.read(this.#checkpoint.done)) {
+      const base = chunks.length * CHUNK_SPAN;
+      chunks.push(frames);
+      eachFrame(frames, (bytes, start, end) => {
+        const hash = hashOf(bytes, start, end);
+        if (passes > 1 && passOf(hash, passes) !== pass) return;
+        if (crowded?.has(hash)) {
+          const key = this.#rows.orderOf(bytes, start, end);
+          if (key === undefined || leftOut?.has(key)) return;
         }
-        const key = groupKeyOf(row);
-        if (passes > 1 && (passOf(key, passes) !== pass || leftOut.has(key))) return;
-        let group = groups.get(key);
-        if (group === undefined) {
-          group = { orderId: row.orderId, customerKey: row.customerKey, rows: [], places: [] };
-          groups.set(key, group);
-        }
-        group.rows.push(row);
-        group.places.push({ bytes, start, end, rowNumber });
+        const places = gathered.get(hash);
+        if (places === undefined) gathered.set(hash, [base + start]);
+        else places.push(base + start);
       });
-    // Every partition has a first part, so that an upload without rows has a line in the ledger as well.
-    let writer = this.#nextPart();
-    for (const { place, refusal } of refused) writer.quarantine(place, refusal);
-    let open = true;
-    for (const part of partsOf(groups.values())) {
-      if (!open) writer = this.#nextPart();
-      await writeOrders(this.#run, writer, part);
-      await this.#append(writer, false);
-      open = false;
     }
-    if (open) await this.#append(writer, false);
+    const placeAt = (place: number): Place => {
+      const bytes = chunks[Math.floor(place / CHUNK_SPAN)]!;
+      const start = place % CHUNK_SPAN;
+      return { bytes, start, end: start + bytes.readUInt32LE(start - 4), rowNumber: bytes.readUInt32LE(start - 8) };
+    };
+    // Every partition has a first part, so that an upload without rows has a line in the ledger as well.
+    let batch: number[][] = [];
+    let rows = 0;
+    let first = true;
+    const flush = async (): Promise<void> => {
+      const writer = this.#nextPart();
+      const { groups, refused } = this.#rows.groupsOf(batch, placeAt);
+      for (const { place, refusal } of refused) writer.quarantine(placeAt(place), refusal);
+      await writeOrders(this.#run, writer, groups, placeAt);
+      await this.#append(writer, false);
+      batch = [];
+      rows = 0;
+      first = false;
+    };
+    for (const places of gathered.values()) {
+      batch.push(places);
+      rows += places.length;
+      if (rows >= PART_ROWS || batch.length === PART_ORDERS) await flush();
+    }
+    if (first || rows > 0) await flush();
   }
 
   /**
@@ -104,34 +118,48 @@ class PartitionWork {
    * order and go to quarantine as they are read; the others are taken in several passes.
    */
   async writeLarge(): Promise<void> {
-    const sizes = new Map<string, { rows: number; bytes: number }>();
-    await this.#eachRow((key, { start, end }) => {
-      if (key === undefined) return;
-      const size = sizes.get(key);
-      if (size === undefined) sizes.set(key, { rows: 1, bytes: end - start });
-      else {
-        size.rows++;
-        size.bytes += end - start;
-      }
+    const crowded = new Set<number>();
+    const sizes = new Map<number, { rows: number; bytes: number }>();
+    await this.#each(({ bytes, start, end }) => addSize(sizes, this.#rows.hashOf(bytes, start, end), end - start));
+    let rest = 0;
+    for (const [hash, size] of sizes)
+      if (isCrowd(size)) crowded.add(hash);
+      else rest += size.bytes;
+    sizes.clear();
+
+    const orders = new Map<string, { rows: number; bytes: number }>();
+    await this.#each(({ bytes, start, end }) => {
+      if (!crowded.has(this.#rows.hashOf(bytes, start, end))) return;
+      const key = this.#rows.orderOf(bytes, start, end);
+      if (key !== undefined) addSize(orders, key, end - start);
     });
     const leftOut = new Set<string>();
-    let rest = 0;
-    for (const [key, { rows, bytes }] of sizes)
-      if (rows > limits.orderLines || bytes > WHOLE_BYTES) leftOut.add(key);
-      else rest += bytes;
-    sizes.clear();
+    for (const [key, size] of orders)
+      if (isCrowd(size)) leftOut.add(key);
+      else rest += size.bytes;
+    orders.clear();
+
     const passes = Math.max(2, Math.ceil(rest / (WHOLE_BYTES / 2)));
-    for (let pass = 0; pass < passes; pass++) await this.writeOrders(passes, pass, leftOut);
+    for (let pass = 0; pass < passes; pass++) await this.writeOrders({ passes, pass, crowded, leftOut });
+    await this.#refuseCrowds(crowded, leftOut);
+  }
+
+  /** The rows that no pass has taken: those of too large orders, and faulty ones in their company. */
+  async #refuseCrowds(crowded: ReadonlySet<number>, leftOut: ReadonlySet<string>): Promise<void> {
     let writer = this.#nextPart();
     let rows = 0;
-    await this.#eachRow(
-      (key, place) => {
-        if (key === undefined || !leftOut.has(key)) return;
-        writer.quarantine(place, tooLarge);
+    await this.#each(
+      (place) => {
+        const { bytes, start, end } = place;
+        if (!crowded.has(this.#rows.hashOf(bytes, start, end))) return;
+        const row = this.#rows.read(bytes, start, end);
+        if (isRefusal(row)) writer.quarantine(place, row);
+        else if (leftOut.has(this.#rows.keyOf(row))) writer.quarantine(place, tooLarge);
+        else return;
         rows++;
       },
       async () => {
-        if (rows < ROWS_A_PART) return;
+        if (rows < PART_ROWS) return;
         await this.#append(writer, false);
         writer = this.#nextPart();
         rows = 0;
@@ -140,46 +168,56 @@ class PartitionWork {
     if (rows > 0) await this.#append(writer, false);
   }
 
-  async #eachRow(visit: (key: string | undefined, place: Place) => void, between?: () => Promise<void>): Promise<void> {
-    for await (const frames of this.#spool.read(this.#partition)) {
-      eachFrame(frames, (bytes, start, end, rowNumber) => {
-        const fields = this.#read(bytes, start, end);
-        const row = isRefusal(fields) ? fields : readOrderRow(this.#fields, fields);
-        visit(isRefusal(row) ? undefined : groupKeyOf(row), { bytes, start, end, rowNumber });
-      });
+  async #each(visit: (place: Place) => void, between?: () => Promise<void>): Promise<void> {
+    for await (const frames of this.#spool.read(this.#checkpoint.done)) {
+      eachFrame(frames, (bytes, start, end, rowNumber) => visit({ bytes, start, end, rowNumber }));
       await between?.();
     }
   }
 
   /** Rows that are events of their own; equal rows are counted over the partition. */
   async writeEvents(): Promise<void> {
+    const read = recordReader(this.#checkpoint.shape);
+    const reader = new FieldReader(this.#run.rowContext(this.#checkpoint.shape));
     const ordinals = new Map<string, number>();
     let writer = this.#nextPart();
     let rows = 0;
-    for await (const frames of this.#spool.read(this.#partition)) {
-      eachFrame(frames, (bytes, start, end, rowNumber) => {
+    await this.#each(
+      (place) => {
         rows++;
-        const place = { bytes, start, end, rowNumber };
-        const fields = this.#read(bytes, start, end);
-        const row = isRefusal(fields) ? fields : readEventRow(this.#fields, fields);
+        const fields = read(place.bytes, place.start, place.end);
+        const row = isRefusal(fields) ? fields : readEventRow(reader, fields);
         if (isRefusal(row)) return writer.quarantine(place, row);
         const ordinal = ordinals.get(row.canonical) ?? 0;
         ordinals.set(row.canonical, ordinal + 1);
         if (row.ownId !== undefined && ordinal > 0) return writer.count(0, 1);
         writer.add(writer.encode(eventOf(row, ordinal, writer.eventContext)));
-      });
-      if (rows < ROWS_A_PART) continue;
-      await this.#append(writer, true);
-      writer = this.#nextPart();
-      rows = 0;
-    }
+      },
+      async () => {
+        if (rows < PART_ROWS) return;
+        await this.#append(writer, true);
+        writer = this.#nextPart();
+        rows = 0;
+      },
+    );
     if (rows > 0 || this.#parts === 1) await this.#append(writer, true);
   }
 }
 
-/** FNV-1a over the key, apart from the hash that chose the partition. */
-const passOf = (key: string, passes: number): number => {
-  let hash = 0x811c9dc5 ^ passes;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  return ((hash ^ (hash >>> 15)) >>> 0) % passes;
+/** A place in a partition is one number: which chunk, and where in it. No chunk is as long as this. */
+const CHUNK_SPAN = 2 ** 22;
+
+const addSize = <Key>(sizes: Map<Key, { rows: number; bytes: number }>, key: Key, bytes: number): void => {
+  const size = sizes.get(key);
+  if (size === undefined) sizes.set(key, { rows: 1, bytes });
+  else {
+    size.rows++;
+    size.bytes += bytes;
+  }
 };
+
+const isCrowd = ({ rows, bytes }: { rows: number; bytes: number }): boolean =>
+  rows > limits.orderLines || bytes > WHOLE_BYTES;
+
+/** Apart from the remainder of the same hash that chose the partition. */
+const passOf = (hash: number, passes: number): number => (Math.imul(hash, 0x9e3779b1) >>> 16) % passes;
