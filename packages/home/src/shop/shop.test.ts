@@ -34,8 +34,13 @@ test("a customer's life does not depend on how many others there are", () => {
 });
 
 test("calls come in time order, inside the shop's time, each with an id of its own", () => {
-  // Enough customers that some visits begin before midnight and end after it.
-  const times = all({ ...small, customers: 1_000 }).map((call) => call.timestamp);
+  // A month that is so busy that some visits begin before midnight, among others, and end after it.
+  const busy = { ...small, customers: 4_000, startMs: Date.UTC(2025, 10, 1), endMs: Date.UTC(2025, 11, 1) };
+  const busyTimes = all(busy).map((call) => call.timestamp);
+  assert.ok(busyTimes.every((time, index) => index === 0 || busyTimes[index - 1]! <= time));
+
+  const times = calls.map((call) => call.timestamp);
+  assert.deepEqual(times, times.toSorted());
   assert.ok(times.every((time, index) => index === 0 || times[index - 1]! <= time));
   assert.ok(Date.parse(times[0]!) >= small.startMs!);
   assert.ok(Date.parse(times.at(-1)!) < small.endMs);
