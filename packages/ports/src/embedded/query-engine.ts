@@ -1,0 +1,183 @@
+/**
+ * SQL over the lake of one machine: DuckDB, in memory, over the Parquet files that the manifest names at the moment of
+ * the query. Statements may read and nothing else, and reach no file but those of the lake.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { duckdbEmptyTable } from "@ebb/lake/raw-events";
+import { duckdbViews } from "@ebb/lake/views";
+import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
+import type { QueryEngine, QueryResult, SqlValue } from "../ports.ts";
+import { COLUMNS_ID, LAKE_MANIFEST_FILE, type LakeFile, LakeManifest } from "./lake-manifest.ts";
+import { quoted } from "./parquet-conversion.ts";
+import { sqlValueOf } from "./sql-values.ts";
+
+/** The statement is wrong, or not one that may run. The message is for its author. */
+export class QueryError extends Error {
+  override readonly name = "QueryError";
+}
+
+export interface QueryEngineOptions {
+  /** The lake's own folder. It need not exist: an empty lake has all its tables. */
+  readonly folder: string;
+  /** 256 where absent. What does not fit is spilled to the folder `spill` of the lake. */
+  readonly memoryMb?: number;
+  /** 2 where absent. */
+  readonly threads?: number;
+  /** A query that runs longer is stopped; 600,000 where absent. */
+  readonly timeoutMs?: number;
+}
+
+export interface StreamedResult {
+  readonly columns: QueryResult["columns"];
+  /** To be read to its end or returned early; the connection is released then. */
+  readonly rows: AsyncIterable<readonly SqlValue[]>;
+}
+
+export class DuckDbQueryEngine implements QueryEngine {
+  readonly #options: QueryEngineOptions;
+  readonly #instance: DuckDBInstance;
+
+  private constructor(options: QueryEngineOptions, instance: DuckDBInstance) {
+    this.#options = options;
+    this.#instance = instance;
+  }
+
+  static async open(options: QueryEngineOptions): Promise<DuckDbQueryEngine> {
+    const raw = path.join(options.folder, "raw_events");
+    const spill = path.join(options.folder, "spill");
+    mkdirSync(raw, { recursive: true });
+    mkdirSync(spill, { recursive: true });
+    const instance = await DuckDBInstance.create(":memory:", {
+      memory_limit: `${options.memoryMb ?? 256}MB`,
+      threads: String(options.threads ?? 2),
+      temp_directory: spill,
+      max_temp_directory_size: "10GB",
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+    });
+    const connection = await instance.connect();
+    await connection.run("SET GLOBAL TimeZone = 'UTC'");
+    await connection.run(`SET GLOBAL allowed_directories = [${quoted(raw)}, ${quoted(spill)}]`);
+    await connection.run("SET GLOBAL enable_external_access = false");
+    await connection.run("SET GLOBAL lock_configuration = true");
+    connection.closeSync();
+    return new DuckDbQueryEngine(options, instance);
+  }
+
+  /** @throws QueryError for a statement that is wrong or may not run */
+  async query(sql: string): Promise<QueryResult> {
+    const { columns, rows } = await this.stream(sql);
+    const all: (readonly SqlValue[])[] = [];
+    for await (const row of rows) all.push(row);
+    return { columns, rows: all };
+  }
+
+  /** Like `query`, with the rows as they come. @throws QueryError */
+  async stream(sql: string): Promise<StreamedResult> {
+    const connection = await this.#instance.connect();
+    try {
+      await defineTables(connection, this.#options.folder);
+      const statement = await readOnlyStatement(connection, sql);
+      const limitMs = this.#options.timeoutMs ?? 600_000;
+      const timer = setTimeout(() => connection.interrupt(), limitMs);
+      try {
+        const result = await statement.stream();
+        const columns = result
+          .columnNames()
+          .map((name, index) => ({ name, type: result.columnType(index).toString() }));
+        return { columns, rows: rowsOf(result, connection, timer) };
+      } catch (error) {
+        clearTimeout(timer);
+        throw error;
+      }
+    } catch (error) {
+      connection.closeSync();
+      throw asQueryError(error);
+    }
+  }
+
+  close(): void {
+    this.#instance.closeSync();
+  }
+}
+
+type Result = Awaited<ReturnType<DuckDBConnection["stream"]>>;
+
+async function* rowsOf(
+  result: Result,
+  connection: DuckDBConnection,
+  timer: NodeJS.Timeout,
+): AsyncGenerator<readonly SqlValue[]> {
+  try {
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return;
+      for (const row of chunk.getRows()) yield row.map(sqlValueOf);
+    }
+  } catch (error) {
+    throw asQueryError(error);
+  } finally {
+    clearTimeout(timer);
+    connection.closeSync();
+  }
+}
+
+/** `raw_events` over the files of this moment, and the views over it; they belong to the connection alone. */
+const defineTables = async (connection: DuckDBConnection, folder: string): Promise<void> => {
+  await connection.run(`CREATE TEMP VIEW raw_events AS ${rawEventsSql(folder, filesOf(folder))}`);
+  for (const view of duckdbViews()) await connection.run(`CREATE TEMP VIEW ${view.name} AS ${view.sql}`);
+};
+
+const filesOf = (folder: string): LakeFile[] => {
+  if (!existsSync(path.join(folder, LAKE_MANIFEST_FILE))) return [];
+  const manifest = new LakeManifest(folder, { readOnly: true });
+  try {
+    return manifest.files();
+  } finally {
+    manifest.close();
+  }
+};
+
+const rawEventsSql = (folder: string, files: readonly LakeFile[]): string => {
+  if (files.length === 0) return duckdbEmptyTable();
+  const list = files.map((file) => quoted(path.join(folder, file.path))).join(", ");
+  const partitions = "hive_partitioning = true, hive_types = {'dt': VARCHAR, 'hour': VARCHAR}";
+  if (files.every((file) => file.columns === COLUMNS_ID)) return `SELECT * FROM read_parquet([${list}], ${partitions})`;
+  // Files of an older release lack columns: the typed empty table says what they are.
+  return `${duckdbEmptyTable()} UNION ALL BY NAME SELECT * FROM read_parquet([${list}], ${partitions}, union_by_name = true)`;
+};
+
+const readingTypes: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN]);
+const comments = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*`;
+const reads = new RegExp(
+  `^${comments}(?:select|with|from|values|table|describe|desc|show|summarize|explain|\\()`,
+  "is",
+);
+const explains = new RegExp(`^${comments}explain\\b(?:\\s+analyze\\b)?(?:\\s*\\([^)]*\\))?`, "is");
+
+const READ_ONLY =
+  "The lake is read-only: only SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE and EXPLAIN run here.";
+
+/** The one statement in `sql`, prepared, if it only reads. */
+const readOnlyStatement = async (connection: DuckDBConnection, sql: string) => {
+  const extracted = await connection.extractStatements(sql);
+  if (extracted.count !== 1)
+    throw new QueryError(extracted.count === 0 ? "There is no statement." : "One statement at a time, please.");
+  // By its first word, before it is prepared: preparing EXPORT DATABASE already makes a folder.
+  if (!reads.test(sql)) throw new QueryError(READ_ONLY);
+  // EXPLAIN ANALYZE runs what it explains, so what it explains must be allowed by itself.
+  const explained = explains.exec(sql);
+  if (explained !== null) await readOnlyStatement(connection, sql.slice(explained[0].length));
+  // And by its type: WITH may also begin an INSERT.
+  const statement = await extracted.prepare(0);
+  if (!readingTypes.has(statement.statementType)) throw new QueryError(READ_ONLY);
+  return statement;
+};
+
+const asQueryError = (error: unknown): Error => {
+  if (error instanceof QueryError) return error;
+  const message = (error instanceof Error ? error.message : String(error)).replace(/^Failed to \w+ statements?: /, "");
+  if (/^INTERRUPT/i.test(message)) return new QueryError("The query took too long and was stopped.", { cause: error });
+  return new QueryError(message, { cause: error });
+};
