@@ -1,0 +1,67 @@
+/** One customer as it stands: money, orders, recency at this moment, scores and segment. */
+import { type CustomerAggregate, netMinor } from "@ebb/core/customers";
+import type { CustomerKey } from "@ebb/core/ids";
+import { type CutPoints, NO_PURCHASE, defaultCutPoints, recencyDays, scoresOf } from "@ebb/core/rfm";
+import type { Ports } from "@ebb/ports";
+import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
+import { onAws } from "../runtime/on-aws.ts";
+import { Problem } from "../runtime/problem.ts";
+
+export type CustomerPorts = Pick<Ports, "now" | "customers" | "pseudonyms" | "settings">;
+
+const CUSTOMER_KEY = /^cus_[0-9a-f]{32}$/;
+
+export const make = (ports: CustomerPorts): HttpHandler => {
+  // Until the first are published. Of this process's start, not of the request: a score is not to change by the clock.
+  const firstCuts = defaultCutPoints(ports.now());
+  return httpHandler(async (event) => {
+    const id = event.pathParameters?.["id"] ?? "";
+    const key = CUSTOMER_KEY.test(id) ? (id as CustomerKey) : ports.pseudonyms.customer(id);
+    const [states, cuts] = await Promise.all([
+      ports.customers.read([{ customerKey: key, orderKeys: [] }]),
+      ports.customers.cutPoints(),
+    ]);
+    const customer = states.get(key)?.customer;
+    if (customer === undefined) throw new Problem("not_found", "No order of this customer has arrived.");
+    return json(200, answerOf(customer, cuts ?? firstCuts, ports.settings.rates.reportingCurrency, ports.now()));
+  });
+};
+
+/** Names of the answer are the lake's column names. Absent: no order counts. */
+const answerOf = (customer: CustomerAggregate, cuts: CutPoints, currency: string, nowMs: number) => {
+  const scores = scoresOf(customer, cuts);
+  const { firstOrderAtMs, lastOrderAtMs } = customer;
+  return {
+    customer_key: customer.customerKey,
+    currency,
+    orders: customer.orders,
+    gross_minor: customer.grossMinor,
+    refunds_minor: customer.refundMinor,
+    net_minor: netMinor(customer),
+    ...(firstOrderAtMs === undefined ? {} : { first_order_at: new Date(firstOrderAtMs).toISOString() }),
+    ...(lastOrderAtMs === undefined
+      ? {}
+      : {
+          last_order_at: new Date(lastOrderAtMs).toISOString(),
+          recency_days: recencyDays(lastOrderAtMs, nowMs),
+        }),
+    segment: scores?.segment ?? NO_PURCHASE,
+    ...(scores === undefined
+      ? {}
+      : {
+          scores: { recency: scores.recency, frequency: scores.frequency, monetary: scores.monetary },
+        }),
+    cut_points_version: cuts.version,
+    months: Object.entries(customer.months)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([month, bucket]) => ({
+        month,
+        orders: bucket.orders,
+        gross_minor: bucket.grossMinor,
+        refunds_minor: bucket.refundMinor,
+      })),
+    version: customer.version,
+  };
+};
+
+export const handler = onAws(make);
