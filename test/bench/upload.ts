@@ -78,7 +78,7 @@ export const send = async (
     body: content,
     headers: { "content-type": "text/csv", ...opened.headers },
     duplex: "half",
-  } as RequestInit);
+  });
   if (!put.ok) throw new Error(`PUT answered ${put.status}: ${(await put.text()).slice(0, 500)}`);
   for (;;) {
     const { state, problem, ledger } = State.parse(await home.get(`/v1/uploads/${opened.upload_id}`));
