@@ -31,8 +31,7 @@ export const throttleRecords = (client: KinesisClient, share: number, chance: Ch
       const all = input.Records ?? [];
       const refused = all.map(() => chance() < share);
       const Records = all.filter((_, index) => !refused[index]);
-      const answer =
-        Records.length === 0 ? undefined : await next({ ...args, input: { ...input, Records } });
+      const answer = Records.length === 0 ? undefined : await next({ ...args, input: { ...input, Records } });
       const output = answer?.output as PutRecordsCommandOutput | undefined;
       let taken = 0;
       const results = refused.map((one) =>

@@ -77,32 +77,35 @@ export const deliver = async (
   let invocations = 0;
   const deadLetters: KinesisStreamRecord[] = [];
 
-  /** Hands a batch over; what is left to do again afterwards, with the number of attempts it has had. */
-  const attempt = async (batch: readonly KinesisStreamRecord[]): Promise<readonly KinesisStreamRecord[]> => {
+  /** Hands a batch over; the number of records at its beginning that are done, or `threw`. */
+  const attempt = async (batch: readonly KinesisStreamRecord[]): Promise<number | "threw"> => {
     invocations++;
     try {
       const { batchItemFailures = [] } = await handler({ Records: [...batch] });
-      if (batchItemFailures.length === 0) return [];
-      // From the lowest failed sequence number on, everything comes again: this is a checkpoint, not a selection.
+      if (batchItemFailures.length === 0) return batch.length;
+      // The lowest failed sequence number is a checkpoint, not a selection: from there on everything comes again. An
+      // identifier that is not in the batch fails it whole.
       const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-      const first = batch.findIndex((record) => failed.has(record.kinesis.sequenceNumber));
-      // An identifier that is not in the batch fails it whole, as in Lambda.
-      return batch.slice(Math.max(first, 0));
+      return Math.max(
+        0,
+        batch.findIndex((record) => failed.has(record.kinesis.sequenceNumber)),
+      );
     } catch {
-      return batch;
+      return "threw";
     }
   };
 
   const settle = async (batch: readonly KinesisStreamRecord[], retries: number): Promise<void> => {
-    const left = await attempt(batch);
-    if (left.length === 0) return;
-    if (mapping.bisectBatchOnFunctionError && left.length > 1) {
+    const done = await attempt(batch);
+    if (done === batch.length) return;
+    if (done === "threw" && mapping.bisectBatchOnFunctionError && batch.length > 1) {
       // Bisecting does not use up a retry.
-      const middle = Math.ceil(left.length / 2);
-      await settle(left.slice(0, middle), retries);
-      await settle(left.slice(middle), retries);
-    } else if (retries > 0) await settle(left, retries - 1);
-    else deadLetters.push(...left);
+      const middle = Math.ceil(batch.length / 2);
+      await settle(batch.slice(0, middle), retries);
+      await settle(batch.slice(middle), retries);
+    } else if (done !== "threw" && done > 0) await settle(batch.slice(done), mapping.maximumRetryAttempts);
+    else if (retries > 0) await settle(batch, retries - 1);
+    else deadLetters.push(...batch);
   };
 
   for (let start = 0; start < records.length; start += mapping.batchSize) {

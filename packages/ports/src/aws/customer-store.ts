@@ -4,7 +4,7 @@
  * `limits.customerWriteOrders`: splitting a write would show an aggregate without its orders or the reverse, so the
  * caller folds larger batches in turns, each of which is a whole and consistent write.
  */
-import type { DynamoDBClient, ReturnConsumedCapacity } from "@aws-sdk/client-dynamodb";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
   GetItemCommand,
   PutItemCommand,
@@ -21,7 +21,7 @@ import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { CustomerRead, CustomerState, CustomerStore, CustomerWrite } from "../ports.ts";
 import { decodeMonths, decodeOrder, encodeMonths, encodeOrder } from "../embedded/customer-codec.ts";
-import type { CapacityListener, Item } from "./dynamo.ts";
+import type { Item } from "./dynamo.ts";
 import { TRANSACTION_ITEMS, WIDTH, batchGet, isPassing, number, text, transactGet } from "./dynamo.ts";
 import { calling, isTransient, mapLimit } from "./errors.ts";
 
@@ -73,13 +73,10 @@ const orderOf = (item: Item): OrderRecord =>
 export class DynamoCustomerStore implements CustomerStore {
   readonly #client: DynamoDBClient;
   readonly #table: string;
-  readonly #onCapacity: CapacityListener | undefined;
 
-  /** With a listener every write asks what it consumed: for measuring, not for service. */
-  constructor(client: DynamoDBClient, table: string, onCapacity?: CapacityListener) {
+  constructor(client: DynamoDBClient, table: string) {
     this.#client = client;
     this.#table = table;
-    this.#onCapacity = onCapacity;
   }
 
   async read(requests: readonly CustomerRead[]): Promise<Map<CustomerKey, CustomerState>> {
@@ -151,13 +148,11 @@ export class DynamoCustomerStore implements CustomerStore {
       },
     };
     try {
-      const answer = await this.#client.send(
+      await this.#client.send(
         new TransactWriteItemsCommand({
           TransactItems: [guarded, ...orders.map((order) => Put(orderItem(customer.customerKey, order)))],
-          ...this.#returnCapacity,
         }),
       );
-      this.#onCapacity?.("TransactWriteItems", answer.ConsumedCapacity ?? []);
       return "written";
     } catch (error) {
       return outcomeOf(error);
@@ -211,10 +206,6 @@ export class DynamoCustomerStore implements CustomerStore {
         new PutItemCommand({ TableName: this.#table, Item: { ...CUT_POINTS, cuts: { S: JSON.stringify(cuts) } } }),
       ),
     );
-  }
-
-  get #returnCapacity(): { ReturnConsumedCapacity?: ReturnConsumedCapacity } {
-    return this.#onCapacity === undefined ? {} : { ReturnConsumedCapacity: "TOTAL" };
   }
 }
 

@@ -1,5 +1,5 @@
-/** What the DynamoDB adapters share: reading many keys whole, and counting what the calls cost. */
-import type { AttributeValue, ConsumedCapacity, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+/** What the DynamoDB adapters share: reading many keys whole, listing newest first, reading items. */
+import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
   BatchGetItemCommand,
   ConditionalCheckFailedException,
@@ -21,9 +21,6 @@ export const TRANSACTION_ITEMS = 100;
 
 /** Calls under way at once by one adapter. */
 export const WIDTH = 24;
-
-/** Told after each call that was asked to return its consumed capacity. */
-export type CapacityListener = (call: string, consumed: readonly ConsumedCapacity[]) => void;
 
 /** All stored items under the keys, consistent; what the service leaves out is asked for again. @throws TransientError */
 export const batchGet = async (client: DynamoDBClient, table: string, keys: readonly Item[]): Promise<Item[]> => {

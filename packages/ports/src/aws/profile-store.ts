@@ -79,24 +79,19 @@ export class DynamoProfileStore implements ProfileStore {
   }
 
   async get(customerKey: CustomerKey): Promise<Profile | undefined> {
-    const item = await this.#read(customerKey);
-    if (item === undefined) return undefined;
-    const { customerId, traits, updatedAtMs } = storedOf(item);
+    const { Item } = await calling("reading a profile", () =>
+      this.#client.send(
+        new GetItemCommand({ TableName: this.#table, Key: { pk: { S: customerKey } }, ConsistentRead: true }),
+      ),
+    );
+    if (Item === undefined) return undefined;
+    const { customerId, traits, updatedAtMs } = storedOf(Item);
     return {
       customerKey,
       customerId,
       traits: Object.fromEntries(Object.entries(traits).map(([name, [value]]) => [name, value])),
       updatedAtMs,
     };
-  }
-
-  async #read(customerKey: CustomerKey): Promise<Item | undefined> {
-    const { Item } = await calling("reading a profile", () =>
-      this.#client.send(
-        new GetItemCommand({ TableName: this.#table, Key: { pk: { S: customerKey } }, ConsistentRead: true }),
-      ),
-    );
-    return Item;
   }
 
   async #merge(customerKey: CustomerKey, profiles: readonly Profile[], item: Item | undefined): Promise<void> {
@@ -108,7 +103,7 @@ export class DynamoProfileStore implements ProfileStore {
       if (before === after || sameProfile(before, after)) return;
       if (await this.#write(customerKey, after)) return;
       await backOff(attempt);
-      found = await this.#read(customerKey);
+      [found] = await batchGet(this.#client, this.#table, [{ pk: { S: customerKey } }]);
     }
     throw new TransientError("a profile kept changing");
   }
