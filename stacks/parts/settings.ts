@@ -51,7 +51,7 @@ export const queryScanLimitBytes = positive("EBB_QUERY_SCAN_LIMIT_GB", "100") * 
 export const requestsPerSecond = positive("EBB_REQUESTS_PER_SECOND", "1000");
 export const requestBurst = positive("EBB_REQUEST_BURST", "2000");
 
-/** Raw events in the lake: curated tables are never expired, raw is. */
+/** Days that raw events stay in the lake; what is curated from them never expires. */
 export const rawDays = positive("EBB_RAW_DAYS", "730");
 
 export const logRetention = production ? "3 months" : "1 month";

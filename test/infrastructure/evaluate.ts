@@ -14,21 +14,34 @@ export { dig, type DeclaredApp, type DeclaredResource, type ResourceGraph } from
 const projectRoot = path.resolve(import.meta.dirname, "../..");
 const evaluated = new Map<string, Promise<ResourceGraph>>();
 
+export interface Evaluation {
+  readonly stage: string;
+  /** Settings of the deployment (docs/deploy.md), as `sst deploy` would find them in its environment. */
+  readonly settings?: Readonly<Record<`EBB_${string}`, string>>;
+}
+
 /**
- * The graph of one stage. Evaluated once a process and stage, in a child process of its own: Pulumi's runtime is global
- * state, and a process that has nothing left to wait for has surely registered everything.
+ * The graph of one stage. Evaluated once a process, stage and settings, in a child process of its own: Pulumi's runtime
+ * is global state, and a process that has nothing left to wait for has surely registered everything.
  * @throws Error when the program throws, asks SST's server for something unknown, or leaves a resource unresolved
  */
-export const evaluateStacks = ({ stage }: { stage: string }): Promise<ResourceGraph> => {
-  let graph = evaluated.get(stage);
+export const evaluateStacks = ({ stage, settings = {} }: Evaluation): Promise<ResourceGraph> => {
+  const key = JSON.stringify([stage, settings]);
+  let graph = evaluated.get(key);
   if (graph === undefined) {
-    graph = evaluate(stage);
-    evaluated.set(stage, graph);
+    graph = evaluate(stage, settings);
+    evaluated.set(key, graph);
   }
   return graph;
 };
 
-const evaluate = async (stage: string): Promise<ResourceGraph> => {
+/** What the machine happens to have set must not decide what is evaluated. */
+const cleanEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(?:EBB|SST|AWS)_|^NODE_TEST_CONTEXT$/.test(name)),
+  );
+
+const evaluate = async (stage: string, settings: Readonly<Record<string, string>>): Promise<ResourceGraph> => {
   const platform = await ensurePlatform(projectRoot);
   const work = await mkdtemp(path.join(tmpdir(), "ebb-evaluate-"));
   try {
@@ -36,7 +49,7 @@ const evaluate = async (stage: string): Promise<ResourceGraph> => {
     const child = spawn(
       process.execPath,
       [path.join(import.meta.dirname, "evaluate-program.ts"), projectRoot, platform, stage, work, answer],
-      { cwd: projectRoot, stdio: ["ignore", "pipe", "pipe"] },
+      { cwd: projectRoot, stdio: ["ignore", "pipe", "pipe"], env: { ...cleanEnvironment(), ...settings } },
     );
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));

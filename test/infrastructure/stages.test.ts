@@ -70,3 +70,48 @@ describe("every stage", () => {
       });
   });
 });
+
+describe("the settings of a deployment", () => {
+  let graph: ResourceGraph;
+  before(async () => {
+    graph = await evaluateStacks({
+      stage: "dev",
+      settings: {
+        EBB_SETTINGS_FILE: "test/infrastructure/fixtures/settings.json",
+        EBB_ALARM_EMAIL: "ops@shop.example",
+        EBB_MONTHLY_BUDGET_USD: "250",
+        EBB_QUERY_SCAN_LIMIT_GB: "5",
+      },
+    });
+  });
+
+  it("in a file travel with the code of the functions that read them, and open CORS to their origins", () => {
+    const cors = graph.one("aws:apigatewayv2/api:Api").inputs["corsConfiguration"];
+    assert.deepEqual(dig(cors, "allowOrigins"), ["https://shop.example"]);
+    // The Fetch standard does not let `*` stand for Authorization.
+    assert.ok((dig(cors, "allowHeaders") as string[]).includes("authorization"));
+    const variables = (name: string): unknown =>
+      dig(graph.one("aws:lambda/function:Function", `${name}Function`).inputs, "environment", "variables");
+    assert.equal(dig(variables("CollectEvents"), "EBB_SETTINGS_FILE"), "ebb-settings.json");
+    assert.equal(dig(variables("CollectEvents"), "EBB_SETTINGS"), undefined);
+    assert.equal(dig(variables("ServeCustomer"), "EBB_SETTINGS_FILE"), undefined);
+  });
+
+  it("name who is told of alarms, the budget and the cap of a query", () => {
+    assert.deepEqual(graph.one("aws:sns/topicSubscription:TopicSubscription").inputs, {
+      topic: "arn:aws:sns:us-east-1:123456789012:AlarmsTopic",
+      protocol: "email",
+      endpoint: "ops@shop.example",
+    });
+    assert.equal(graph.one("aws:budgets/budget:Budget").inputs["limitAmount"], "250");
+    const configuration = graph.one("aws:athena/workgroup:Workgroup").inputs["configuration"];
+    assert.equal(dig(configuration, "bytesScannedCutoffPerQuery"), 5_000_000_000);
+  });
+
+  it("stop it by name where they are no number", async () => {
+    await assert.rejects(
+      evaluateStacks({ stage: "dev", settings: { EBB_MONTHLY_BUDGET_USD: "plenty" } }),
+      /EBB_MONTHLY_BUDGET_USD must be a number above 0, not "plenty"/,
+    );
+  });
+});
