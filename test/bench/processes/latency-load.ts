@@ -46,7 +46,8 @@ const answeredMs: number[] = [];
 const visibleMs: number[] = [];
 const one = async (number: number, dueMs: number, counted: boolean): Promise<void> => {
   const { status, body } = await exchange(requests[number]!);
-  if (status !== 200) throw new Error(`POST answered ${status}: ${body.toString("utf8").slice(0, 300)}`);
+  if (status !== 200 || !body.includes('"quarantined":0'))
+    throw new Error(`POST answered ${status}: ${body.toString("utf8").slice(0, 300)}`);
   if (counted) answeredMs.push(performance.now() - dueMs);
   if (!isProbe(number)) return;
   const ask = getRequest(url, `/v1/customers/probe-${number}`, readKey);
