@@ -1,5 +1,7 @@
 /** The command line. Each command is loaded when it is asked for. */
 import { readFileSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
 import { UsageError } from "./command-line.ts";
 
 /** A command takes its arguments and answers the exit code. @throws UsageError */
@@ -48,6 +50,9 @@ const main: Run = async ([name, ...args]) => {
   return await (await command.load()).run(args);
 };
 
+// Threads read it from the environment: a warm start is a third of the time of a cold one.
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../../../node_modules/.cache/ebb", import.meta.url));
+enableCompileCache(process.env["NODE_COMPILE_CACHE"]);
 process.env["POWERTOOLS_LOG_LEVEL"] ??= "WARN";
 try {
   process.exitCode = await main(process.argv.slice(2));

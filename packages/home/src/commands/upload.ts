@@ -17,7 +17,7 @@ const options = {
     check: (text: string) =>
       text === "append" || text === "replace" ? undefined : `"${text}" is neither append nor replace.`,
   },
-  source: { kind: "text", value: "NAME", help: "what the file's orders belong to (that of the key)" },
+  layout: { kind: "text", value: "NAME", help: "the file's layout, where its header does not tell" },
   currency: { kind: "text", value: "CODE", help: "currency of the file's amounts, where it names none" },
   key: { kind: "text", value: "KEY", help: "write key (the home's first)" },
   help: { kind: "flag", help: "show this" },
@@ -47,7 +47,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     const key = values.key ?? home.writeKey;
     if (key === undefined) throw new UsageError("The home's first keys are gone: give a write key with --key.");
     const query: Record<string, string> = { filename: path.basename(file) };
-    for (const name of ["mode", "source", "currency"] as const)
+    for (const name of ["mode", "layout", "currency"] as const)
       if (values[name] !== undefined) query[name] = values[name];
     return await send(home, key, file, stats.size, query);
   } catch (error) {
@@ -65,8 +65,8 @@ class Refused extends Error {
 const State = z.object({
   upload_id: z.string(),
   state: z.enum(["awaiting_content", "queued", "processing", "done", "failed"]),
-  upload_url: z.string().optional(),
-  upload_headers: z.record(z.string(), z.string()).optional(),
+  /** Where the content is to be sent; in the first answer alone. */
+  upload: z.object({ url: z.string(), headers: z.record(z.string(), z.string()) }).optional(),
   progress: z.object({ rows_read: z.number(), bytes_read: z.number(), bytes_total: z.number().optional() }).optional(),
   ledger: z
     .object({ received: z.number(), accepted: z.number(), duplicate: z.number(), quarantined: z.number() })
@@ -94,27 +94,34 @@ const send = async (
     await fetch(`${home.url}/v1/uploads`, {
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
-      body: JSON.stringify(query),
+      body: JSON.stringify({ content: "upload_url", size: bytes, ...query }),
     }),
   );
-  if (asked.upload_url === undefined) throw new Refused("The home gave no address for the content.");
+  if (asked.upload === undefined) throw new Refused("The home gave no address for the content.");
   process.stdout.write(`${asked.upload_id}: sending ${bytes.toLocaleString("en")} bytes …\n`);
-  const sent = await fetch(asked.upload_url, {
+  const sent = await fetch(asked.upload.url, {
     method: "PUT",
-    headers: asked.upload_headers ?? {},
+    headers: asked.upload.headers,
     body: await openAsBlob(file),
   });
   if (!sent.ok) throw new Refused(`The content was not taken: ${(await sent.text()).slice(0, 500)}`);
 
   const bar = progressBar("Rows", "rows", process.stdout, () => performance.now());
+  let allRead = false;
   for (;;) {
     const state = await answerOf(await fetch(`${home.url}/v1/uploads/${asked.upload_id}`, { headers }));
-    if (state.progress !== undefined) {
+    if (state.progress !== undefined && !allRead) {
       const { rows_read: rows, bytes_read: read, bytes_total: total = bytes } = state.progress;
       bar.update(rows, Math.min(1, read / Math.max(1, total)));
+      // Rows of one order may be far apart: orders are written when the whole file is read.
+      allRead = read >= total;
+      if (allRead) {
+        bar.end();
+        process.stdout.write("All rows are read; the orders are being written …\n");
+      }
     }
     if (state.state === "done" || state.state === "failed") {
-      bar.end();
+      if (!allRead) bar.end();
       return told(home, state);
     }
     await delay(LOOK_EVERY_MS);

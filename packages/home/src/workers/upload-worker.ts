@@ -52,8 +52,9 @@ const work = async (uploadId: ReceiptId): Promise<void> => {
       const last = attempt >= uploadJob.maximumRetryAttempts;
       const cause = error instanceof Error ? error : new Error(String(error));
       workerMetrics.count("UploadRunFailed", 1);
-      if (last) return logger.error("an upload was given up; it is tried again at the next start", cause, { uploadId });
-      logger.warn("an upload's run failed and is tried again", cause, { uploadId });
+      if (last)
+        return logger.error("an upload was given up; it is tried again at the next start", { error: cause, uploadId });
+      logger.warn("an upload's run failed and is tried again", { error: cause, uploadId });
       await pause(RETRY_FIRST_MS * 2 ** attempt, signal);
     }
   }

@@ -1,0 +1,5 @@
+import { test } from "node:test";
+import { crashJourney } from "./crash-journey.ts";
+
+test("killed three times while orders and files come in, nothing acknowledged is lost and nothing counted twice", () =>
+  crashJourney({ seed: 1, kills: 3, longestLifeMs: 900, fileOrders: 400 }));
