@@ -1,8 +1,10 @@
 /** What may land: the check that both homes run on every line of the stream, and what becomes of a line that fails. */
 import { type ReceiptId, digest } from "@ebb/core/ids";
 import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
-import type { ReasonCode, Refusal } from "@ebb/core/reasons";
+import type { Refusal } from "@ebb/core/reasons";
 import { StreamEvent } from "@ebb/core/stream-event";
+import type { Column } from "./columns.ts";
+import { rawEventsColumns } from "./raw-events.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -20,12 +22,46 @@ const parsed = (line: Uint8Array): { value: unknown } | { refusal: Refusal } => 
   }
 };
 
+/** Bounds of the column types that are narrower than a JSON number, exclusive. */
+const bounds: Partial<Record<string, number>> = { int: 2 ** 31, "decimal(18,6)": 1e12 };
+interface Bounded {
+  readonly name: string;
+  readonly below: number;
+}
+const boundedOf = (columns: readonly Column[]): Bounded[] =>
+  columns.flatMap(({ name, type }) => {
+    const below = typeof type === "string" ? bounds[type] : undefined;
+    return below === undefined ? [] : [{ name, below }];
+  });
+const boundedColumns = boundedOf(rawEventsColumns);
+const boundedLists = rawEventsColumns.flatMap(({ name, type }) =>
+  typeof type === "string" ? [] : [{ name, fields: boundedOf(type.listOf) }],
+);
+
+const tooLargeIn = (row: Readonly<Record<string, unknown>>, columns: readonly Bounded[]): string | undefined =>
+  columns.find(({ name, below }) => Math.abs(Number(row[name] ?? 0)) >= below)?.name;
+
+/** The field whose number does not fit its column: converters fail on it, or silently write nothing. */
+const unfitField = (event: Readonly<Record<string, unknown>>): string | undefined => {
+  const column = tooLargeIn(event, boundedColumns);
+  if (column !== undefined) return column;
+  for (const { name, fields } of boundedLists)
+    for (const [index, row] of ((event[name] ?? []) as Record<string, unknown>[]).entries()) {
+      const field = tooLargeIn(row, fields);
+      if (field !== undefined) return `${name}.${index}.${field}`;
+    }
+  return undefined;
+};
+
 /** Why a line of the stream may not land; `undefined` when it may. Never names a value. */
 export const refusalOf = (line: Uint8Array): Refusal | undefined => {
   const read = parsed(line);
   if ("refusal" in read) return read.refusal;
   const checked = StreamEvent.safeParse(read.value);
-  if (checked.success) return undefined;
+  if (checked.success) {
+    const field = unfitField(checked.data);
+    return field === undefined ? undefined : { ...conversionFailed, field };
+  }
   const issue = checked.error.issues[0];
   const field = issue?.path.map(String).join(".") ?? "";
   return {
@@ -33,6 +69,12 @@ export const refusalOf = (line: Uint8Array): Refusal | undefined => {
     ...(field !== "" && { field }),
     message: `Not a stream event: ${field === "" ? "" : `${field}: `}${issue?.message ?? "wrong shape"}.`,
   };
+};
+
+/** The refusal of an event that is well-formed, but which the conversion to Parquet does not take. */
+export const conversionFailed: Refusal = {
+  code: "conversion_failed",
+  message: "The event could not be converted to the lake's columns: a number is too large for its column.",
 };
 
 /** The line as the quarantine keeps it (the shape of `QuarantinedItem` in the ports). */
@@ -70,12 +112,6 @@ export const unlandable = (line: Uint8Array, refusal: Refusal, atMs: number): Un
     schemaVersion: STREAM_SCHEMA_VERSION,
     quarantinedAtMs: atMs,
   };
-};
-
-/** The refusal of an event that is well-formed, but which the conversion to Parquet would not take. */
-export const conversionFailed: Refusal = {
-  code: "conversion_failed" satisfies ReasonCode,
-  message: "The event could not be converted to the lake's columns: a number is too large for its column.",
 };
 
 const NEWLINE = 0x0a;

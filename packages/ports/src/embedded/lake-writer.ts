@@ -88,7 +88,7 @@ export class LakeWriter {
       for (const { partition, group } of groups(records, this.#takenSeq)) {
         if (this.#batch !== undefined && this.#batch.partition !== partition) await this.#write();
         await this.#stage(partition, group);
-        if (this.#batch!.bytes >= this.#options.bufferMb * 1_000_000) await this.#write();
+        if (this.#isDue()) await this.#write();
       }
     });
   }
@@ -96,9 +96,8 @@ export class LakeWriter {
   /** Writes the file when it is old enough, and does some housekeeping once a minute. To be called every second or so. */
   tick(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#isDue()) await this.#write();
       const now = this.#options.now();
-      if (this.#batch !== undefined && now - this.#batch.startedAtMs >= this.#options.bufferSeconds * 1000)
-        await this.#write();
       if (now - this.#cleanedAtMs < HOUSEKEEPING_MS) return;
       this.#cleanedAtMs = now;
       const { folder, compression } = this.#options;
@@ -127,6 +126,12 @@ export class LakeWriter {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined); // the caller has the error; the next call is not stopped by it
     return result;
+  }
+
+  #isDue(): boolean {
+    const { bufferMb, bufferSeconds, now } = this.#options;
+    if (this.#batch === undefined) return false;
+    return this.#batch.bytes >= bufferMb * 1_000_000 || now() - this.#batch.startedAtMs >= bufferSeconds * 1000;
   }
 
   get #ndjson(): string {

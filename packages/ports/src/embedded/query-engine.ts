@@ -2,7 +2,7 @@
  * SQL over the lake of one machine: DuckDB, in memory, over the Parquet files that the manifest names at the moment of
  * the query. Statements may read and nothing else, and reach no file but those of the lake.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { duckdbEmptyTable } from "@ebb/lake/raw-events";
 import { duckdbViews } from "@ebb/lake/views";
@@ -37,17 +37,18 @@ export interface StreamedResult {
 export class DuckDbQueryEngine implements QueryEngine {
   readonly #options: QueryEngineOptions;
   readonly #instance: DuckDBInstance;
+  readonly #spill: string;
 
-  private constructor(options: QueryEngineOptions, instance: DuckDBInstance) {
+  private constructor(options: QueryEngineOptions, instance: DuckDBInstance, spill: string) {
     this.#options = options;
     this.#instance = instance;
+    this.#spill = spill;
   }
 
   static async open(options: QueryEngineOptions): Promise<DuckDbQueryEngine> {
     const raw = path.join(options.folder, "raw_events");
-    const spill = path.join(options.folder, "spill");
     mkdirSync(raw, { recursive: true });
-    mkdirSync(spill, { recursive: true });
+    const spill = ownSpillFolder(path.join(options.folder, "spill"));
     const instance = await DuckDBInstance.create(":memory:", {
       memory_limit: `${options.memoryMb ?? 256}MB`,
       threads: String(options.threads ?? 2),
@@ -62,7 +63,7 @@ export class DuckDbQueryEngine implements QueryEngine {
     await connection.run("SET GLOBAL enable_external_access = false");
     await connection.run("SET GLOBAL lock_configuration = true");
     connection.closeSync();
-    return new DuckDbQueryEngine(options, instance);
+    return new DuckDbQueryEngine(options, instance, spill);
   }
 
   /** @throws QueryError for a statement that is wrong or may not run */
@@ -99,8 +100,27 @@ export class DuckDbQueryEngine implements QueryEngine {
 
   close(): void {
     this.#instance.closeSync();
+    rmSync(this.#spill, { recursive: true, force: true });
   }
 }
+
+/** A folder that no other process spills to; those of processes that are gone are removed. */
+const ownSpillFolder = (folder: string): string => {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder))
+    if (!isAlive(Number.parseInt(name, 10))) rmSync(path.join(folder, name), { recursive: true, force: true });
+  return mkdtempSync(path.join(folder, `${process.pid}-`));
+};
+
+const isAlive = (pid: number): boolean => {
+  if (!Number.isSafeInteger(pid)) return false;
+  try {
+    process.kill(pid, 0); // signal 0 asks only
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+};
 
 type Result = Awaited<ReturnType<DuckDBConnection["stream"]>>;
 
