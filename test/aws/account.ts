@@ -67,6 +67,7 @@ export const createAccount = async ({ dynamodb, s3, kinesis }: Services): Promis
   const name = `ebb-${process.pid}-${accounts++}`;
   process.env["AWS_ACCESS_KEY_ID"] ??= "test";
   process.env["AWS_SECRET_ACCESS_KEY"] ??= "test";
+  process.env["POWERTOOLS_METRICS_DISABLED"] ??= "true";
   const tableNames = Object.fromEntries(
     Object.keys(tables).map((variable) => [variable, `${name}-${variable.toLowerCase().replaceAll("_", "-")}`]),
   );

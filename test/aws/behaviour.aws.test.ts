@@ -1,9 +1,13 @@
 /** What the AWS adapters promise beyond the contracts: faults of the services, and the services' own limits. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { after, describe, it } from "node:test";
-import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { CreateWorkGroupCommand } from "@aws-sdk/client-athena";
+import { CreateFunctionCommand } from "@aws-sdk/client-lambda";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { emptyCustomer } from "@ebb/core/customers";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { FileOrder } from "@ebb/ports";
@@ -21,6 +25,7 @@ import { createAccount } from "./account.ts";
 import { startEmulator } from "./emulators.ts";
 import { disturb, seeded, throttleRecords } from "./faults.ts";
 import { readEventTexts } from "./poller.ts";
+import { zipped } from "./zip.ts";
 
 const ministack = await startEmulator("ministack");
 after(() => ministack.stop());
@@ -176,6 +181,38 @@ describe("an upload address", () => {
     const { url } = await put("uploads/late", Date.now() + 3_600_000);
     assert.match(url, /X-Amz-Expires=3(599|600)\b/);
     assert.doesNotMatch(url, /checksum/i, "a checksum of no content would refuse every content");
+  });
+});
+
+describe("the job queue", () => {
+  it("has the function run outside the request, with the upload's id", async () => {
+    let heard: (body: string) => void;
+    const told = new Promise<string>((resolve) => (heard = resolve));
+    const listener = createServer((incoming, answer) => {
+      void text(incoming).then(heard);
+      answer.end();
+    });
+    await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+    after(() => listener.close());
+    const { port } = listener.address() as AddressInfo;
+    const { ports, clients } = open(undefined, { AWS_ENDPOINT_URL_LAMBDA: ministack.endpoint });
+    await clients.lambda.send(
+      new CreateFunctionCommand({
+        FunctionName: env["EBB_PROCESS_UPLOAD_FUNCTION"],
+        Runtime: "nodejs22.x",
+        Role: "arn:aws:iam::000000000000:role/process-upload",
+        Handler: "index.handler",
+        Code: {
+          ZipFile: zipped(
+            "index.mjs",
+            `export const handler = (event) => fetch("http://127.0.0.1:${port}", { method: "POST", body: JSON.stringify(event) }).then(() => "done");`,
+          ),
+        },
+      }),
+    );
+    const uploadId = newReceipt("upl");
+    await ports.jobs.processUpload(uploadId);
+    assert.deepEqual(JSON.parse(await told), { uploadId });
   });
 });
 
