@@ -48,7 +48,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
   // Answers are read field by field in assertions.
-  readonly body: Record<string, never> & { errors: { index: number; code: string; field?: string }[] };
+  readonly body: Record<string, never> & { errors: { index: number; code: string; field?: string; message: string }[] };
 }
 
 export const send = async (

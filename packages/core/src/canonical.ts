@@ -15,7 +15,7 @@ import type { StreamEvent } from "./stream-event.ts";
 import { occurredAt, parseInstant } from "./time.ts";
 import { protocolKeys } from "./wire/call.ts";
 import { checkers, isCallType, kindOfTrack } from "./wire/definitions.ts";
-import { textOf } from "./wire/values.ts";
+import { rangeErrors, textOf } from "./wire/values.ts";
 
 export interface CanonicalContext {
   readonly source: string;
@@ -150,8 +150,9 @@ const refusalOf = (checker: z.ZodType, input: unknown): Refusal => {
   }
   if (value === undefined || value === null || value === "")
     return { code: "missing_field", field, message: `${field} is missing.` };
-  const amount = typeof value === "string" && value.length < 400 ? Number(value) : value;
-  const code = typeof amount === "number" && !Number.isNaN(amount) ? "amount_out_of_range" : "invalid_field";
+  const number = typeof value === "string" && value.length < 400 ? Number(value) : value;
+  const isNumber = typeof number === "number" && !Number.isNaN(number);
+  const code = isNumber && rangeErrors.has(issue.message) ? "amount_out_of_range" : "invalid_field";
   const message = issue.message.startsWith("must") ? issue.message : "has the wrong type";
   return { code, field, message: `${field} ${message}.` };
 };

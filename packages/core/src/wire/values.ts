@@ -23,6 +23,9 @@ const AMOUNT_ERROR = "must be a number from 0 to below 10^12, or its text (a poi
 const SIGNED_ERROR = "must be a number within ±10^12, or its text (a point for decimals, no separators)";
 const COUNT_ERROR = "must be a whole number from 0 to below 10^12";
 
+/** What is said of a number that is one, but too large, too small or below zero. */
+export const rangeErrors: ReadonlySet<string> = new Set([AMOUNT_ERROR, SIGNED_ERROR, COUNT_ERROR]);
+
 /** An id that must be there. */
 export const requiredId = either(z.number({ error: ID_ERROR }), texts(ID_ERROR, ID), ID_ERROR);
 
@@ -30,10 +33,13 @@ export const requiredId = either(z.number({ error: ID_ERROR }), texts(ID_ERROR, 
 export const optionalId = either(z.number({ error: ID_ERROR }), texts(ID_ERROR, OPTIONAL_ID), ID_ERROR).nullish();
 
 const FREE_ID_ERROR = "must be text of at most 1,024 characters, or a number";
-/** A producer's own id of a person, an anonymous visitor or a message. Never stored as it is, so its form is free. */
+/**
+ * A producer's own id of a person, an anonymous visitor or a message. Never stored as it is, so its form is free. Not
+ * `max(1024)`: that check reads `length` of objects too, and an object's length may throw.
+ */
 export const freeId = either(
   z.number({ error: FREE_ID_ERROR }),
-  z.string({ error: FREE_ID_ERROR }).max(1024, { error: FREE_ID_ERROR }),
+  texts(FREE_ID_ERROR, /^.{0,1024}$/s),
   FREE_ID_ERROR,
 ).nullish();
 

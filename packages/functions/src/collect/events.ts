@@ -3,7 +3,7 @@
  * What is wrong as a whole is a 4xx; of an authorised batch that parses, every event is appended or quarantined with
  * a reason, and the answer is 200 with the counts: SDKs throw a whole batch away on most 4xx.
  */
-import { type CanonicalContext, type WireProfile, canonicalEvent } from "@ebb/core/canonical";
+import { type Canonical, type CanonicalContext, type WireProfile, canonicalEvent } from "@ebb/core/canonical";
 import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
 import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
 import { limits } from "@ebb/core/limits";
@@ -11,6 +11,7 @@ import type { Refusal } from "@ebb/core/reasons";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { EncodedEvent, Ports, QuarantinedItem } from "@ebb/ports";
 import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
+import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { type Received, bodyText, eventsOf, jsonText, parseJson, writeKeyOf } from "./request.ts";
 
@@ -142,7 +143,14 @@ const tooLarge: Refusal = {
 type Encoded = { readonly event: EncodedEvent; readonly profile?: WireProfile } | Refusal;
 
 const encoded = (wire: unknown, context: CanonicalContext, index: number): Encoded => {
-  const outcome = canonicalEvent(wire, context, index);
+  let outcome: Canonical;
+  try {
+    outcome = canonicalEvent(wire, context, index);
+  } catch (error) {
+    // A fault of ours with one event: it is kept for a replay after the fix, and costs its neighbours nothing.
+    logger.error("an event could not be mapped", error instanceof Error ? error : new Error(String(error)));
+    return { code: "invalid_event", message: "The event could not be read." };
+  }
   if (outcome.event === undefined) return outcome.refusal;
   const { event, profile } = outcome;
   const text = encodedJson(event);
