@@ -7,7 +7,7 @@ import { privateBucket } from "./parts/bucket.ts";
 import { athenaView, createViewStatement, rawEventsTable } from "./parts/catalogue.ts";
 import { lambdaOf } from "./parts/function.ts";
 import { dataKey } from "./parts/keys.ts";
-import { logRetentionDays, namePrefix, queryScanLimitBytes, rawDays } from "./parts/settings.ts";
+import { logRetentionDays, metricsNamespace, namePrefix, queryScanLimitBytes, rawDays } from "./parts/settings.ts";
 import { stream } from "./shared.ts";
 
 // ── where it lands ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,4 +230,14 @@ alarm("land-throttled", {
   metric: { namespace: "AWS/Firehose", metricName: "ThrottledGetRecords", dimensions: ofDelivery, statistic: "Sum" },
   above: 0,
   periods: 3,
+});
+alarm("land-unreadable", {
+  todo: "Read the quarantined records by the reason unreadable_record: something else than the front door writes to the stream.",
+  metric: {
+    namespace: metricsNamespace,
+    metricName: "land_quarantined",
+    dimensions: { service: "ebb" },
+    statistic: "Sum",
+  },
+  above: 0,
 });

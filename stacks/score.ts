@@ -3,6 +3,7 @@ import { scoreConsumer } from "@ebb/functions/declarations";
 import { alarm } from "./parts/alarm.ts";
 import { lambdaOf } from "./parts/function.ts";
 import { dataKey } from "./parts/keys.ts";
+import { metricsNamespace } from "./parts/settings.ts";
 import { deadLetterBucket, stream } from "./shared.ts";
 
 const foldOrders = lambdaOf(scoreConsumer.handler, [
@@ -71,4 +72,14 @@ alarm("score-errors", {
   todo: "Read the function's log: a whole batch failed, which partial failures should have prevented.",
   metric: { namespace: "AWS/Lambda", metricName: "Errors", dimensions: ofFunction, statistic: "Sum" },
   above: 3,
+});
+alarm("score-unreadable", {
+  todo: "Read the quarantined records by the reason unreadable_record: something else than the front door writes to the stream.",
+  metric: {
+    namespace: metricsNamespace,
+    metricName: "EventsQuarantined",
+    dimensions: { service: "ebb", channel: "stream" },
+    statistic: "Sum",
+  },
+  above: 0,
 });

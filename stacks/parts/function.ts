@@ -30,7 +30,7 @@ const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
   "collect/social": ["pseudonyms", "settings"],
   "collect/uploads": ["keys", "settings"],
   "collect/process-upload": ["pseudonyms", "settings"],
-  "serve/customer": ["keys", "pseudonyms"],
+  "serve/customer": ["keys", "pseudonyms", "settings"],
   "serve/ledger": ["keys"],
   "serve/quarantine": ["keys"],
 };

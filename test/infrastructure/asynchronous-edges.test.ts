@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { before, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { landConsumer, scoreConsumer, uploadJob } from "@ebb/functions/declarations";
 import { dig, evaluateStacks, type DeclaredResource, type ResourceGraph } from "./evaluate.ts";
 import { lambdaOf } from "./iam.ts";
@@ -117,6 +118,20 @@ describe("stream → land", () => {
     assert.ok(!landConsumer.prefix.startsWith("failed/"));
   });
 
+  it("is watched for records that nobody can read, as the score stage is", () => {
+    for (const [metric, dimensions] of [
+      ["EventsQuarantined", { service: "ebb", channel: "stream" }],
+      ["land_quarantined", { service: "ebb" }],
+    ] as const)
+      assert.equal(
+        alarms().filter(
+          ({ inputs }) => inputs["metricName"] === metric && isDeepStrictEqual(inputs["dimensions"], dimensions),
+        ).length,
+        1,
+        metric,
+      );
+  });
+
   it("is watched for freshness, delivery, transform, conversion and throttling", () => {
     const name = "ebb-production-land";
     for (const metric of [
@@ -161,12 +176,15 @@ describe("the front door", () => {
       .map((file) => readFileSync(path.join(functions, file), "utf8"))
       .join("\n");
     const own = alarms().flatMap(({ inputs }) =>
+      inputs["namespace"] === "Ebb/production" ? [String(inputs["metricName"])] : [],
+    );
+    const inRatios = alarms().flatMap(({ inputs }) =>
       ((inputs["metricQueries"] ?? []) as { metric?: { metricName: string } }[]).flatMap(
         ({ metric }) => metric?.metricName ?? [],
       ),
     );
-    assert.ok(own.length > 0);
-    for (const name of own) assert.ok(code.includes(`count("${name}"`), `no handler counts ${name}`);
+    assert.ok(own.length > 0 && inRatios.length > 0);
+    for (const name of [...own, ...inRatios]) assert.ok(code.includes(`count("${name}"`), `no handler counts ${name}`);
   });
 
   it("throttles, and logs every request without what is personal or secret in it", () => {

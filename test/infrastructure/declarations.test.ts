@@ -138,6 +138,19 @@ describe("the environment of every function", () => {
     });
   }
 
+  it("holds the key ring wherever a route asks for a key, and the handler's code looks at it", () => {
+    const keyed = new Set(
+      routes
+        .filter(({ auth, only }) => only !== "embedded" && /-key$/.test(auth))
+        .map(({ handler }) => handler)
+        .filter((handler) => existsSync(handlerFile(handler))),
+    );
+    for (const handler of keyed) {
+      assert.ok(environmentOf(handler)["EBB_KEYS"] !== undefined, handler);
+      assert.ok(portsTouched(handlerFile(handler)).includes("keys"), `${handler} answers without looking at a key`);
+    }
+  });
+
   it("names stores that exist", () => {
     const stores = new Set(
       ["aws:kinesis/stream:Stream", "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket"].flatMap((type) =>
@@ -170,7 +183,7 @@ describe("the environment of every function", () => {
  */
 const portsTouched = (file: string): readonly ConfiguredPort[] => {
   const text = readFileSync(file, "utf8");
-  const named = /export const make =\s+\(ports: (Pick<Ports,[^>]*>|\w+)\)/.exec(text)?.[1];
+  const named = /export const make =\s+\((?:ports|\{[^}]*\}): (Pick<\s*Ports,[^>]*>|\w+)[,)]/.exec(text)?.[1];
   if (named === undefined) {
     // A handler without ports: `make = () => …`.
     assert.ok(/export const make =\s+\(\)/.test(text), `${file}: make must name the ports it touches`);

@@ -40,15 +40,16 @@ interface Pulumi {
   };
 }
 
-const [root, platform, stage, work, answerFile] = process.argv.slice(2);
+const [root, platform, stage, work, answerFile, configFile] = process.argv.slice(2);
 if (
   root === undefined ||
   platform === undefined ||
   stage === undefined ||
   work === undefined ||
-  answerFile === undefined
+  answerFile === undefined ||
+  configFile === undefined
 )
-  throw new Error("usage: evaluate-program.ts <root> <platform> <stage> <work> <answer>");
+  throw new Error("usage: evaluate-program.ts <root> <platform> <stage> <work> <answer> <config>");
 
 const require = createRequire(path.join(platform, "package.json"));
 const { build } = require("esbuild") as { readonly build: (options: BuildOptions) => Promise<BuildResult> };
@@ -103,7 +104,7 @@ const cli = JSON.stringify({
   paths: { home: work, root, work, platform },
   state: { version: {} },
 });
-const config = path.join(root, "sst.config.ts");
+const config = path.join(root, configFile);
 
 // SST asks for the app first: name, removal and providers of the stage are known before the program runs.
 const input = JSON.stringify({ stage });

@@ -18,6 +18,8 @@ export interface Evaluation {
   readonly stage: string;
   /** Settings of the deployment (docs/deploy.md), as `sst deploy` would find them in its environment. */
   readonly settings?: Readonly<Record<`EBB_${string}`, string>>;
+  /** Another program than the project's own, from the project's root. */
+  readonly config?: string;
 }
 
 /**
@@ -25,11 +27,15 @@ export interface Evaluation {
  * is global state, and a process that has nothing left to wait for has surely registered everything.
  * @throws Error when the program throws, asks SST's server for something unknown, or leaves a resource unresolved
  */
-export const evaluateStacks = ({ stage, settings = {} }: Evaluation): Promise<ResourceGraph> => {
-  const key = JSON.stringify([stage, settings]);
+export const evaluateStacks = ({
+  stage,
+  settings = {},
+  config = "sst.config.ts",
+}: Evaluation): Promise<ResourceGraph> => {
+  const key = JSON.stringify([stage, settings, config]);
   let graph = evaluated.get(key);
   if (graph === undefined) {
-    graph = evaluate(stage, settings);
+    graph = evaluate(stage, settings, config);
     evaluated.set(key, graph);
   }
   return graph;
@@ -41,14 +47,18 @@ const cleanEnvironment = (): NodeJS.ProcessEnv =>
     Object.entries(process.env).filter(([name]) => !/^(?:EBB|SST|AWS)_|^NODE_TEST_CONTEXT$/.test(name)),
   );
 
-const evaluate = async (stage: string, settings: Readonly<Record<string, string>>): Promise<ResourceGraph> => {
+const evaluate = async (
+  stage: string,
+  settings: Readonly<Record<string, string>>,
+  config: string,
+): Promise<ResourceGraph> => {
   const platform = await ensurePlatform(projectRoot);
   const work = await mkdtemp(path.join(tmpdir(), "ebb-evaluate-"));
   try {
     const answer = path.join(work, "graph.json");
     const child = spawn(
       process.execPath,
-      [path.join(import.meta.dirname, "evaluate-program.ts"), projectRoot, platform, stage, work, answer],
+      [path.join(import.meta.dirname, "evaluate-program.ts"), projectRoot, platform, stage, work, answer, config],
       { cwd: projectRoot, stdio: ["ignore", "pipe", "pipe"], env: { ...cleanEnvironment(), ...settings } },
     );
     let output = "";

@@ -65,6 +65,13 @@ interface Statement {
   }[];
 }
 
+/** By test, then by variable: several variables of one test stand under it together. */
+const conditions = (of: NonNullable<Statement["conditions"]>): Record<string, Record<string, readonly string[]>> => {
+  const byTest: Record<string, Record<string, readonly string[]>> = {};
+  for (const { test, variable, values } of of) byTest[test] = { ...byTest[test], [variable]: values };
+  return byTest;
+};
+
 /** What `aws.iam.getPolicyDocument` answers: the document as AWS takes it. */
 const policyDocument = (inputs: Readonly<Record<string, unknown>>): Record<string, unknown> => {
   const statements = (inputs["statements"] ?? []) as readonly Statement[];
@@ -85,9 +92,7 @@ const policyDocument = (inputs: Readonly<Record<string, unknown>>): Record<strin
         ...(statement.conditions === undefined
           ? {}
           : {
-              Condition: Object.fromEntries(
-                statement.conditions.map(({ test, variable, values }) => [test, { [variable]: values }]),
-              ),
+              Condition: conditions(statement.conditions),
             }),
       })),
     }),
@@ -106,7 +111,10 @@ export const answerCall = (token: string, inputs: Readonly<Record<string, unknow
       return { partition: "aws", dnsSuffix: "amazonaws.com" };
     case "getPolicyDocument":
       return policyDocument(inputs);
-    default:
-      throw new Error(`The program calls ${token}, which the evaluation does not know.`);
+    default: {
+      const message = `The program calls ${token}, which the evaluation does not know.`;
+      // Pulumi shows `details` of a failed call, as gRPC has it, and not the message.
+      throw Object.assign(new Error(message), { details: message });
+    }
   }
 };
