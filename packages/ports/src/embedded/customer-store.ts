@@ -18,12 +18,12 @@ import {
 } from "../ports.ts";
 import { encodeMonths, encodeOrder } from "./customer-codec.ts";
 import { CUSTOMERS_FILE, CustomerQueries, customerMigrations } from "./customer-reader.ts";
-import { openDatabase, portCall } from "./sqlite.ts";
+import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
 
 /** A transaction that spans the awaits of a consumer's batch. */
 interface Ambient {
   readonly ended: Promise<void>;
-  /** SQLite has rolled it back by itself (full disk): nothing more may be done in it. */
+  /** A write failed in it, or SQLite has rolled it back by itself (full disk): nothing more may be done in it. */
   lost: boolean;
 }
 
@@ -114,16 +114,18 @@ export class EmbeddedCustomerStore implements CustomerStore {
     return "written";
   }
 
-  /** Whole or not at all, alone or as a part of the ambient transaction. */
+  /**
+   * Whole or not at all. As a part of the ambient transaction it has no savepoint of its own, under which SQLite copies
+   * every page that is touched, at a price that grows with the transaction (2,600 orders: 85 µs an order instead of 24,
+   * SQLite 3.53): an error undoes the ambient transaction as a whole.
+   */
   #atomically<T>(work: () => T): T {
-    const nested = this.#db.isTransaction;
-    this.#db.exec(nested ? "SAVEPOINT write" : "BEGIN IMMEDIATE");
+    const ambient = this.#open;
+    if (ambient === undefined) return inTransaction(this.#db, work);
     try {
-      const result = work();
-      this.#db.exec(nested ? "RELEASE write" : "COMMIT");
-      return result;
+      return work();
     } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec(nested ? "ROLLBACK TO write; RELEASE write" : "ROLLBACK");
+      ambient.lost = true;
       throw error;
     }
   }
@@ -143,7 +145,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
     try {
       portCall(() => this.#db.exec("BEGIN IMMEDIATE"));
       const result = await this.#inside.run(ambient, work);
-      if (ambient.lost) throw new TransientError("the disk has undone the transaction");
+      if (ambient.lost) throw new TransientError("the transaction is lost: a write in it failed");
       portCall(() => this.#db.exec("COMMIT"));
       return result;
     } catch (error) {
@@ -159,7 +161,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
   async #call<T>(work: () => T): Promise<T> {
     while (this.#open !== undefined && this.#inside.getStore() !== this.#open) await this.#open.ended;
     const ambient = this.#open;
-    if (ambient?.lost === true) throw new TransientError("the disk has undone the transaction");
+    if (ambient?.lost === true) throw new TransientError("the transaction is lost: a write in it failed");
     try {
       return portCall(work);
     } finally {
