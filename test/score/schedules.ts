@@ -83,10 +83,11 @@ const consume = async (
   random: Random,
   records: readonly KinesisStreamRecord[],
   chaos: Chaos,
+  largestBatch: number,
   deliver: (event: KinesisStreamEvent) => Promise<{ batchItemFailures: { itemIdentifier: string }[] }>,
 ): Promise<void> => {
   let at = 0;
-  let size = random.between(1, 8);
+  let size = random.between(1, largestBatch);
   for (let delivery = 0; at < records.length; delivery++) {
     assert.ok(delivery < 10_000, "the schedule does not end");
     if (delivery >= CHAOTIC_DELIVERIES) chaos.probability = 0;
@@ -106,13 +107,14 @@ const consume = async (
     at += failed.length === 0 ? batch.length : Math.min(...failed);
     // The checkpoint itself may be lost: what was done is delivered again.
     if (random.chance(chaos.probability)) at = Math.max(0, at - random.between(1, 5));
-    size = random.between(1, 8);
+    size = random.between(1, largestBatch);
   }
 };
 
 const runSchedule = async (opened: ScheduleStore, name: string, number: number, seed: number): Promise<void> => {
   const random = new Random(seed * 100_003 + number);
   const crowded = number % 100 === 99; // more orders than one write holds
+  const largestBatch = crowded ? 200 : 8;
   const customers = Array.from({ length: random.between(1, 3) }, (_, index) => `${name} ${seed} ${number} ${index}`);
   const events = customers.flatMap((customer, index) =>
     makeEvents(random, customer, crowded && index === 0 ? 130 : random.between(1, 5)),
@@ -145,8 +147,12 @@ const runSchedule = async (opened: ScheduleStore, name: string, number: number, 
   const handle = make({ ...ports, customers: chaoticStore(opened.store, random, chaos, rival) }, patience);
   const deliver = number % 2 === 1 && opened.deliver !== undefined ? opened.deliver : undefined;
   const one = (event: KinesisStreamEvent) => (deliver === undefined ? handle(event) : deliver(() => handle(event)));
-  if (number % 3 === 0) await Promise.all([consume(random, records, chaos, one), consume(random, records, chaos, one)]);
-  else await consume(random, records, chaos, one);
+  if (number % 3 === 0)
+    await Promise.all([
+      consume(random, records, chaos, largestBatch, one),
+      consume(random, records, chaos, largestBatch, one),
+    ]);
+  else await consume(random, records, chaos, largestBatch, one);
 
   for (const key of new Set(events.map((event) => event.customer_key as CustomerKey))) {
     const expected = plainRfm(events.filter((event) => event.customer_key === key));
