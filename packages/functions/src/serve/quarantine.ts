@@ -2,7 +2,15 @@
 import type { ReceiptId } from "@ebb/core/ids";
 import { reasonCodes } from "@ebb/core/reasons";
 import type { Ports, QuarantinedItem } from "@ebb/ports";
-import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
+import {
+  type HttpEvent,
+  type HttpHandler,
+  type HttpResult,
+  authorize,
+  httpHandler,
+  json,
+  presentedKey,
+} from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { pageFrom, pageOf } from "./paging.ts";
@@ -11,8 +19,9 @@ import { pageFrom, pageOf } from "./paging.ts";
 const ANSWER_BYTES = 2_500_000;
 const formats = ["json", "jsonl", "original"] as const;
 
-export const make = ({ quarantine }: Pick<Ports, "quarantine">): HttpHandler =>
+export const make = ({ keys, quarantine }: Pick<Ports, "keys" | "quarantine">): HttpHandler =>
   httpHandler(async (event) => {
+    await authorize(keys, presentedKey(event), "read-key");
     const { receiptId, code, format } = parametersOf(event);
     const { limit, cursor } = pageOf(event);
     const page = await fittingPage(quarantine, { receiptId, code, limit, cursor });
