@@ -45,6 +45,15 @@ for (const route of keyed) {
 test("what needs no key: the SDKs' settings and self-counts, a hook's challenge, the API's description, health", () => {
   assert.deepEqual(
     routes.filter(({ auth }) => auth === "none").map(({ path }) => path),
-    ["/v1/projects/{key}/settings", "/sourceConfig", "/sourceConfig/", "/v1/openapi.json", "/v1/docs", "/healthz"],
+    [
+      "/v1/m",
+      "/v1/projects/{key}/settings",
+      "/sourceConfig",
+      "/sourceConfig/",
+      "/v1/social/{platform}",
+      "/v1/openapi.json",
+      "/v1/docs",
+      "/healthz",
+    ],
   );
 });
