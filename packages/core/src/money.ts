@@ -84,12 +84,20 @@ export const convertMinor = (
   return safe(roundTo(multiply({ units: BigInt(amountMinor), scale: fromDigits }, factor), toDigits));
 };
 
-/** ISO 4217 alphabetic codes known to this runtime's CLDR data, with the number of decimals of each. */
+/**
+ * Minor units of ISO 4217 (list one) other than 2. CLDR's digits, which Intl answers with, are those of cash in
+ * circulation: it gives HUF, IDR and COP none, and a price of 1,990.50 Ft would lose its decimals.
+ */
+const digitsOtherThanTwo: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(" ").map((code) => [code, 0]),
+  ),
+  ...Object.fromEntries("BHD IQD JOD KWD LYD OMR TND".split(" ").map((code) => [code, 3])),
+};
+
+/** ISO 4217 alphabetic codes known to this runtime, with the number of decimals of each. */
 const digitsByCurrency = new Map<string, number>(
-  Intl.supportedValuesOf("currency").map((code) => [
-    code,
-    new Intl.NumberFormat("en", { style: "currency", currency: code }).resolvedOptions().maximumFractionDigits ?? 2,
-  ]),
+  Intl.supportedValuesOf("currency").map((code) => [code, digitsOtherThanTwo[code] ?? 2]),
 );
 
 /** Decimals of an ISO 4217 currency (JPY 0, EUR 2, KWD 3); `undefined` for a code that is not one. */
