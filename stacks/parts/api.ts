@@ -18,6 +18,13 @@ const sdkHeaders = [
 ];
 
 /**
+ * Jitsu's browser SDK sends `credentials: "include"`, for which API Gateway refuses the origin `*` but echoes an origin
+ * that matches a scheme's pattern. Nothing here is authorised by a cookie, so that gives a foreign page no right; the
+ * embedded home answers the same.
+ */
+const originPatterns = corsOrigins.flatMap((origin) => (origin === "*" ? ["https://*", "http://*"] : [origin]));
+
+/**
  * SST's default also logs path, address and user agent. A path here may hold a customer's id or a write key, and an
  * address is personal: the route stands for the path, and the rest is left out.
  */
@@ -38,7 +45,8 @@ export const api = new sst.aws.ApiGatewayV2("Api", {
     corsOrigins.length === 0
       ? false
       : {
-          allowOrigins: corsOrigins,
+          allowOrigins: originPatterns,
+          allowCredentials: true,
           allowMethods: ["GET", "POST", "OPTIONS"],
           allowHeaders: sdkHeaders,
           maxAge: "1 hour",

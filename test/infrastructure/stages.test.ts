@@ -61,6 +61,12 @@ describe("any other stage", () => {
 });
 
 describe("every stage", () => {
+  it("without settings is open to any origin, named so that credentials may be sent along as one SDK does", () => {
+    const cors = production.one("aws:apigatewayv2/api:Api").inputs["corsConfiguration"];
+    assert.deepEqual(dig(cors, "allowOrigins"), ["https://*", "http://*"]);
+    assert.equal(dig(cors, "allowCredentials"), true);
+  });
+
   it("tags what it makes for the bill", () => {
     for (const graph of [production, dev])
       assert.deepEqual(dig(graph.app.providers, "aws", "defaultTags", "tags"), {
@@ -88,13 +94,14 @@ describe("the settings of a deployment", () => {
   it("in a file travel with the code of the functions that read them, and open CORS to their origins", () => {
     const cors = graph.one("aws:apigatewayv2/api:Api").inputs["corsConfiguration"];
     assert.deepEqual(dig(cors, "allowOrigins"), ["https://shop.example"]);
+    assert.equal(dig(cors, "allowCredentials"), true);
     // The Fetch standard does not let `*` stand for Authorization.
     assert.ok((dig(cors, "allowHeaders") as string[]).includes("authorization"));
     const variables = (name: string): unknown =>
       dig(graph.one("aws:lambda/function:Function", `${name}Function`).inputs, "environment", "variables");
     assert.equal(dig(variables("CollectEvents"), "EBB_SETTINGS_FILE"), "ebb-settings.json");
     assert.equal(dig(variables("CollectEvents"), "EBB_SETTINGS"), undefined);
-    assert.equal(dig(variables("ServeCustomer"), "EBB_SETTINGS_FILE"), undefined);
+    assert.equal(dig(variables("ServeLedger"), "EBB_SETTINGS_FILE"), undefined);
   });
 
   it("name who is told of alarms, the budget and the cap of a query", () => {
