@@ -56,17 +56,11 @@ export const splitUrl = (url: string): { path: string; query: string } => {
   return mark < 0 ? { path: url, query: "" } : { path: url.slice(0, mark), query: url.slice(mark + 1) };
 };
 
-export const eventOf = (
-  request: IncomingMessage,
-  match: Match,
-  requestId: string,
-  nowMs: number,
-  body: Buffer = NOTHING,
-): HttpEvent => {
+/** The event of a request whose body is not read yet. */
+export const eventOf = (request: IncomingMessage, match: Match, requestId: string, nowMs: number): HttpEvent => {
   const { path, query } = splitUrl(request.url ?? "/");
   const queryStringParameters = queryOf(query);
   const cookies = request.headers.cookie?.split("; ");
-  const text = isText(request.headers, body);
   const routeKey = `${match.route.method} ${match.route.path}`;
   return {
     version: "2.0",
@@ -95,9 +89,14 @@ export const eventOf = (
       timeEpoch: nowMs,
     },
     ...(match.pathParameters === undefined ? {} : { pathParameters: { ...match.pathParameters } }),
-    ...(body.length === 0 ? {} : { body: text ? body.toString("utf8") : body.toString("base64") }),
-    isBase64Encoded: body.length > 0 && !text,
+    isBase64Encoded: false,
   };
+};
+
+export const withBody = (event: HttpEvent, request: IncomingMessage, body: Buffer): HttpEvent => {
+  if (body.length === 0) return event;
+  const text = isText(request.headers, body);
+  return { ...event, body: body.toString(text ? "utf8" : "base64"), isBase64Encoded: !text };
 };
 
 /** What Lambda would say of the running invocation. */

@@ -19,6 +19,7 @@ const routes: Route[] = [
     only: "embedded",
     bodyBytes: 20_000_000,
   },
+  { method: "GET", path: "/v1/secret", handler: "echo", auth: "read-key" },
   { method: "POST", path: "/v1/slow", handler: "slow", auth: "none" },
 ];
 
@@ -59,6 +60,7 @@ const start = async () => {
     now: () => Date.UTC(2026, 10, 21, 22, 7, 26),
     overloaded: () => overload,
     control: () => undefined,
+    keys: { find: async (key) => (key === "good" ? { id: "key_1", scope: "read", source: "shop" } : undefined) },
     uploadUrlIsValid: (_, query) => query["signature"] === "good",
   });
   const { port } = await server.listen(0, "127.0.0.1");
@@ -138,7 +140,7 @@ test("a body over the limit is 413, whether its length is announced or not, and 
       controller.close();
     },
   });
-  const chunked = await problemOf("/v1/echo", { method: "POST", body: chunks, duplex: "half" } as RequestInit);
+  const chunked = await problemOf("/v1/echo", { method: "POST", body: chunks, duplex: "half" });
   assert.equal(chunked.problem.status, 413);
   assert.equal((await echoed("/v1/things/1")).routeKey, "GET /v1/things/{id}");
 });
@@ -165,6 +167,12 @@ test("a streamed body of any size passes through, at a signed address alone", as
     (await problemOf("/v1/things/1/content?signature=bad", { method: "PUT", body: "x" })).problem.status,
     403,
   );
+});
+
+test("a route that is read with a key is not even asked without one", async () => {
+  assert.equal((await problemOf("/v1/secret")).problem.status, 401);
+  assert.equal((await problemOf("/v1/secret", { headers: { "x-write-key": "bad" } })).problem.status, 401);
+  assert.equal((await fetch(`${home.url}/v1/secret`, { headers: { authorization: "Bearer good" } })).status, 200);
 });
 
 test("origins that are allowed may call, others get no permission", async () => {

@@ -9,13 +9,20 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Context } from "aws-lambda";
 import type { Route } from "@ebb/functions/declarations";
 import { functions } from "@ebb/functions/declarations";
-import type { HttpEvent, HttpHandler, HttpResult } from "@ebb/functions/runtime/http";
+import {
+  type HttpEvent,
+  type HttpHandler,
+  type HttpResult,
+  authorize,
+  presentedKey,
+} from "@ebb/functions/runtime/http";
 import { logger } from "@ebb/functions/runtime/logger";
 import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { limits } from "@ebb/core/limits";
+import type { KeyRing } from "@ebb/ports";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
-import { contextOf, eventOf, splitUrl, writeResult } from "./http-event.ts";
-import { type Match, Router } from "./router.ts";
+import { contextOf, eventOf, splitUrl, withBody, writeResult } from "./http-event.ts";
+import { type Found, type Match, Router } from "./router.ts";
 
 /** For routes that only this home serves: the body is streamed, so that a file of gigabytes needs no memory. */
 export type StreamingHandler = (
@@ -42,6 +49,7 @@ export interface FrontDoor {
   /** A sentence when nothing more should be taken in just now; `undefined` when all is well. */
   readonly overloaded: () => string | undefined;
   readonly control: Control;
+  readonly keys: KeyRing;
   /** Whether an address of the `upload-url` routes was signed here and is still valid. */
   readonly uploadUrlIsValid: (path: string, query: Readonly<Record<string, string | undefined>>) => boolean;
 }
@@ -79,15 +87,15 @@ export class HttpServer {
         if (--this.#inFlight === 0) this.#idle?.();
       });
       this.#serve(request, response, mayContinue).catch((error: unknown) => {
-        if (request.destroyed && !response.headersSent) return void response.destroy();
+        if (error instanceof Problem) return this.#problem(request, response, error);
+        if (request.destroyed && !response.headersSent) return void response.destroy(); // the client has gone
         logger.error("the front door failed", error instanceof Error ? error : new Error(String(error)));
-        if (response.headersSent) response.destroy();
-        else
-          this.#problem(
-            request,
-            response,
-            new Problem("internal", "The request was not completed. It may be sent again."),
-          );
+        if (response.headersSent) return void response.destroy();
+        this.#problem(
+          request,
+          response,
+          new Problem("internal", "The request was not completed. It may be sent again."),
+        );
       });
     };
     this.#server.on("request", (request, response) => take(request, response, false));
@@ -142,68 +150,57 @@ export class HttpServer {
     if (method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined)
       return this.#preflight(request, response, door.router, path);
 
-    let match: Match;
-    try {
-      const found = door.router.find(method, path);
-      if (found === undefined)
-        throw new Problem("not_found", `There is nothing at ${path.slice(0, 200)}. See /v1/docs.`);
-      if ("allow" in found) {
-        response.setHeader("allow", found.allow.join(", "));
-        throw new Problem("method_not_allowed", `${path.slice(0, 200)} takes ${found.allow.join(" and ")}.`);
-      }
-      match = found;
-      const overload = method === "GET" ? undefined : (this.#fullHands() ?? door.overloaded());
-      if (overload !== undefined) throw new Problem("unavailable", overload);
-    } catch (error) {
-      if (error instanceof URIError)
-        return this.#problem(
-          request,
-          response,
-          new Problem("bad_request", "The address is not valid percent-encoding."),
-        );
-      if (error instanceof Problem) return this.#problem(request, response, error);
-      throw error;
-    }
-
-    const handler = door.handlers.get(match.route.handler);
-    if (handler === undefined) throw new Error(`no handler ${match.route.handler}`);
-    const maxBytes = match.route.bodyBytes ?? limits.directUploadBytes;
-    const tooLarge = new Problem("too_large", `At most ${maxBytes.toLocaleString("en")} bytes are taken here.`, {
-      limit_bytes: maxBytes,
-    });
-    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return this.#problem(request, response, tooLarge);
+    const match = this.#find(door, method, path, response);
+    const { route } = match;
+    const overload = method === "GET" ? undefined : (this.#fullHands() ?? door.overloaded());
+    if (overload !== undefined) throw new Problem("unavailable", overload);
+    if (route.auth === "upload-url" && !door.uploadUrlIsValid(path, Object.fromEntries(new URLSearchParams(query))))
+      throw new Problem("forbidden", "The upload address is not valid, or no longer.");
+    const maxBytes = route.bodyBytes ?? limits.directUploadBytes;
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
     if (mayContinue) response.writeContinue();
 
+    const handler = door.handlers.get(route.handler);
+    if (handler === undefined) throw new Error(`no handler ${route.handler}`);
     const nowMs = door.now();
     const requestId = randomUUID();
-    const deadlineMs = nowMs + (timeoutMsByHandler.get(match.route.handler) ?? 29_000);
-    const context = contextOf(match.route.handler, requestId, () => deadlineMs - door.now());
-    if (
-      match.route.auth === "upload-url" &&
-      !door.uploadUrlIsValid(path, Object.fromEntries(new URLSearchParams(query)))
-    )
-      return this.#problem(
-        request,
-        response,
-        new Problem("forbidden", "The upload address is not valid, or no longer."),
-      );
+    const deadlineMs = nowMs + (timeoutMsByHandler.get(route.handler) ?? 29_000);
+    const context = contextOf(route.handler, requestId, () => deadlineMs - door.now());
+    const head = eventOf(request, match, requestId, nowMs);
+    // Reading personal figures without a key is refused before the handler, whatever it does itself.
+    if (route.auth === "read-key" || route.auth === "any-key")
+      await authorize(door.keys, presentedKey(head), route.auth);
     if (handler.kind === "streaming") {
       request.setTimeout(BODY_IDLE_MS, () => request.destroy());
-      const result = await handler.handle(eventOf(request, match, requestId, nowMs), request, context);
+      const result = await handler.handle(head, request, context);
       discard(request);
       return writeResult(response, result, cors);
     }
-    const body = method === "GET" ? Buffer.alloc(0) : await this.#readBody(request, response, maxBytes);
-    if (body === undefined) return this.#problem(request, response, tooLarge);
-    writeResult(response, await handler.handle(eventOf(request, match, requestId, nowMs, body), context), cors);
+    const body = method === "GET" ? undefined : await this.#readBody(request, response, maxBytes);
+    const event = body === undefined ? head : withBody(head, request, body);
+    writeResult(response, await handler.handle(event, context), cors);
+  }
+
+  /** @throws Problem `not_found`, `method_not_allowed`, `bad_request` */
+  #find(door: OpenDoor, method: string, path: string, response: ServerResponse): Match {
+    let found: Found;
+    try {
+      found = door.router.find(method, path);
+    } catch (error) {
+      throw new Problem("bad_request", "The address is not valid percent-encoding.", {}, error);
+    }
+    if (found === undefined) throw new Problem("not_found", `There is nothing at ${path.slice(0, 200)}. See /v1/docs.`);
+    if ("route" in found) return found;
+    response.setHeader("allow", found.allow.join(", "));
+    throw new Problem("method_not_allowed", `${path.slice(0, 200)} takes ${found.allow.join(" and ")}.`);
   }
 
   #fullHands(): string | undefined {
     return this.#inFlightBytes > IN_FLIGHT_BYTES ? "Too many requests are under way. Send it again." : undefined;
   }
 
-  /** The whole body, or `undefined` as soon as it is larger than `maxBytes`. It counts as in hand until answered. */
-  #readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer | undefined> {
+  /** The whole body, which counts as in hand until the request is answered. @throws Problem as soon as it is too large */
+  #readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -213,12 +210,12 @@ export class HttpServer {
         if (size > maxBytes) {
           request.off("data", onData);
           chunks.length = 0;
-          resolve(undefined);
+          reject(tooLarge(maxBytes));
         } else chunks.push(chunk);
       };
       response.on("close", () => (this.#inFlightBytes -= size));
       request.on("data", onData);
-      request.on("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size)));
+      request.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
       request.on("error", reject);
       request.setTimeout(BODY_IDLE_MS, () => request.destroy(new Error("the body stopped arriving")));
     });
@@ -242,6 +239,9 @@ export class HttpServer {
     writeResult(response, problemResponse(problem), corsHeaders(this.#corsOrigins, request.headers.origin));
   }
 }
+
+const tooLarge = (maxBytes: number): Problem =>
+  new Problem("too_large", `At most ${maxBytes.toLocaleString("en")} bytes are taken here.`, { limit_bytes: maxBytes });
 
 /** Reads what is left of a request without keeping it, within bounds; a client that goes on beyond them is cut off. */
 const discard = (request: IncomingMessage): void => {

@@ -124,7 +124,7 @@ test("a fault of the store is not held against the records", async () => {
   const kept = store();
   const broken = { ...kept, saveOffset: async () => Promise.reject(new Error("disk")) };
   await assert.rejects(
-    run(log([1]), broken as never, async () => undefined),
+    run(log([1]), broken, async () => undefined),
     /disk/,
   );
   assert.equal(kept.kept.offset, 0);

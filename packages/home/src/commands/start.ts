@@ -192,7 +192,7 @@ const explain = async (error: unknown, folder: string, port: number): Promise<st
   }
   if (error instanceof FolderNotWritable) return `${error.message} Give another folder with --data.`;
   if (error instanceof SettingsError) return error.message;
-  switch ((error as NodeJS.ErrnoException).code) {
+  switch ((error as NodeJS.ErrnoException).code ?? "") {
     case "EADDRINUSE":
       return `Port ${port} is in use. Give another with --port, or --port 0 for any free one.`;
     case "EACCES":

@@ -18,7 +18,7 @@ const RETRY_MS = 5_000;
 const data = workerData as CommonData & { readonly log: MessagePort };
 let flushes: number[] = [];
 let wake: () => void = () => undefined;
-const signal = takeOrders((order) => {
+const { signal, stopped } = takeOrders((order) => {
   if (order.type !== "flush") return;
   flushes.push(order.id);
   wake();
@@ -75,7 +75,7 @@ while (!signal.aborted) {
       await writer.tick();
       publish();
       const called = new Promise<void>((resolve) => (wake = resolve));
-      await Promise.race([progress.reached("head", taken + 1, TICK_MS), called]);
+      await Promise.race([progress.reached("head", taken + 1, TICK_MS), called, stopped]);
     }
     publish();
   } catch (error) {

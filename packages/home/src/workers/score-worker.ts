@@ -14,7 +14,7 @@ import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
 const LONGEST_WAIT_MS = 1_000;
 
 const data = workerData as CommonData & { readonly log: MessagePort };
-const signal = takeOrders(() => undefined);
+const { signal, stopped } = takeOrders(() => undefined);
 const progress = new Progress(data.progress);
 const stores = openScore(data.folder, data.log);
 
@@ -34,7 +34,7 @@ report({ type: "ready" });
 
 while (!signal.aborted) {
   if (await consumer.step(signal)) progress.set("score", consumer.offset);
-  else await progress.reached("head", consumer.offset + 1, LONGEST_WAIT_MS);
+  else await Promise.race([progress.reached("head", consumer.offset + 1, LONGEST_WAIT_MS), stopped]);
 }
 stores.close();
 leave();

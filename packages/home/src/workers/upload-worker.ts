@@ -27,7 +27,7 @@ const enqueue = (uploadId: ReceiptId): void => {
   if (!waiting.includes(uploadId)) waiting.push(uploadId);
   wake();
 };
-const signal = takeOrders((order) => {
+const { signal } = takeOrders((order) => {
   if (order.type !== "upload") return;
   taken++;
   enqueue(order.uploadId as ReceiptId);

@@ -13,14 +13,23 @@ export const workerMetrics: Metrics = {
     report({ type: "count", name, value, ...(dimensions === undefined ? {} : { dimensions }) }),
 };
 
-/**
- * Takes orders until `stop`, whose signal is the answer. The port keeps the thread alive, so the thread ends by
- * `leave`.
- */
-export const takeOrders = (onOrder: (order: Order) => void): AbortSignal => {
+export interface Orders {
+  /** Fires when the thread is told to stop. */
+  readonly signal: AbortSignal;
+  /** Resolves then. */
+  readonly stopped: Promise<void>;
+}
+
+/** Takes orders until `stop`. The port keeps the thread alive, so the thread ends by `leave`. */
+export const takeOrders = (onOrder: (order: Order) => void): Orders => {
   const stopping = new AbortController();
-  port.on("message", (order: Order) => (order.type === "stop" ? stopping.abort() : onOrder(order)));
-  return stopping.signal;
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  port.on("message", (order: Order) => {
+    if (order.type !== "stop") return onOrder(order);
+    stopping.abort();
+    resolve();
+  });
+  return { signal: stopping.signal, stopped };
 };
 
 export const leave = (): void => port.close();
