@@ -56,9 +56,8 @@ const processUpload = async (ports: UploadPorts, uploadId: ReceiptId, context: J
 
 /** Answers whether the upload came to its end; if not, a next run goes on. */
 const work = async (run: UploadRun): Promise<boolean> => {
-  const { uploads, objects } = run.ports;
-  // The lease may have been waited for: what the run before it left is in the store.
-  const upload = (await uploads.get(run.upload.uploadId))!;
+  const { objects } = run.ports;
+  const upload = await run.reload();
   if (upload.state === "done" || upload.state === "failed") return true;
   const from = upload.checkpoint === undefined ? await start(run) : Checkpoint.parse(upload.checkpoint);
   if (from === undefined) return true;
@@ -68,7 +67,9 @@ const work = async (run: UploadRun): Promise<boolean> => {
   let checkpoint = spooled;
   while (checkpoint.done < checkpoint.partitions) {
     if (run.timeIsShort) return false;
-    const sums = addSums(checkpoint, await writePartition(run, spool, checkpoint));
+    // The first partition has a part even without rows: a file of none has a line in the ledger as well.
+    const isEmpty = checkpoint.done > 0 && (await spool.sizeOf(checkpoint.done)) === 0;
+    const sums = isEmpty ? checkpoint : addSums(checkpoint, await writePartition(run, spool, checkpoint));
     spool.drop(checkpoint.done);
     checkpoint = { ...checkpoint, ...sums, done: checkpoint.done + 1 };
     // What lies in memory alone is read again by a next run, from the start of the file.

@@ -16,7 +16,7 @@ const PARTITION_BYTES = 4_000_000;
 const PACKED_RATIO = 6;
 
 export const partitionsFor = (bytes: number, packed: boolean): number =>
-  Math.min(512, Math.max(16, Math.ceil((bytes * (packed ? PACKED_RATIO : 1)) / PARTITION_BYTES)));
+  Math.min(512, Math.max(1, Math.ceil((bytes * (packed ? PACKED_RATIO : 1)) / PARTITION_BYTES)));
 
 /**
  * Reads the file from the checkpoint's place to its end. Answers the spool and the checkpoint that it stands for, or no

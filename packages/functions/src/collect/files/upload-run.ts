@@ -84,6 +84,11 @@ export class UploadRun {
     this.#renewedAtMs = now;
   }
 
+  /** What the run before this one left. */
+  async reload(): Promise<Upload> {
+    return (this.#upload = (await this.ports.uploads.get(this.#upload.uploadId)) ?? this.#upload);
+  }
+
   /** Keeps the lease through long steps. @throws LeaseLost */
   async keepLease(): Promise<void> {
     if (this.ports.now() - this.#renewedAtMs > RENEW_MS) await this.lease();
