@@ -15,8 +15,7 @@ export const dataFile = (name: string): string =>
 
 const Opened = z.object({
   upload_id: z.string(),
-  upload_url: z.url(),
-  headers: z.record(z.string(), z.string()).optional(),
+  upload: z.object({ method: z.literal("PUT"), url: z.url(), headers: z.record(z.string(), z.string()) }),
 });
 const State = z.object({
   state: z.string(),
@@ -72,11 +71,11 @@ export const send = async (
   content: NonNullable<RequestInit["body"]>,
 ): Promise<{ received: number; processedMs: number }> => {
   const startedMs = performance.now();
-  const opened = Opened.parse(await home.post("/v1/uploads", { filename }));
-  const put = await fetch(opened.upload_url, {
-    method: "PUT",
+  const opened = Opened.parse(await home.post("/v1/uploads", { content: "upload_url", filename }));
+  const put = await fetch(opened.upload.url, {
+    method: opened.upload.method,
     body: content,
-    headers: { "content-type": "text/csv", ...opened.headers },
+    headers: opened.upload.headers,
     duplex: "half",
   });
   if (!put.ok) throw new Error(`PUT answered ${put.status}: ${(await put.text()).slice(0, 500)}`);

@@ -32,13 +32,16 @@ const requests = Array.from({ length: total }, (_, number) => {
   return postRequest(url, "/v1/track", writeKey, Buffer.from(JSON.stringify(call)));
 });
 
-/** Connections grow with what is under way: the load never waits for one. */
-const idle: Connection[] = [];
-let opened = 0;
+/** As many connections as a busy producer's pool; what finds none free waits, and its time runs from when it was due. */
+const CONNECTIONS = 64;
+const idle = await Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(url)));
+const waiting: ((connection: Connection) => void)[] = [];
 const exchange = async (request: Buffer) => {
-  const connection = idle.pop() ?? (opened++, await Connection.open(url));
+  const connection = idle.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
   const got = await connection.send(request);
-  idle.push(connection);
+  const next = waiting.shift();
+  if (next === undefined) idle.push(connection);
+  else next(connection);
   return got;
 };
 
@@ -78,5 +81,6 @@ for (let number = 0; number < total;) {
   await delay(1);
 }
 await Promise.all(under);
-answer({ answeredMs, visibleMs, connections: opened, late });
+for (const connection of idle) connection.close();
+answer({ answeredMs, visibleMs, late });
 process.disconnect();
