@@ -111,6 +111,36 @@ test("records become a Parquet file of their hour of arrival, exact, with the of
   assert.deepEqual(described.flat(), [...rawEventsColumns.map((column) => column.name), "dt", "hour"]);
 });
 
+test("a full buffer lands whether its orders have twenty lines or thousands", async (context) => {
+  const linesOf = (count: number) =>
+    Array.from({ length: count }, (_, line) => ({
+      line_id: `${line}`.padStart(32, "0"),
+      product_id: `${20_000 + line}`,
+      name: `WHITE HANGING HEART T-LIGHT HOLDER ${line}`,
+      quantity: line,
+      unit_price: 2.55,
+      total_minor: 255 * line,
+      occurred_at: "2026-01-02T03:04:05.678Z",
+    }));
+  for (const [orders, lines] of [
+    [20_000, 20],
+    [90, 4_500],
+  ] as const) {
+    const folder = lakeIn(context);
+    const writer = await LakeWriter.open(optionsFor(folder));
+    const same = JSON.stringify(linesOf(lines));
+    const texts = Array.from({ length: orders }, (_, number) =>
+      JSON.stringify(eventOf(number, { lines: "LINES" })).replace('"LINES"', same),
+    );
+    for (let at = 0; at < orders; at += 30) await writer.add([recordOf(at + 1, texts.slice(at, at + 30))]);
+    await writer.flush();
+    await writer.close();
+    assert.deepEqual(await landed(folder, "SELECT count(*), sum(len(lines)) FROM LAKE"), [
+      [String(orders), String(orders * lines)],
+    ]);
+  }
+});
+
 test("a file is closed by its size, by its age and by the hour", async (context) => {
   const folder = lakeIn(context);
   let now = NOON;

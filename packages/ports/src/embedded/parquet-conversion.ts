@@ -1,5 +1,5 @@
 /** JSON lines to Parquet by DuckDB, checked: every line is there, and none breaks the definition of its columns. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { duckdbFaultCondition, duckdbJsonColumns } from "@ebb/lake/raw-events";
 import { conversionFailed, linesOf, refusalOf, unlandable } from "@ebb/lake/landing";
@@ -9,12 +9,24 @@ import type { QuarantinedItem } from "../ports.ts";
 /** A string as an SQL literal. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
+/** JSON bytes of one row group. */
+const ROW_GROUP_BYTES = 12_000_000;
+/** DuckDB works in vectors of this many rows: no row group is smaller. */
+const VECTOR_ROWS = 2_048;
+const MOST_ROW_GROUP_ROWS = 8_192;
+
 /**
- * Rows of a row group. Measured on orders of ten lines: 8,192 rows cost half the CPU of 40,960, because DuckDB gathers
- * the lists of a group before it writes it, and need 128 MB at most.
+ * Rows of a row group, by the size of the rows. DuckDB gathers the lists of a group before it writes it, so what counts
+ * is bytes: 25,728 orders of 3.7 kB in groups of 8,192 did not fit 128 MB, in groups of 2,048 they took the same CPU in
+ * half the memory. Small rows: 8,192 cost half the CPU of 40,960.
  */
-const ROW_GROUP_ROWS = 8_192;
-const MEMORY_LIMIT = "128MB";
+export const rowGroupRows = (jsonBytes: number, rows: number): number => {
+  const fitting = Math.floor(ROW_GROUP_BYTES / (jsonBytes / Math.max(rows, 1)) / VECTOR_ROWS) * VECTOR_ROWS;
+  return Math.min(Math.max(fitting, VECTOR_ROWS), MOST_ROW_GROUP_ROWS);
+};
+
+/** Enough for every usual batch; rows of hundreds of kilobytes are tried again with the larger one. */
+const MEMORY_LIMITS = ["128MB", "512MB"] as const;
 
 export interface Converted {
   /** Rows in the Parquet file; without any there is no file. */
@@ -32,14 +44,22 @@ export interface ConversionOptions {
   readonly compression: string;
 }
 
-/** Runs work on a DuckDB of its own, so that its memory is given back afterwards. */
-export const withDuckDb = async <T>(
-  scratchFolder: string,
-  work: (run: (sql: string) => Promise<unknown[][]>) => Promise<T>,
-): Promise<T> => {
+type Work<T> = (run: (sql: string) => Promise<unknown[][]>) => Promise<T>;
+
+/** Runs work on a DuckDB of its own, so that its memory is given back afterwards. Work that lacks memory runs again. */
+export const withDuckDb = async <T>(scratchFolder: string, work: Work<T>): Promise<T> => {
+  try {
+    return await withMemory(scratchFolder, MEMORY_LIMITS[0], work);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith("Out of Memory Error"))) throw error;
+    return await withMemory(scratchFolder, MEMORY_LIMITS[1], work);
+  }
+};
+
+const withMemory = async <T>(scratchFolder: string, memoryLimit: string, work: Work<T>): Promise<T> => {
   const instance = await DuckDBInstance.create(":memory:", {
     threads: "1",
-    memory_limit: MEMORY_LIMIT,
+    memory_limit: memoryLimit,
     temp_directory: path.join(scratchFolder, "spill"),
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
@@ -54,8 +74,8 @@ export const withDuckDb = async <T>(
 };
 
 /** COPY options of every Parquet file of the lake. */
-export const parquetOptions = (compression: string): string =>
-  `FORMAT parquet, COMPRESSION ${compression.toLowerCase()}, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`;
+export const parquetOptions = (compression: string, groupRows: number): string =>
+  `FORMAT parquet, COMPRESSION ${compression.toLowerCase()}, ROW_GROUP_SIZE ${groupRows}`;
 
 /** How DuckDB's messages about content begin. Any other error is the machine's or ours and must not cost an event. */
 const contentErrors = /^(Invalid Input|Conversion|Out of Range) Error/;
@@ -67,11 +87,12 @@ const convertAll = async (
   lines: number,
   options: ConversionOptions,
 ): Promise<void> => {
+  const groupRows = rowGroupRows((await stat(ndjson)).size, lines);
   await withDuckDb(options.scratchFolder, async (run) => {
     try {
       await run(
         `COPY (SELECT * FROM read_json(${quoted(ndjson)}, format = 'newline_delimited', compression = 'uncompressed',
-           columns = ${duckdbJsonColumns()})) TO ${quoted(parquet)} (${parquetOptions(options.compression)})`,
+           columns = ${duckdbJsonColumns()})) TO ${quoted(parquet)} (${parquetOptions(options.compression, groupRows)})`,
       );
     } catch (error) {
       if (!(error instanceof Error && contentErrors.test(error.message))) throw error;
