@@ -38,9 +38,11 @@ export class EmbeddedCustomerStore implements CustomerStore {
   readonly #inside = new AsyncLocalStorage<Ambient>();
   #open: Ambient | undefined;
 
-  constructor(folder: string) {
+  /** @param options.maxBytes the file's largest size; writes beyond it reject like those on a full disk */
+  constructor(folder: string, options: { maxBytes?: number } = {}) {
     const db = openDatabase(path.join(folder, CUSTOMERS_FILE), {
       migrations: customerMigrations,
+      maxBytes: options.maxBytes,
       cacheKib: 65_536,
       checkpointBytes: 32_000_000,
     });

@@ -21,6 +21,8 @@ export interface LogHead {
 export interface EventLogOptions {
   /** Stamps the arrival of records. Epoch milliseconds. */
   readonly now?: () => number;
+  /** The file's largest size in bytes; appends beyond it reject like those on a full disk. */
+  readonly maxBytes?: number;
 }
 
 /** Rows deleted in one transaction: a trim never keeps the appenders waiting for long. */
@@ -48,6 +50,7 @@ export class EmbeddedEventLog implements EventLog {
       // Records are large: 16 KiB pages take 5.6 µs of CPU where 4 KiB pages take 8.8 µs (for 1.8 KB an event).
       pageSize: 16_384,
       checkpointBytes: 32_000_000,
+      maxBytes: options.maxBytes,
       cacheKib: 65_536, // two million ids of the index
     });
     this.#now = options.now ?? Date.now;

@@ -50,7 +50,8 @@ export class LogReader {
   }
 
   head(): LogHead {
-    return portCall(() => (this.#head.get() as LogHead | undefined) ?? { seq: 0, events: 0 });
+    const row = portCall(() => this.#head.get()) as LogHead | undefined;
+    return { seq: row?.seq ?? 0, events: row?.events ?? 0 };
   }
 
   ledger(): Ledger {

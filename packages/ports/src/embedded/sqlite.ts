@@ -19,6 +19,8 @@ export interface OpenOptions {
   readonly pageSize?: number;
   /** WAL size at which pages go back into the file, bytes: larger rewrites a hot page less often. */
   readonly checkpointBytes?: number;
+  /** The file never grows beyond this: what would is refused as on a full disk. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** How long a writer waits for another connection's transaction before it gives up with a `TransientError`. */
@@ -38,6 +40,7 @@ export const openDatabase = (file: string, options: OpenOptions): DatabaseSync =
     const pageSize = options.pageSize ?? 4096;
     if (isNew) db.exec(`PRAGMA page_size = ${pageSize}`);
     db.exec(`PRAGMA cache_size = -${options.cacheKib ?? 16_384}; PRAGMA temp_store = MEMORY;`);
+    if (options.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(options.maxBytes / pageSize)}`);
     if (options.readOnly !== true) {
       const pages = Math.round((options.checkpointBytes ?? 16_000_000) / pageSize);
       db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { type CustomerAggregate, emptyCustomer } from "@ebb/core/customers";
+import type { CustomerKey } from "@ebb/core/ids";
+import { sampleCustomerKey } from "../contracts/samples.ts";
+import { TransientError } from "../ports.ts";
+import { type CustomerReader, openCustomerReader } from "./customer-reader.ts";
+import { EmbeddedCustomerStore } from "./customer-store.ts";
+
+let folder: string;
+let store: EmbeddedCustomerStore;
+let reader: CustomerReader;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), "ebb-customers-"));
+  store = new EmbeddedCustomerStore(folder);
+  reader = openCustomerReader(folder);
+});
+afterEach(async () => {
+  reader.close();
+  store.close();
+  await rm(folder, { recursive: true });
+});
+
+const [ada, bob] = [sampleCustomerKey("ada"), sampleCustomerKey("bob")];
+const version = (customerKey: CustomerKey, number: number): { customer: CustomerAggregate; orders: [] } => ({
+  customer: { ...emptyCustomer(customerKey), version: number },
+  orders: [],
+});
+const stored = async (from: Pick<CustomerReader, "read">, customerKey: CustomerKey) =>
+  (await from.read([{ customerKey, orderKeys: [] }])).get(customerKey)?.customer?.version;
+
+describe("a transaction of the embedded customer store", () => {
+  it("commits writes and offset together, and shows nothing of them before", async () => {
+    await store.transaction(async () => {
+      await store.write([version(ada, 1)]);
+      await store.saveOffset("score", 7);
+      assert.equal(await stored(store, ada), 1);
+      assert.equal(await stored(reader, ada), undefined);
+      assert.equal(await reader.offset("score"), 0);
+    });
+    assert.equal(await stored(reader, ada), 1);
+    assert.equal(await reader.offset("score"), 7);
+  });
+
+  it("undoes both when the work throws", async () => {
+    const work = store.transaction(async () => {
+      await store.write([version(ada, 1)]);
+      await store.saveOffset("score", 7);
+      throw new Error("the handler died");
+    });
+    await assert.rejects(work, /the handler died/);
+    assert.equal(await stored(store, ada), undefined);
+    assert.equal(await store.offset("score"), 0);
+  });
+
+  it("keeps calls from elsewhere out until it has ended", async () => {
+    const steps: string[] = [];
+    const inside = store.transaction(async () => {
+      await store.write([version(ada, 1)]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      steps.push("inside");
+      throw new Error("undone");
+    });
+    const outside = store.write([version(bob, 1)]).then(() => steps.push("outside"));
+    await assert.rejects(inside, /undone/);
+    await outside;
+    assert.deepEqual(steps, ["inside", "outside"]);
+    assert.deepEqual([await stored(store, ada), await stored(store, bob)], [undefined, 1]);
+  });
+
+  it("takes its turn after another one", async () => {
+    const next = (customer: CustomerKey) => async () => {
+      const before = (await stored(store, customer)) ?? 0;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      const outcomes = await store.write([version(customer, before + 1)]);
+      assert.equal(outcomes.get(customer), "written");
+    };
+    await Promise.all(Array.from({ length: 10 }, () => store.transaction(next(ada))));
+    assert.equal(await stored(store, ada), 10);
+  });
+
+  it("is not opened twice by the same work", async () => {
+    await assert.rejects(
+      store.transaction(() => store.transaction(() => Promise.resolve())),
+      /already open/,
+    );
+  });
+
+  it("rejects with TransientError when the disk is full, and the store goes on once there is room", async () => {
+    store.close();
+    store = new EmbeddedCustomerStore(folder, { maxBytes: 100_000 });
+    await store.write([version(ada, 1)]);
+    const months = Object.fromEntries(
+      Array.from({ length: 8_000 }, (_, n) => [`${1000 + n}-01`, { orders: 1, grossMinor: n, refundMinor: 0 }]),
+    );
+    const huge = { customer: { ...emptyCustomer(bob), version: 1, months }, orders: [] };
+    await assert.rejects(store.write([huge]), TransientError);
+    const outcome = await store
+      .transaction(async () => {
+        await store.saveOffset("score", 9);
+        await assert.rejects(store.write([version(ada, 2), huge]), TransientError);
+        // What follows is part of the transaction or fails with it: it never commits on its own.
+        await store.write([version(ada, 2)]).catch(() => undefined);
+      })
+      .then(
+        () => [9, 2],
+        (error: unknown) => {
+          assert.ok(error instanceof TransientError);
+          return [0, 1];
+        },
+      );
+    assert.deepEqual([await store.offset("score"), await stored(store, ada)], outcome);
+    assert.equal((await store.write([version(bob, 1)])).get(bob), "written");
+  });
+});
+
+describe("a reader of the customer store", () => {
+  it("does not write", async () => {
+    await assert.rejects(reader.write([version(ada, 1)]), /only reads/);
+    await assert.rejects(reader.publishCutPoints({} as never), /only reads/);
+  });
+
+  it("scans what the writer has written", async () => {
+    await store.write([version(ada, 1), version(bob, 1)]);
+    const keys: string[] = [];
+    for await (const customer of reader.scan()) keys.push(customer.customerKey);
+    assert.deepEqual(keys.sort(), [ada, bob].sort());
+  });
+});
