@@ -151,8 +151,10 @@ await pulumi.runtime.setMocks(
   false,
 );
 
-process.once("beforeExit", () => {
+process.once("exit", () => {
   for (const outfile of outfiles) rmSync(outfile, { force: true });
+});
+process.once("beforeExit", () => {
   if (finished !== true) throw new Error("The program never ended: a promise in it is never settled.");
   if (server.unknownCalls.length > 0) throw new Error(`SST's server was asked for: ${server.unknownCalls.join(", ")}.`);
   if (announced !== resources.length)
