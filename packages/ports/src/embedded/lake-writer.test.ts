@@ -173,6 +173,22 @@ test("a file is closed by its size, by its age and by the hour", async (context)
   );
 });
 
+test("a batch of very large rows is closed at 16 MB, so that its conversion stays small", async (context) => {
+  const folder = lakeIn(context);
+  const writer = await LakeWriter.open(optionsFor(folder));
+  const large = eventOf(1, { properties: "x".repeat(800_000) });
+  const small = Array.from({ length: 40 }, (_, index) => eventOf(index));
+  await writer.add([recordOf(1, small)]);
+  for (let seq = 2; seq <= 20; seq++) await writer.add([recordOf(seq, [large])]);
+  assert.equal(writer.offset, 0, "15.2 MB");
+  for (let seq = 21; seq <= 22; seq++) await writer.add([recordOf(seq, [large])]);
+  await writer.close();
+  assert.deepEqual(
+    filesOf(folder).map((file) => [file.rows, file.lastSeq]),
+    [[60, 21]],
+  );
+});
+
 test("lines that cannot land go to quarantine with their bytes and a reason, and their neighbours land", async (context) => {
   const folder = lakeIn(context);
   const quarantine = memoryQuarantine();

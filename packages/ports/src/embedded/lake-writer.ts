@@ -37,6 +37,12 @@ export interface LakeWriterOptions {
 /** Replaced files stay this long for queries that began before: no query runs longer. */
 const REPLACED_KEPT_MS = 3_600_000;
 const HOUSEKEEPING_MS = 60_000;
+/**
+ * DuckDB converts 2,048 rows at a time, whatever their size: 64 MB of rows above 8 kB took up to 430 MB of memory, 16 MB of
+ * them 160. Batches of such rows are closed at the smaller size.
+ */
+const LARGE_ROW_BYTES = 8_000;
+const LARGE_ROWS_BUFFER_BYTES = 16_000_000;
 
 /** JSON lines that are waiting for their file. All of them arrived in the hour of one partition. */
 interface Batch {
@@ -131,7 +137,13 @@ export class LakeWriter {
   #isDue(): boolean {
     const { bufferMb, bufferSeconds, now } = this.#options;
     if (this.#batch === undefined) return false;
-    return this.#batch.bytes >= bufferMb * 1_000_000 || now() - this.#batch.startedAtMs >= bufferSeconds * 1000;
+    const { bytes, lines, startedAtMs } = this.#batch;
+    const hasLargeRows = bytes > lines * LARGE_ROW_BYTES;
+    return (
+      bytes >= bufferMb * 1_000_000 ||
+      (hasLargeRows && bytes >= LARGE_ROWS_BUFFER_BYTES) ||
+      now() - startedAtMs >= bufferSeconds * 1000
+    );
   }
 
   get #ndjson(): string {
