@@ -1,51 +1,95 @@
-/** The home's own front door and handlers over ports in memory, so that a test sees what arrived at once. */
+/** The embedded home as the SDKs meet it, and what came of what they sent: read from its log, its ledger, its API. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Pseudonymizer } from "@ebb/core/ids";
 import type { StreamEvent } from "@ebb/core/stream-event";
-import { routes } from "@ebb/functions/declarations";
-import { make as events } from "@ebb/functions/collect/events";
-import { make as settings } from "@ebb/functions/collect/sdk-settings";
-import { HttpServer } from "@ebb/home/http-server";
-import { type MemoryPorts, WRITE_KEY, memoryPorts } from "../support/memory-ports.ts";
+import { startHome } from "@ebb/home/home";
+import type { Profile } from "@ebb/ports";
+import { openSecrets } from "@ebb/ports/embedded/configuration";
+import { LogReader } from "@ebb/ports/embedded/log-reader";
+import { EmbeddedProfileStore } from "@ebb/ports/embedded/profile-store";
 
 export interface FrontDoor {
   readonly url: string;
   readonly writeKey: string;
-  readonly ports: MemoryPorts;
-  /** The events once there are at least `count` of them, in the order of arrival. */
+  readonly pseudonyms: Pseudonymizer;
+  /** The events once there are at least `count` of them since `fresh`, in the order of arrival. */
   arrived(count: number): Promise<StreamEvent[]>;
-  /** Every event that was handed over, repeated ones too, once there are at least `count`. */
-  delivered(count: number): Promise<string[]>;
+  /** Counts over all requests since `fresh`, once at least `received` events were handed over. */
+  counts(received: number): Promise<{ received: number; accepted: number; duplicate: number; quarantined: number }>;
+  /** What the profile store knows of a customer. */
+  profile(customerId: string): Promise<Profile | undefined>;
+  /** The customer as the API tells it, once every stage has caught up. */
+  customer(customerId: string): Promise<Record<string, unknown>>;
+  /** From here on only what comes now counts. */
+  fresh(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** What there is once it is enough, or after half a minute: the assertion that follows says what is missing. */
-const until = async <Item>(items: () => Item[], count: number): Promise<Item[]> => {
+const until = async <Value>(read: () => Value | Promise<Value>, enough: (value: Value) => boolean): Promise<Value> => {
   const deadline = Date.now() + 30_000;
-  while (items().length < count && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-  return items();
+  for (;;) {
+    const value = await read();
+    if (enough(value) || Date.now() >= deadline) return value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 };
 
 export const openFrontDoor = async (): Promise<FrontDoor> => {
-  const ports = memoryPorts();
-  const server = new HttpServer(["*"]);
-  const { port } = await server.listen(0, "127.0.0.1");
-  const handlers = {
-    "collect/events": events(ports),
-    "collect/sdk-settings": settings(ports),
+  const folder = await mkdtemp(path.join(tmpdir(), "ebb-sdks-"));
+  const home = await startHome({ folder, port: 0, allowedProperties: ["plan"], allowedTraits: ["loyalty"] });
+  const log = new LogReader(folder);
+  const ledger = log.ledger();
+  let seq = 0;
+  let since = new Set<string>();
+  const receipts = async () => (await ledger.list({ limit: 1_000 })).lines;
+  const events = (): StreamEvent[] =>
+    log
+      .read(seq, 10_000, 1e9)
+      .flatMap((record) => Buffer.from(record.data).toString().split("\n"))
+      .map((line) => JSON.parse(line) as StreamEvent);
+  const counted = async () => {
+    const sums = { received: 0, accepted: 0, duplicate: 0, quarantined: 0 };
+    for (const line of await receipts()) {
+      if (since.has(line.receiptId)) continue;
+      sums.received += line.received;
+      sums.accepted += line.accepted ?? 0;
+      sums.duplicate += line.duplicate ?? 0;
+      sums.quarantined += line.quarantined;
+    }
+    return sums;
   };
-  server.open({
-    routes: routes.filter((route) => Object.hasOwn(handlers, route.handler)),
-    handlers: new Map(Object.entries(handlers).map(([name, handle]) => [name, { kind: "whole", handle }])),
-    now: Date.now,
-    overloaded: () => undefined,
-    control: () => undefined,
-    uploadUrlIsValid: () => false,
-  });
   return {
-    url: `http://127.0.0.1:${port}`,
-    writeKey: WRITE_KEY,
-    ports,
-    arrived: (count) => until(() => ports.events, count),
-    delivered: (count) => until(() => ports.texts, count),
-    close: () => server.close(1_000),
+    url: home.url,
+    writeKey: home.writeKey,
+    pseudonyms: new Pseudonymizer(openSecrets(folder).customerSecret),
+    arrived: (count) => until(events, (found) => found.length >= count),
+    counts: (received) => until(counted, (sums) => sums.received >= received),
+    profile: async (customerId) => {
+      const profiles = new EmbeddedProfileStore(folder);
+      try {
+        return await profiles.get(new Pseudonymizer(openSecrets(folder).customerSecret).customer(customerId));
+      } finally {
+        profiles.close();
+      }
+    },
+    customer: async (customerId) => {
+      await home.settled();
+      const answer = await fetch(`${home.url}/v1/customers/${customerId}`, {
+        headers: { authorization: `Bearer ${home.readKey}` },
+      });
+      return (await answer.json()) as Record<string, unknown>;
+    },
+    fresh: async () => {
+      seq = log.head().seq;
+      since = new Set((await receipts()).map((line) => line.receiptId));
+    },
+    close: async () => {
+      log.close();
+      await home.close();
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 };

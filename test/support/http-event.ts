@@ -47,8 +47,10 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
-  // Answers are read field by field in assertions.
-  readonly body: Record<string, never> & { errors: { index: number; code: string; field?: string; message: string }[] };
+  readonly body: {
+    readonly errors: readonly { index: number; code: string; field?: string; message: string }[];
+    readonly [field: string]: unknown;
+  };
 }
 
 export const send = async (

@@ -35,7 +35,7 @@ export interface CanonicalContext {
   readonly newEventId: () => string;
 }
 
-/** What `identify` says of a customer: for the profile store alone. */
+/** Who the customer of an event is, and what `identify` says of them: for the profile store alone. */
 export interface WireProfile {
   readonly customerKey: string;
   readonly customerId: string;
@@ -103,10 +103,12 @@ export const canonicalEvent = (wire: unknown, context: CanonicalContext, receipt
   dropped += outcome;
   if (dropped > 0) draft.dropped_fields = dropped;
 
-  if (kind !== "identify" || userId === undefined) return { event: draft };
-  const customerKey = context.pseudonyms.customer(userId);
-  return { event: draft, profile: { customerKey, customerId: userId, traits: traitsOf(input), updatedAtMs: at } };
+  if (userId === undefined || draft.customer_key === undefined) return { event: draft };
+  const traits = kind === "identify" ? traitsOf(input) : NO_TRAITS;
+  return { event: draft, profile: { customerKey: draft.customer_key, customerId: userId, traits, updatedAtMs: at } };
 };
+
+const NO_TRAITS = {};
 
 /** Segment sends an identify call's traits at its top, RudderStack in its context. */
 export const traitsOf = (input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>

@@ -6,8 +6,6 @@ import { amount, anything, currency, optionalId, requiredId, signedAmount, text 
 
 const orderFields = {
   order_id: requiredId.meta({ description: "With the source and the customer the identity of the order" }),
-  checkout_id: anything,
-  affiliation: anything,
   total: amount.meta({ description: "With shipping and tax" }),
   subtotal: amount.meta({ description: "After discounts, before shipping and tax" }),
   revenue: amount.meta({ description: "The order's value: after discounts, without shipping and tax" }),

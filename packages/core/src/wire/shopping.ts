@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { common } from "./call.ts";
 import { Products, productFields } from "./products.ts";
-import { amount, anything, currency, optionalId, signedAmount, text } from "./values.ts";
+import { amount, currency, optionalId, signedAmount, text } from "./values.ts";
 
 const track = <const Event extends string, const Properties extends z.ZodRawShape>(
   event: Event,
@@ -23,7 +23,7 @@ const product = { ...productFields, currency, coupon: text, cart_id: optionalId,
 export const ProductViewed = track("Product Viewed", product, "A visitor looked at a product.");
 export const ProductListViewed = track(
   "Product List Viewed",
-  { list_id: anything, category: text, products: Products },
+  { category: text, products: Products },
   "A visitor looked at a list or category of products; the list's products are not kept.",
 );
 export const ProductAdded = track("Product Added", product, "A product was put into the cart.");
@@ -38,7 +38,6 @@ export const CheckoutStarted = track(
   {
     order_id: optionalId,
     cart_id: optionalId,
-    affiliation: anything,
     value: amount,
     revenue: amount,
     total: amount,

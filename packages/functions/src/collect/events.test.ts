@@ -210,3 +210,20 @@ test("every declared route of events takes one", async () => {
     assert.deepEqual([answer.status, ports.events.length], [200, 1], route.path);
   }
 });
+
+test("who a customer is goes to the profile store alone: once a request, and with every identify", async () => {
+  const ports = memoryPorts();
+  const identify = { type: "identify", userId: "u-1", traits: { email: "ann@example.com" } };
+  await send(make(ports), "/v1/batch", {
+    batch: [event(1), event(2), identify, event(3), event(4, { userId: "u-2" })],
+  });
+  assert.deepEqual(
+    ports.put.map(({ customerKey, customerId, traits }) => [customerKey, customerId, traits]),
+    [
+      [ports.pseudonyms.customer("u-1"), "u-1", {}],
+      [ports.pseudonyms.customer("u-1"), "u-1", { email: "ann@example.com" }],
+      [ports.pseudonyms.customer("u-2"), "u-2", {}],
+    ],
+  );
+  assert.doesNotMatch(ports.texts.join(), /u-1|u-2|ann@/);
+});

@@ -84,6 +84,7 @@ export const collect = async (
   const events: EncodedEvent[] = [];
   const quarantined: QuarantinedItem[] = [];
   const profiles: WireProfile[] = [];
+  const named = new Set<string>();
   const errors: unknown[] = [];
   for (let index = 0; index < received.events.length; index++) {
     const wire = received.events[index];
@@ -101,26 +102,35 @@ export const collect = async (
       errors.push({ index, messageId: messageIdOf(wire), ...outcome });
     } else {
       events.push(outcome.event);
-      if (outcome.profile !== undefined) profiles.push(outcome.profile);
+      const { profile } = outcome;
+      // Who a key stands for is told once a request; what `identify` says, each time.
+      if (profile !== undefined && (!named.has(profile.customerKey) || Object.keys(profile.traits).length > 0)) {
+        named.add(profile.customerKey);
+        profiles.push(profile);
+      }
     }
   }
-  const { appended, duplicates } = await ports.log.append(
-    {
-      receiptId: context.receiptId as ReceiptId,
-      part: 0,
-      channel: context.channel,
-      source: context.source,
-      received: received.events.length,
-      quarantined: quarantined.length,
-      receivedAtMs: context.receivedAtMs,
-    },
-    events,
-    quarantined,
-  );
-  if (profiles.length > 0)
-    await ports.profiles?.put(
-      profiles.map((profile) => ({ ...profile, customerKey: profile.customerKey as CustomerKey })),
-    );
+  const [{ appended, duplicates }] = await Promise.all([
+    ports.log.append(
+      {
+        receiptId: context.receiptId as ReceiptId,
+        part: 0,
+        channel: context.channel,
+        source: context.source,
+        received: received.events.length,
+        quarantined: quarantined.length,
+        receivedAtMs: context.receivedAtMs,
+      },
+      events,
+      quarantined,
+    ),
+    // Where this fails the request is answered 503 and comes again: the events it brings are known by then.
+    profiles.length === 0
+      ? undefined
+      : ports.profiles?.put(
+          profiles.map((profile) => ({ ...profile, customerKey: profile.customerKey as CustomerKey })),
+        ),
+  ]);
   if (quarantined.length > 0)
     ports.metrics.count("EventsQuarantined", quarantined.length, { channel: context.channel });
   return json(200, {

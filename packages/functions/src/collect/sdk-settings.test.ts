@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { send } from "../../../../test/support/http-event.ts";
+import { type RequestOptions, send } from "../../../../test/support/http-event.ts";
 import { READ_KEY, WRITE_KEY, memoryPorts } from "../../../../test/support/memory-ports.ts";
 import { make } from "./sdk-settings.ts";
 
@@ -20,16 +20,17 @@ test("Segment's SDK is told to send here, by the address and scheme it came with
     [segment["apiHost"], segment["protocol"], segment["apiKey"]],
     ["events.shop.example:8080/v1", "http", WRITE_KEY],
   );
-  assert.deepEqual(Object.keys(plain.body["integrations"]), ["Segment.io"]);
+  assert.deepEqual(Object.keys(plain.body["integrations"] as object), ["Segment.io"]);
   const proxied = await settings(WRITE_KEY, { host: "events.shop.example", "x-forwarded-proto": "https" });
   assert.match(proxied.text, /"protocol":"https"/);
 });
 
 test("RudderStack's SDK is given a source without destinations, with this server as data plane", async () => {
-  for (const options of [
+  const presented: RequestOptions[] = [
     { query: { writeKey: WRITE_KEY } },
     { headers: { authorization: `Basic ${btoa(`${WRITE_KEY}:`)}` } },
-  ]) {
+  ];
+  for (const options of presented) {
     const { status, body } = await send(handler, "/sourceConfig/", "", { method: "GET", anonymous: true, ...options });
     const source = body["source"] as Record<string, unknown>;
     assert.equal(status, 200);

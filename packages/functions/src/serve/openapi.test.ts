@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { eventKinds } from "@ebb/core/kinds";
@@ -6,9 +7,10 @@ import { send } from "../../../../test/support/http-event.ts";
 import { routes } from "../declarations.ts";
 import { make } from "./openapi.ts";
 import { make as makeHealth } from "./health.ts";
+import { eventsPage } from "./openapi/markdown.ts";
 import { eventSchemaName } from "./openapi/schemas.ts";
 
-const handler = make({} as never);
+const handler = make();
 const answer = await send(handler, "/v1/openapi.json", "", { method: "GET" });
 const document = JSON.parse(answer.text) as {
   openapi: string;
@@ -19,7 +21,7 @@ const document = JSON.parse(answer.text) as {
 test("the description is valid OpenAPI 3.1 by the specification's own schema", async () => {
   assert.equal(answer.status, 200);
   const validator = new Validator();
-  const result = await validator.validate(JSON.parse(answer.text) as object);
+  const result = await validator.validate(JSON.parse(answer.text) as Record<string, unknown>);
   assert.deepEqual(result.errors ?? [], []);
   assert.equal(result.valid, true);
   assert.equal(validator.version, "3.1");
@@ -79,4 +81,9 @@ test("the health check says that requests are taken", async () => {
   const health = await send(makeHealth(), "/healthz", "", { method: "GET" });
   assert.equal(health.status, 200);
   assert.deepEqual(health.body, { status: "ok" });
+});
+
+test("docs/events.md is what the definitions say", () => {
+  const file = new URL("../../../../docs/events.md", import.meta.url);
+  assert.equal(readFileSync(file, "utf8"), eventsPage(), "node scripts/events.ts writes it");
 });

@@ -39,14 +39,14 @@ const operationOf = (route: Route, operation: Operation) => {
   if (route.auth === "hook-signature") problems.delete(403);
   const path = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
   const { answer } = operation;
-  const responses: Record<string, Answer> = {
-    [answer.status]: {
-      description: answer.text,
-      ...(answer.schema === undefined
+  const responses: Record<string, Answer> = {};
+  for (const success of operation.also === undefined ? [answer] : [answer, operation.also])
+    responses[success.status] = {
+      description: success.text,
+      ...(success.schema === undefined
         ? {}
-        : { content: { [answer.type ?? "application/json"]: { schema: answer.schema } } }),
-    },
-  };
+        : { content: { [success.type ?? "application/json"]: { schema: success.schema } } }),
+    };
   for (const status of problems)
     responses[status] = {
       description: problemTexts[status]!,

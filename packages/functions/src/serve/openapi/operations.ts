@@ -16,6 +16,8 @@ export interface Operation {
     readonly schema?: JsonSchema;
     readonly text: string;
   };
+  /** Another answer to success. */
+  readonly also?: Operation["answer"];
   /** Statuses of problems besides those every route of its kind has. */
   readonly problems?: readonly number[];
 }
@@ -165,8 +167,9 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
       "text/csv": string,
       "application/x-ndjson": string,
       "application/octet-stream": { type: "string", format: "binary" },
-      "application/json": object,
+      "application/json": ref("UploadRequest"),
     },
+    also: { status: 201, schema: ref("UploadTarget"), text: "Where to PUT the file, for a body of application/json" },
     answer: { status: 202, schema: ref("Upload"), text: "Kept durably; it is read in the background" },
     problems: [400, 413, 415],
   }),
@@ -174,7 +177,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     summary: "List uploads, the newest first",
     tag: "collect",
     query: { limit, cursor: string },
-    answer: { status: 200, schema: object, text: "Uploads" },
+    answer: { status: 200, schema: ref("Uploads"), text: "Uploads" },
   }),
   get("/v1/uploads/{id}", {
     summary: "State and ledger of an upload",
@@ -189,22 +192,22 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
       tag: "collect",
       query: { expires: string, signature: string },
       body: { "application/octet-stream": { type: "string", format: "binary" } },
-      answer: { status: 200, text: "Kept durably; it is read in the background" },
+      answer: { status: 202, schema: ref("Upload"), text: "Kept durably; it is read in the background" },
       problems: [403, 404, 409, 413],
     },
   ],
   get("/v1/quarantine", {
     summary: "List what was refused, with its reason and its original bytes",
     tag: "serve",
-    query: { receipt_id: string, code: string, limit, cursor: string, format: string },
-    answer: { status: 200, schema: object, text: "Refused events and rows" },
+    query: { receipt_id: string, code: string, limit, cursor: string, format: { enum: ["json", "jsonl", "original"] } },
+    answer: { status: 200, schema: ref("Quarantine"), text: "Refused events and rows" },
     problems: [400],
   }),
   get("/v1/ledger", {
     summary: "List requests and uploads with their counts, the newest first",
     tag: "serve",
     query: { limit, cursor: string },
-    answer: { status: 200, schema: object, text: "Lines of the ledger" },
+    answer: { status: 200, schema: ref("Ledgers"), text: "Lines of the ledger" },
     problems: [400],
   }),
   get("/v1/ledger/{id}", {

@@ -51,6 +51,10 @@ const object = (
   required: readonly string[] = Object.keys(properties),
 ): JsonSchema => ({ type: "object", properties, required: [...required] });
 
+/** One page of a list; `cursor` is there while more follows. */
+const page = (name: string, item: string): JsonSchema =>
+  object({ [name]: { type: "array", items: ref(item) }, cursor: string }, [name]);
+
 /** What is answered, by name. */
 export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
   Problem: {
@@ -108,17 +112,97 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     ),
     description: "received = appended + quarantined; once settled appended = accepted + duplicate",
   },
+  Ledgers: page("lines", "Ledger"),
+  Quarantined: {
+    ...object(
+      {
+        receipt_id: string,
+        row_number: {
+          ...integer,
+          description: "Row of the file, the header being row 1; or index in the batch, from 0",
+        },
+        code: { enum: [...reasonCodes] },
+        field: string,
+        message: string,
+        source: string,
+        schema_version: integer,
+        quarantined_at: instant,
+        original: { ...string, description: "The original bytes, where they are UTF-8" },
+        original_base64: { ...string, description: "The original bytes, where they are not" },
+      },
+      ["receipt_id", "row_number", "code", "message", "source", "schema_version", "quarantined_at"],
+    ),
+    description: "A refused event or row with its reason and its original bytes",
+  },
+  Quarantine: {
+    ...page("items", "Quarantined"),
+    description: "A page of what was refused; the first one also has `counts` by reason",
+  },
   Upload: {
     ...object(
       {
         upload_id: string,
         state: { enum: ["awaiting_content", "queued", "processing", "done", "failed"] },
         source: string,
+        filename: string,
+        options: { type: "object" },
+        created_at: instant,
+        updated_at: instant,
+        progress: object({ rows_read: integer, bytes_read: integer, bytes_total: integer }, [
+          "rows_read",
+          "bytes_read",
+        ]),
         ledger: object({ received: integer, accepted: integer, duplicate: integer, quarantined: integer }),
+        problem: object({ code: string, field: string, message: string }, ["code", "message"]),
+        links: object({ self: string, quarantine: string }),
       },
-      ["upload_id", "state"],
+      ["upload_id", "state", "source", "options", "created_at", "updated_at", "links"],
     ),
     description: "A file; when it is done received = accepted + duplicate + quarantined",
   },
-  Customer: { type: "object", description: "Money in minor units of the reporting currency" },
+  Uploads: page("uploads", "Upload"),
+  UploadRequest: {
+    ...object({ content: { const: "upload_url" }, size: integer, filename: string, layout: string, mode: string }, [
+      "content",
+    ]),
+    description: "Asks for a URL to PUT a large file to; takes the same options as the query",
+  },
+  UploadTarget: {
+    allOf: [
+      ref("Upload"),
+      object({
+        upload: object({
+          method: { const: "PUT" },
+          url: string,
+          headers: { type: "object", additionalProperties: string },
+          expires_at: instant,
+        }),
+      }),
+    ],
+  },
+  Customer: {
+    ...object(
+      {
+        customer_key: string,
+        currency: string,
+        orders: { ...integer, description: "Orders whose net is above zero" },
+        gross_minor: integer,
+        refunds_minor: integer,
+        net_minor: integer,
+        first_order_at: instant,
+        last_order_at: instant,
+        recency_days: integer,
+        segment: string,
+        scores: object({ recency: integer, frequency: integer, monetary: integer }),
+        cut_points_version: string,
+        months: {
+          type: "array",
+          items: object({ month: string, orders: integer, gross_minor: integer, refunds_minor: integer }),
+        },
+        version: integer,
+      },
+      ["customer_key", "currency", "orders", "gross_minor", "refunds_minor", "net_minor", "segment", "months"],
+    ),
+    description: "Money in minor units of the reporting currency; what is absent has no order that counts",
+  },
 };
