@@ -5,9 +5,12 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { FolderInUse, FolderNotWritable } from "@ebb/home/folder-lock";
 import { SettingsError } from "@ebb/home/home-folder";
 import { startHome } from "@ebb/home/home";
+import { readShop } from "@ebb/home/shop-feed";
+import { makeShop } from "@ebb/home/shop/shop";
 import { runEbb, spawnHome } from "../support/home-process.ts";
 
 const folders: string[] = [];
@@ -162,6 +165,27 @@ test("the reporting currency is fixed by the first start", async () => {
   await again.close();
 });
 
+test("a shop that is interrupted is taken up by the next start, and is whole in the end", async () => {
+  const folder = await newFolder();
+  const first = await spawnHome(folder, ["--customers", "100"]);
+  while (((await first.control("status")) as { events: number }).events === 0) await delay(5);
+  await first.kill();
+  const second = await spawnHome(folder, []);
+  try {
+    while (!second.output().includes("Ask the lake")) {
+      assert.equal(second.child.exitCode, null, second.output());
+      await delay(20);
+    }
+    const shop = readShop(folder);
+    assert.ok(shop?.shop === "made" && shop.complete && shop.customers === 100);
+    let told = 0;
+    for (const batch of makeShop(shop)) told += batch.calls.length;
+    assert.equal(((await second.control("status")) as { events: number }).events, told);
+  } finally {
+    await second.stop();
+  }
+});
+
 test("SIGTERM while orders come in loses nothing that was acknowledged", async () => {
   const folder = await newFolder();
   const home = await spawnHome(folder);
@@ -180,7 +204,7 @@ test("SIGTERM while orders come in loses nothing that was acknowledged", async (
     }
   };
   const lanes = Promise.all([lane(), lane(), lane()]);
-  while (acknowledged < 20) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (acknowledged < 20) await delay(5);
   assert.equal(await home.stop(), 0, home.output());
   await lanes;
 

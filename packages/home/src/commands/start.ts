@@ -1,5 +1,6 @@
 /** `ebb start`: brings the home up, makes the shop the first time, and tells what can be done with it. */
 import path from "node:path";
+import { currencyDigits } from "@ebb/core/money";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import type { Home } from "../home.ts";
 import { progressBar } from "../progress-bar.ts";
@@ -70,7 +71,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     process.stderr.write(`${said}\n`);
     return 1;
   }
-  process.stdout.write(`Ebb is ready at ${home.url} (data in ${path.relative("", folder) || "."})\n`);
+  process.stdout.write(`Ebb is ready at ${home.url} (data in ${shown(folder)})\n`);
   try {
     const example = await shopOf(folder, home, values, stop.signal);
     if (!stop.signal.aborted) process.stdout.write(whatToTry(home, folder, example));
@@ -99,8 +100,11 @@ const shopOf = async (
   let shop = readShop(folder);
   if (shop === undefined) {
     const endMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+    const fits = currencyDigits(home.currency) === 2;
+    if (!fits && values.empty !== true)
+      process.stderr.write(`No shop is made: it sells in currencies of two decimals, and ${home.currency} is none.\n`);
     shop =
-      values.empty === true || home.status().events > 0
+      values.empty === true || !fits || home.status().events > 0
         ? { shop: "none" }
         : {
             shop: "made",
@@ -143,8 +147,14 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
+/** A folder as one would type it: relative where that is below. */
+const shown = (folder: string): string => {
+  const relative = path.relative("", folder);
+  return relative.startsWith("..") ? folder : relative || ".";
+};
+
 const whatToTry = (home: Home, folder: string, example: string | undefined): string => {
-  const at = path.relative("", folder) === ".ebb" ? "" : ` --data ${path.relative("", folder) || "."}`;
+  const at = path.relative("", folder) === ".ebb" ? "" : ` --data ${shown(folder)}`;
   const customer = example ?? "ann";
   const order = `{"event":"Order Completed","userId":"ann","properties":{"order_id":"A-1","total":42.5,"currency":"${home.currency}"}}`;
   const firstQuery = "select kind, count(*) as events from raw_events group by kind order by events desc";
