@@ -43,9 +43,9 @@ const processUpload = async (ports: UploadPorts, uploadId: ReceiptId, context: J
   const run = new UploadRun(ports, upload, context.awsRequestId, context);
   await run.lease();
   try {
-    if (await work(run)) return;
+    const ended = await work(run);
     await run.release();
-    await ports.jobs.processUpload(uploadId);
+    if (!ended) await ports.jobs.processUpload(uploadId);
   } catch (error) {
     if (error instanceof FileProblem) return await fail(run, error);
     // Whoever tries again need not wait until the lease has run out.
