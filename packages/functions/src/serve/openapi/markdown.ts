@@ -23,7 +23,7 @@ const typeOf = (schema: JsonSchema): string => {
     const name = schema["$ref"].split("/").at(-1)!;
     return `[${name}](#${name.toLowerCase()})`;
   }
-  if (schema["const"] !== undefined) return `\`${String(schema["const"])}\``;
+  if (schema["const"] !== undefined) return `\`${JSON.stringify(schema["const"])}\``;
   const options = schema["anyOf"] ?? schema["allOf"];
   if (Array.isArray(options)) {
     const types = [...new Set((options as JsonSchema[]).flatMap((option) => typeOf(option).split(" or ")))];
@@ -56,7 +56,7 @@ const tableOf = (rows: readonly string[]): string =>
 
 export const eventsPage = (): string => {
   const schemas = eventSchemas();
-  const fieldNames = (name: string) => Object.keys((schemas[name]?.["properties"] ?? {}) as object);
+  const fieldNames = (name: string) => Object.keys((schemas[name]?.["properties"] ?? {}));
   const common = new Set(
     fieldNames("OrderCompletedEvent").filter((field) =>
       eventKinds.every((kind) => fieldNames(eventSchemaName(kind)).includes(field)),
