@@ -44,6 +44,7 @@ export const throughput: Bench = async ({ quick }) => {
         { what: "CPU of the floor", value: seconds(floor.cpuMs) },
         { what: "CPU of the home", value: seconds(homeCpuMs) },
         { what: "CPU of the generator", value: seconds(load.cpuMs) },
+        { what: "CPU an order, home ÷ floor", value: (homeCpuMs / floor.cpuMs).toFixed(1) },
         { what: "home ÷ floor", value: ratio.toFixed(3) },
       ],
       target: { what: `at least ${TARGET} of the floor`, met: ratio >= TARGET },
