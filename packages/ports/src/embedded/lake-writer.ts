@@ -5,7 +5,6 @@
  */
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import path from "node:path";
-import { linesOf } from "@ebb/lake/landing";
 import { partitionOf } from "@ebb/lake/raw-events";
 import type { Metrics, Quarantine } from "../ports.ts";
 import { compactClosedHour } from "./lake-compaction.ts";
@@ -185,16 +184,18 @@ export class LakeWriter {
       this.#manifest.commit({ path: name, rows, bytes, firstSeq, lastSeq, columns: COLUMNS_ID }, lastSeq);
     } else this.#manifest.commit(undefined, batch.lastSeq);
     this.#batch = undefined;
-    metrics.count("landed", rows);
-    if (refused.length > 0) metrics.count("land_quarantined", refused.length);
+    metrics.count("EventsLanded", rows);
+    if (refused.length > 0) metrics.count("EventsQuarantined", refused.length, { channel: "land" });
   }
 }
 
 const newline = Uint8Array.of(0x0a);
 
-const countLines = (data: Uint8Array): number => {
+/** Lines that are not empty, in text that ends in a line break. */
+const countLines = (text: Buffer): number => {
   let lines = 0;
-  for (const _line of linesOf(data)) lines++;
+  for (let from = 0, to = text.indexOf(0x0a); to !== -1; from = to + 1, to = text.indexOf(0x0a, from))
+    if (to > from) lines++;
   return lines;
 };
 
