@@ -1,9 +1,8 @@
 /** Collect: the front door. Events and files in; a stream, a ledger and a quarantine behind. */
 import { uploadJob } from "@ebb/functions/declarations";
-import { alarm } from "./parts/alarm.ts";
+import { alarm, counted } from "./parts/alarm.ts";
 import { serveRoutes } from "./parts/api.ts";
 import { lambdaOf } from "./parts/function.ts";
-import { metricsNamespace } from "./parts/settings.ts";
 import { deadLetterBucket, stream, uploadBucket } from "./shared.ts";
 import { dataKey } from "./parts/keys.ts";
 
@@ -59,23 +58,14 @@ alarm("collect-stream-throttled", {
   periods: 3,
 });
 
-const countedBy = {
-  http: { received: "EventsReceived", refused: "EventsQuarantined" },
-  social: { received: "EventsReceived", refused: "EventsQuarantined" },
-  upload: { received: "rows_received", refused: "rows_quarantined" },
-} as const;
-for (const [channel, { received, refused }] of Object.entries(countedBy)) {
-  // As Powertools writes them (packages/ports/src/aws/metrics.ts): the service, and what the handler adds.
-  const counted = (metricName: string) =>
-    ({ namespace: metricsNamespace, metricName, dimensions: { service: "ebb", channel }, statistic: "Sum" }) as const;
+for (const channel of ["http", "social", "upload"])
   alarm(`collect-${channel}-quarantine-rate`, {
     todo: "List the reasons with GET /v1/quarantine, have the producer's events or the mapping mended, then replay.",
-    metric: counted(refused),
-    per: { metric: counted(received), atLeast: 100 },
+    metric: counted("EventsQuarantined", { channel }),
+    per: { metric: counted("EventsReceived", { channel }), atLeast: 100 },
     above: 0.05,
     periodSeconds: 900,
   });
-}
 
 const ofProcessUpload = { FunctionName: processUpload.name };
 alarm("collect-upload-given-up", {

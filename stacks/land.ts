@@ -2,12 +2,12 @@
 import { landConsumer } from "@ebb/functions/declarations";
 import { limits } from "@ebb/core/limits";
 import { views } from "@ebb/lake/views";
-import { alarm } from "./parts/alarm.ts";
+import { alarm, counted } from "./parts/alarm.ts";
 import { privateBucket } from "./parts/bucket.ts";
 import { athenaView, createViewStatement, rawEventsTable } from "./parts/catalogue.ts";
 import { lambdaOf } from "./parts/function.ts";
 import { dataKey } from "./parts/keys.ts";
-import { logRetentionDays, metricsNamespace, namePrefix, queryScanLimitBytes, rawDays } from "./parts/settings.ts";
+import { logRetentionDays, namePrefix, queryScanLimitBytes, rawDays } from "./parts/settings.ts";
 import { stream } from "./shared.ts";
 
 // ── where it lands ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,11 +233,6 @@ alarm("land-throttled", {
 });
 alarm("land-unreadable", {
   todo: "Read the quarantined records by the reason unreadable_record: something else than the front door writes to the stream.",
-  metric: {
-    namespace: metricsNamespace,
-    metricName: "land_quarantined",
-    dimensions: { service: "ebb" },
-    statistic: "Sum",
-  },
+  metric: counted("EventsQuarantined", { channel: "land" }),
   above: 0,
 });

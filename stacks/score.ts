@@ -1,9 +1,8 @@
 /** Score: stream → customers. Its settings are `scoreConsumer`, which the embedded home honours as well. */
 import { scoreConsumer } from "@ebb/functions/declarations";
-import { alarm } from "./parts/alarm.ts";
+import { alarm, counted } from "./parts/alarm.ts";
 import { lambdaOf } from "./parts/function.ts";
 import { dataKey } from "./parts/keys.ts";
-import { metricsNamespace } from "./parts/settings.ts";
 import { deadLetterBucket, stream } from "./shared.ts";
 
 const foldOrders = lambdaOf(scoreConsumer.handler, [
@@ -75,11 +74,6 @@ alarm("score-errors", {
 });
 alarm("score-unreadable", {
   todo: "Read the quarantined records by the reason unreadable_record: something else than the front door writes to the stream.",
-  metric: {
-    namespace: metricsNamespace,
-    metricName: "EventsQuarantined",
-    dimensions: { service: "ebb", channel: "stream" },
-    statistic: "Sum",
-  },
+  metric: counted("EventsQuarantined", { channel: "stream" }),
   above: 0,
 });

@@ -1,5 +1,6 @@
+import type { MetricName } from "@ebb/ports/metric-names";
 import { dataKey } from "./keys.ts";
-import { alarmEmail, namePrefix } from "./settings.ts";
+import { alarmEmail, metricsNamespace, namePrefix } from "./settings.ts";
 
 /** Every alarm and the budget speak here. */
 export const alarmTopic = new sst.aws.SnsTopic("Alarms", { transform: { topic: { kmsMasterKeyId: dataKey.arn } } });
@@ -32,6 +33,14 @@ export interface Metric {
   readonly dimensions?: Dimensions;
   readonly statistic: "Sum" | "Average" | "Maximum" | "Minimum";
 }
+
+/** A metric of our own, as Powertools writes it (packages/ports/src/aws/metrics.ts): the service, and what the code adds. */
+export const counted = (name: MetricName, dimensions: Dimensions = {}): Metric => ({
+  namespace: metricsNamespace,
+  metricName: name,
+  dimensions: { service: "ebb", ...dimensions },
+  statistic: "Sum",
+});
 
 export interface AlarmArgs {
   /** What to do, one sentence; docs/operations.md has the section of the same name with the rest. */

@@ -3,6 +3,7 @@ import { Pseudonymizer } from "@ebb/core/ids";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { EventPorts } from "@ebb/functions/collect/events";
 import type { Profile, QuarantinedItem, ReceiptPart, Settings } from "@ebb/ports";
+import type { MetricName } from "@ebb/ports/metric-names";
 
 export const WRITE_KEY = "wk_test_0123456789abcdef";
 export const READ_KEY = "rk_test_0123456789abcdef";
@@ -17,6 +18,8 @@ export interface MemoryPorts extends EventPorts {
   readonly parts: ReceiptPart[];
   readonly quarantined: QuarantinedItem[];
   readonly put: Profile[];
+  /** Every count, in order: the name, the value and the channel. */
+  readonly counted: (readonly [MetricName, number, string | undefined])[];
   /** Moves the clock. */
   at(ms: number): void;
   /** What the next append throws. */
@@ -33,12 +36,14 @@ export const memoryPorts = (options: { nowMs?: number; settings?: Partial<Settin
   const parts: ReceiptPart[] = [];
   const quarantined: QuarantinedItem[] = [];
   const put: Profile[] = [];
+  const counted: MemoryPorts["counted"] = [];
   return {
     events,
     texts,
     parts,
     quarantined,
     put,
+    counted,
     at: (ms) => void (nowMs = ms),
     failNext: (error) => void (failure = error),
     now: () => nowMs ?? Date.now(),
@@ -83,6 +88,6 @@ export const memoryPorts = (options: { nowMs?: number; settings?: Partial<Settin
       put: async (profiles) => void put.push(...profiles),
       get: async (customerKey) => put.findLast((profile) => profile.customerKey === customerKey),
     },
-    metrics: { count: () => undefined },
+    metrics: { count: (name, value, dimensions) => void counted.push([name, value, dimensions?.["channel"]]) },
   };
 };

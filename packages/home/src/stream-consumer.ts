@@ -154,7 +154,7 @@ export class StreamConsumer {
         records: portion.records.length,
         cause: messageOf(error.cause),
       });
-      this.#parts.metrics.count("BatchFailed", 1, { consumer: settings.name });
+      this.#parts.metrics.count("BatchesFailed", 1, { consumer: settings.name });
       verdict = judge(portion, { kind: "threw" } satisfies Outcome, settings, now());
     }
     this.#offset = verdict.done.at(-1)?.seq ?? this.#offset;

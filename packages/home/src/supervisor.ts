@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { logger } from "@ebb/functions/runtime/logger";
+import type { MetricName } from "@ebb/ports/metric-names";
 
 /** From the home to a worker. */
 export type Order =
@@ -22,7 +23,7 @@ export type Report =
     }
   | {
       readonly type: "count";
-      readonly name: string;
+      readonly name: MetricName;
       readonly value: number;
       readonly dimensions?: Readonly<Record<string, string>>;
     };
@@ -37,6 +38,12 @@ export interface WorkerPlan {
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
+/**
+ * Bounds of a thread's heap. V8 lets garbage lie the longer the larger a heap may become; the stages work in batches
+ * and hold some 100 MB at most.
+ */
+const YOUNG_MB = 16;
+const OLD_MB = 384;
 /** A worker that ran this long before it crashed starts with the first pause again. */
 const STEADY_MS = 60_000;
 
@@ -97,7 +104,7 @@ export class SupervisedWorker {
   /** One life of the thread; answers why it ended. */
   #once(): Promise<string> {
     const { workerData, transfer } = this.#plan.data();
-    const worker = new Worker(this.#plan.module, { name: this.#plan.name, workerData, transferList: transfer });
+    const worker = new Worker(this.#plan.module, { name: this.#plan.name, workerData, transferList: transfer, resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 } });
     this.#worker = worker;
     let failure = "";
     worker.on("message", (report: Report) => {

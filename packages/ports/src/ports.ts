@@ -10,6 +10,7 @@ import type { CutPoints } from "@ebb/core/rfm";
 import type { Refusal } from "@ebb/core/reasons";
 import type { StreamLine } from "@ebb/core/stream-event";
 import type { Pseudonymizer } from "@ebb/core/ids";
+import type { MetricName } from "./metric-names.ts";
 
 /** Throttling, a timeout, a lost connection: the same call may succeed later. Everything else is a bug or bad input. */
 export class TransientError extends Error {
@@ -297,7 +298,7 @@ export interface Settings {
 }
 
 export interface Metrics {
-  count(name: string, value: number, dimensions?: Readonly<Record<string, string>>): void;
+  count(name: MetricName, value: number, dimensions?: Readonly<Record<string, string>>): void;
 }
 
 /** Everything a handler may touch. A handler takes the part it needs. */

@@ -51,6 +51,11 @@ test("a batch is answered with its counts, a reason for each refused event, and 
     ],
   );
   assert.deepEqual([receipt.received, receipt.quarantined, receipt.channel, receipt.source], [4, 2, "http", SOURCE]);
+  // What the alarm on the share of refused events divides.
+  assert.deepEqual(ports.counted, [
+    ["EventsReceived", 4, "http"],
+    ["EventsQuarantined", 2, "http"],
+  ]);
 });
 
 test("what is quarantined are the bytes that came, spaces and escapes and all", async () => {

@@ -131,8 +131,9 @@ export const collect = async (
           profiles.map((profile) => ({ ...profile, customerKey: profile.customerKey as CustomerKey })),
         ),
   ]);
-  if (quarantined.length > 0)
-    ports.metrics.count("EventsQuarantined", quarantined.length, { channel: context.channel });
+  const { channel } = context;
+  if (received.events.length > 0) ports.metrics.count("EventsReceived", received.events.length, { channel });
+  if (quarantined.length > 0) ports.metrics.count("EventsQuarantined", quarantined.length, { channel });
   return json(200, {
     success: true,
     receipt_id: context.receiptId,

@@ -31,7 +31,7 @@ const uploadIdsOf = (event: ProcessUploadEvent): ReceiptId[] => {
   if ("uploadId" in event) return [event.uploadId as ReceiptId];
   return event.Records.flatMap(({ s3 }) => {
     const id = /(?:^|\/)(upl_[^/]+)\/content$/.exec(decodeURIComponent(s3.object.key.replaceAll("+", " ")))?.[1];
-    return id === undefined ? [] : [id as ReceiptId];
+    return id === undefined ? [] : [id];
   });
 };
 
@@ -131,14 +131,14 @@ const finish = async (run: UploadRun, checkpoint: Checkpoint): Promise<void> => 
     checkpoint: undefined,
   });
   const { metrics } = run.ports;
-  metrics.count("rows_received", received, { channel: "upload" });
-  metrics.count("rows_quarantined", quarantined, { channel: "upload" });
+  metrics.count("EventsReceived", received, { channel: "upload" });
+  metrics.count("EventsQuarantined", quarantined, { channel: "upload" });
 };
 
 const fail = async (run: UploadRun, problem: FileProblem): Promise<void> => {
   await run.save({ state: "failed", problem: problem.refusal, checkpoint: undefined });
   await removeSpool(run.ports, run.upload);
-  run.ports.metrics.count("uploads_failed", 1);
+  run.ports.metrics.count("UploadsFailed", 1);
 };
 
 const removeSpool = async ({ objects }: UploadPorts, upload: Upload): Promise<void> =>

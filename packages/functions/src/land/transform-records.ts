@@ -63,7 +63,7 @@ export const make = (ports: Pick<Ports, "quarantine" | "metrics" | "now">) => {
     if (items.length === 0) return true;
     try {
       await ports.quarantine.put(items);
-      ports.metrics.count("land_quarantined", items.length);
+      ports.metrics.count("EventsQuarantined", items.length, { channel: "land" });
       return true;
     } catch (error) {
       logger.error("quarantine cannot be written", { items: items.length, error: error as Error });

@@ -80,7 +80,7 @@ while (!signal.aborted) {
     publish();
   } catch (error) {
     logger.error("landing failed and is tried again", error instanceof Error ? error : new Error(String(error)));
-    workerMetrics.count("LandFailed", 1);
+    workerMetrics.count("LandRunsFailed", 1);
     await pause(RETRY_MS, signal);
   }
 }

@@ -51,7 +51,7 @@ const work = async (uploadId: ReceiptId): Promise<void> => {
     } catch (error) {
       const last = attempt >= uploadJob.maximumRetryAttempts;
       const cause = error instanceof Error ? error : new Error(String(error));
-      workerMetrics.count("UploadRunFailed", 1);
+      workerMetrics.count("UploadRunsFailed", 1);
       if (last)
         return logger.error("an upload was given up; it is tried again at the next start", { error: cause, uploadId });
       logger.warn("an upload's run failed and is tried again", { error: cause, uploadId });

@@ -1,4 +1,5 @@
 import { MetricUnit, Metrics as Powertools } from "@aws-lambda-powertools/metrics";
+import type { MetricName } from "../metric-names.ts";
 import type { Metrics } from "../ports.ts";
 
 let shared: Powertools | undefined;
@@ -15,7 +16,7 @@ export class PowertoolsMetrics implements Metrics {
     this.#metrics = metrics;
   }
 
-  count(name: string, value: number, dimensions: Readonly<Record<string, string>> = {}): void {
+  count(name: MetricName, value: number, dimensions: Readonly<Record<string, string>> = {}): void {
     const labels = Object.entries(dimensions);
     if (labels.length === 0) {
       this.#metrics.addMetric(name, MetricUnit.Count, value);

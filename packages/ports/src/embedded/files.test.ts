@@ -194,12 +194,12 @@ describe("jobs and metrics", () => {
 
   it("counts by name and dimensions, whatever their order", () => {
     const metrics = new EmbeddedMetrics();
-    metrics.count("a", 1);
-    metrics.count("a", 2, { x: "1", y: "2" });
-    metrics.count("a", 3, { y: "2", x: "1" });
+    metrics.count("EventsReceived", 1);
+    metrics.count("EventsReceived", 2, { x: "1", y: "2" });
+    metrics.count("EventsReceived", 3, { y: "2", x: "1" });
     assert.deepEqual(metrics.snapshot(), [
-      { name: "a", dimensions: {}, value: 1 },
-      { name: "a", dimensions: { x: "1", y: "2" }, value: 5 },
+      { name: "EventsReceived", dimensions: {}, value: 1 },
+      { name: "EventsReceived", dimensions: { x: "1", y: "2" }, value: 5 },
     ]);
   });
 });
