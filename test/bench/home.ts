@@ -23,11 +23,11 @@ export class BenchHome {
     this.started = started;
   }
 
-  /** With EBB_BENCH_PROFILE set, the home writes CPU profiles into that folder when it ends. */
+  /** EBB_BENCH_NODE_FLAGS go to the home's Node: for profiles and traces. */
   static async start(): Promise<BenchHome> {
     const folder = await temporaryFolder();
-    const profiles = process.env["EBB_BENCH_PROFILE"];
-    const child = new Child("home", { folder }, profiles ? ["--cpu-prof", `--cpu-prof-dir=${profiles}`] : []);
+    const flags = (process.env["EBB_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
+    const child = new Child("home", { folder }, flags);
     return new BenchHome(folder, child, await child.next<Started>());
   }
 
