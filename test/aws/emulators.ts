@@ -88,12 +88,23 @@ const answering = async (endpoint: string, child: ChildProcess, output: () => st
   throw new Error(`${endpoint} does not answer:\n${output()}`);
 };
 
+/**
+ * moto's own server answers requests in threads, but its stores are not made for that: records of a stream get lost and
+ * a failed transaction undoes what others wrote. One request at a time it keeps its promises.
+ */
+const MOTO = `
+import sys
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
+`;
+
 const startPython = async (name: PythonEmulator): Promise<Emulator> => {
   const folder = await install(name);
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const args = {
-    moto: ["-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", String(port)],
+    moto: ["-c", MOTO, String(port)],
     ministack: ["-m", "ministack"],
   }[name];
   const child = spawn(path.join(folder, "bin/python"), args, {

@@ -18,9 +18,14 @@ import { readEventTexts } from "./poller.ts";
 type Opened<Adapter> = Adapter & { reopen(): Promise<Opened<Adapter>>; close(): Promise<void> };
 
 /** Reopening is new clients over the same data: that lies in the services. */
-const opener = <Adapter extends object>(account: Account, pick: (ports: Ports, clients: Clients) => Adapter) => {
+const opener = <Adapter extends object>(
+  account: Account,
+  pick: (ports: Ports, clients: Clients) => Adapter,
+  prepare: (clients: Clients) => void = () => undefined,
+) => {
   const open = async (): Promise<Opened<Adapter>> => {
     const clients = new Clients(account.env);
+    prepare(clients);
     const close = async () => clients.destroy();
     const reopen = async () => {
       await close();
@@ -67,10 +72,10 @@ export const logContracts = (name: string, account: Account): void => {
   ledgerContract(name, log);
 };
 
-/** The customer store, which needs transactions. */
-export const customerContracts = (name: string, account: Account): void => {
+/** The customer store, which needs transactions. `prepare` makes up for what an emulator does not take. */
+export const customerContracts = (name: string, account: Account, prepare?: (clients: Clients) => void): void => {
   customerStoreContract(
     name,
-    opener(account, ({ customers }) => ({ store: customers })),
+    opener(account, ({ customers }) => ({ store: customers }), prepare),
   );
 };

@@ -98,11 +98,12 @@ it("a thousand orders take one transaction each, of two items", async () => {
 
   // What one item a customer, orders inside, would take: each of the same writes put alone, guarded by its version.
   const embedded = new Map<string, string[]>();
-  let [plain, packed, current] = [0, 0, { bytes: 0, customer: "" }];
+  let [plain, packed, reads, current] = [0, 0, 0, { bytes: 0, customer: "" }];
   const settle = () => {
     if (current.customer === "") return;
     const inside = JSON.stringify(embedded.get(current.customer));
     plain += writeUnits(current.bytes + Buffer.byteLength(inside));
+    reads += Math.ceil((current.bytes + Buffer.byteLength(inside)) / 4_096); // a consistent read: one unit for 4 KB
     packed += writeUnits(current.bytes + zstdCompressSync(inside).length);
   };
   for (const { aggregate, bytes, customer, order } of items) {
@@ -122,7 +123,7 @@ it("a thousand orders take one transaction each, of two items", async () => {
       `  write requests ${perThousand(meter.writeRequests)}, write units ${perThousand(meter.writeUnits)}, index units ${perThousand(meter.indexWriteUnits)}`,
       `  read requests ${perThousand(meter.readRequests)}, read units ${perThousand(meter.readUnits)}`,
       `  an order item has ${average(items.filter((one) => !one.aggregate))} bytes, an aggregate ${average(items.filter((one) => one.aggregate))} on average`,
-      `  orders inside the aggregate, one guarded put a customer and batch: write units ${perThousand(plain)}, compressed ${perThousand(packed)}`,
+      `  orders inside the aggregate, one guarded put a customer and batch: write units ${perThousand(plain)}, compressed ${perThousand(packed)}; read units ${perThousand(reads)}`,
       "",
     ].join("\n"),
   );

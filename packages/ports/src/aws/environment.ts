@@ -14,6 +14,7 @@
  * | EBB_ORDER_BOOK_BUCKET       | S3 bucket: large orders under `order-book/`, never to expire                | orderBook         |
  * | EBB_UPLOAD_TABLE            | DynamoDB table: pk (S); index `newest`: shard (S), at (S)                   | uploads           |
  * | EBB_UPLOAD_BUCKET           | S3 bucket of uploaded files and spools, to expire after 7 days              | objects           |
+ * | EBB_LAKE_BUCKET             | S3 bucket of the lake: what Firehose failed on under `failed/`              | lakeFailures      |
  * | EBB_PROCESS_UPLOAD_FUNCTION | Lambda function, name or ARN                                                | jobs              |
  * | EBB_ATHENA_WORKGROUP        | Athena workgroup that sets the result location and the scan cap             | queries           |
  * | EBB_GLUE_DATABASE           | Glue database of the lake's tables                                          | queries           |
@@ -86,6 +87,7 @@ const Environment = z.object({
   EBB_ORDER_BOOK_BUCKET: name,
   EBB_UPLOAD_TABLE: name,
   EBB_UPLOAD_BUCKET: name,
+  EBB_LAKE_BUCKET: name,
   EBB_PROCESS_UPLOAD_FUNCTION: name,
   EBB_ATHENA_WORKGROUP: name,
   EBB_GLUE_DATABASE: name,
@@ -108,6 +110,7 @@ export const variablesOf = {
   orderBook: ["EBB_ORDER_BOOK_TABLE", "EBB_ORDER_BOOK_BUCKET"],
   uploads: ["EBB_UPLOAD_TABLE"],
   objects: ["EBB_UPLOAD_BUCKET"],
+  lakeFailures: ["EBB_LAKE_BUCKET"],
   jobs: ["EBB_PROCESS_UPLOAD_FUNCTION"],
   queries: ["EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
   pseudonyms: ["EBB_CUSTOMER_SECRET"],

@@ -61,6 +61,7 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
   });
   const uploads = lazy(() => new DynamoUploadStore(clients.dynamo, of("uploads").EBB_UPLOAD_TABLE));
   const objects = lazy(() => new S3ObjectStore(clients.s3, of("objects").EBB_UPLOAD_BUCKET, now));
+  const lakeFailures = lazy(() => new S3ObjectStore(clients.s3, of("lakeFailures").EBB_LAKE_BUCKET, now));
   const jobs = lazy(() => new LambdaJobQueue(clients.lambda, of("jobs").EBB_PROCESS_UPLOAD_FUNCTION));
   const queries = lazy(() => {
     const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database } = of("queries");
@@ -97,6 +98,9 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     },
     get objects() {
       return objects();
+    },
+    get lakeFailures() {
+      return lakeFailures();
     },
     get jobs() {
       return jobs();
