@@ -43,7 +43,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
     const db = openDatabase(path.join(folder, CUSTOMERS_FILE), {
       migrations: customerMigrations,
       maxBytes: options.maxBytes,
-      cacheKib: 65_536,
+      cacheKib: 32_768,
       checkpointBytes: 32_000_000,
     });
     this.#db = db;
