@@ -2,25 +2,22 @@
 import { uploadJob } from "@ebb/functions/declarations";
 import { alarm, counted } from "./parts/alarm.ts";
 import { serveRoutes } from "./parts/api.ts";
-import { lambdaOf } from "./parts/function.ts";
-import { deadLetterBucket, stream, uploadBucket } from "./shared.ts";
-import { dataKey } from "./parts/keys.ts";
+import { jobOf } from "./parts/job.ts";
+import { stream, uploadBucket } from "./shared.ts";
 
 serveRoutes("collect");
 
 // ── uploads: asked for by the API, or by S3 when a presigned PUT is through ────────────────────────────────────────
 
-const processUpload = lambdaOf(uploadJob.handler, [
-  { actions: ["s3:PutObject"], resources: [$interpolate`${deadLetterBucket.arn}/*`] },
-  { actions: ["s3:ListBucket"], resources: [deadLetterBucket.arn] },
-  { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
-]);
-
-new aws.lambda.FunctionEventInvokeConfig("ProcessUploadRetries", {
-  functionName: processUpload.name,
-  maximumRetryAttempts: uploadJob.maximumRetryAttempts,
-  maximumEventAgeInSeconds: 6 * 3600,
-  destinationConfig: { onFailure: { destination: deadLetterBucket.arn } },
+const processUpload = jobOf(uploadJob, {
+  bucket: uploadBucket,
+  notification: "ContentArrived",
+  alarms: "collect-upload",
+  todo: {
+    errors:
+      "Read the function's log by upload id; Lambda tries again by itself, so act when collect-upload-given-up follows.",
+    givenUp: "Read the invocation record in the dead-letter bucket, mend the cause, and ask for the upload again.",
+  },
 });
 
 // A long file asks for its own next run: Lambda would take more than sixteen such runs for a loop and stop them. They
@@ -29,19 +26,6 @@ new aws.lambda.FunctionEventInvokeConfig("ProcessUploadRetries", {
 new aws.lambda.FunctionRecursionConfig("ProcessUploadContinues", {
   functionName: processUpload.name,
   recursiveLoop: "Allow",
-});
-
-uploadBucket.notify({
-  notifications: [
-    {
-      name: "ContentArrived",
-      function: processUpload.arn,
-      events: ["s3:ObjectCreated:Put", "s3:ObjectCreated:CompleteMultipartUpload"],
-      // Spools lie in the same bucket, and writing one must not start another run.
-      filterPrefix: "uploads/",
-      filterSuffix: "/content",
-    },
-  ],
 });
 
 // ── alarms ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,25 +50,3 @@ for (const channel of ["http", "social", "upload"])
     above: 0.05,
     periodSeconds: 900,
   });
-
-const ofProcessUpload = { FunctionName: processUpload.name };
-alarm("collect-upload-given-up", {
-  todo: "Read the invocation record in the dead-letter bucket, mend the cause, and ask for the upload again.",
-  metric: { namespace: "AWS/Lambda", metricName: "AsyncEventsDropped", dimensions: ofProcessUpload, statistic: "Sum" },
-  above: 0,
-});
-alarm("collect-upload-record-lost", {
-  todo: "Give the function back its right to write to the dead-letter bucket: a failed run left no record.",
-  metric: {
-    namespace: "AWS/Lambda",
-    metricName: "DestinationDeliveryFailures",
-    dimensions: ofProcessUpload,
-    statistic: "Sum",
-  },
-  above: 0,
-});
-alarm("collect-upload-errors", {
-  todo: "Read the function's log by upload id; Lambda tries again by itself, so act when collect-upload-given-up follows.",
-  metric: { namespace: "AWS/Lambda", metricName: "Errors", dimensions: ofProcessUpload, statistic: "Sum" },
-  above: 2,
-});

@@ -1,45 +1,37 @@
 /** Land: stream → Firehose → Parquet in the lake, and the catalogue by which Athena reads it. */
-import { landConsumer } from "@ebb/functions/declarations";
+import { failedRecordsJob, landConsumer } from "@ebb/functions/declarations";
 import { limits } from "@ebb/core/limits";
 import { views } from "@ebb/lake/views";
 import { alarm, counted } from "./parts/alarm.ts";
 import { privateBucket } from "./parts/bucket.ts";
 import { athenaView, createViewStatement, rawEventsTable } from "./parts/catalogue.ts";
 import { lambdaOf } from "./parts/function.ts";
+import { jobOf } from "./parts/job.ts";
 import { dataKey } from "./parts/keys.ts";
-import { logRetentionDays, namePrefix, queryScanLimitBytes, rawDays } from "./parts/settings.ts";
-import { stream } from "./shared.ts";
+import { logRetentionDays, namePrefix, queryScanLimitBytes } from "./parts/settings.ts";
+import { lakeBucket, stream } from "./shared.ts";
 
 // ── where it lands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Lines that could not be converted keep their bytes here, by kind of failure, until they expire like quarantine. */
-const failuresPrefix = "failed/";
-
-export const lake = privateBucket("Lake", {
-  key: dataKey,
-  versioning: true,
-  rules: [
-    {
-      id: "raw-events",
-      prefix: "raw_events/",
-      tiers: [
-        { afterDays: 30, storageClass: "STANDARD_IA" },
-        { afterDays: 120, storageClass: "GLACIER_IR" },
-      ],
-      expireDays: rawDays,
-    },
-    { id: "failed", prefix: failuresPrefix, expireDays: limits.quarantineDays },
-  ],
-});
-
 const databaseName = namePrefix.replace(/[^a-zA-Z0-9]/g, "_").toLowerCase();
 const database = new aws.glue.CatalogDatabase("LakeDatabase", { name: databaseName, description: "Ebb's lake" });
-const rawEvents = rawEventsTable(database.name, lake.name);
+const rawEvents = rawEventsTable(database.name, lakeBucket.name);
 views.reduce<aws.glue.CatalogTable[]>((before, view) => [...before, athenaView(view, database, before)], [rawEvents]);
 
 // ── how it gets there ──────────────────────────────────────────────────────────────────────────────────────────────
 
 const transformRecords = lambdaOf(landConsumer.handler);
+
+const failed = failedRecordsJob.startedBy;
+jobOf(failedRecordsJob, {
+  bucket: lakeBucket,
+  notification: "RecordsFailed",
+  alarms: "land-failures",
+  todo: {
+    errors: "Read the function's log; Lambda tries again by itself, so act when land-failures-given-up follows.",
+    givenUp: "Mend the cause and invoke the function with the record in the dead-letter bucket: it is safe to repeat.",
+  },
+});
 
 const logGroup = new aws.cloudwatch.LogGroup("LandLog", {
   name: `/aws/kinesisfirehose/${namePrefix}-land`,
@@ -75,11 +67,14 @@ const role = new aws.iam.Role("LandRole", {
           },
           {
             actions: ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
-            resources: [lake.arn],
+            resources: [lakeBucket.arn],
           },
           {
             actions: ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"],
-            resources: [$interpolate`${lake.arn}/raw_events/*`, $interpolate`${lake.arn}/${failuresPrefix}*`],
+            resources: [
+              $interpolate`${lakeBucket.arn}/raw_events/*`,
+              $interpolate`${lakeBucket.arn}/${failed.prefix}*`,
+            ],
           },
           {
             actions: ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"],
@@ -104,9 +99,9 @@ export const delivery = new aws.kinesis.FirehoseDeliveryStream("Land", {
   kinesisSourceConfiguration: { kinesisStreamArn: stream.arn, roleArn: role.arn },
   extendedS3Configuration: {
     roleArn: role.arn,
-    bucketArn: lake.arn,
+    bucketArn: lakeBucket.arn,
     prefix: landConsumer.prefix,
-    errorOutputPrefix: `${failuresPrefix}!{firehose:error-output-type}/dt=!{timestamp:yyyy-MM-dd}/`,
+    errorOutputPrefix: `${failed.prefix}!{firehose:error-output-type}/dt=!{timestamp:yyyy-MM-dd}/`,
     bufferingSize: landConsumer.bufferMb,
     bufferingInterval: landConsumer.bufferSeconds,
     // Parquet compresses its own pages; a file around it must be left as it is.
@@ -206,7 +201,7 @@ alarm("land-delivery-failed", {
   below: 1,
 });
 alarm("land-conversion-failed", {
-  todo: "Read the lines under failed/format-conversion-failed/ in the lake; the Glue columns and the events disagree.",
+  todo: "Read the quarantined events by the reason conversion_failed; the Glue columns and the events disagree.",
   metric: {
     namespace: "AWS/Firehose",
     metricName: "FailedConversion.Records",
@@ -216,7 +211,7 @@ alarm("land-conversion-failed", {
   above: 0,
 });
 alarm("land-transform-failed", {
-  todo: "Read the transform function's log; its records wait under failed/processing-failed/ in the lake.",
+  todo: "Read the transform function's log; its records are in quarantine, and wait there for a replay.",
   metric: {
     namespace: "AWS/Firehose",
     metricName: "ExecuteProcessing.Success",

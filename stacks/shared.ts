@@ -3,11 +3,11 @@
  * resources stand behind each word of `needs` in packages/functions/src/declarations.ts.
  */
 import { limits } from "@ebb/core/limits";
-import type { Need } from "@ebb/functions/declarations";
+import { failedRecordsJob, type Need } from "@ebb/functions/declarations";
 import type { ConfiguredPort, Variable } from "@ebb/ports/aws/environment";
 import { privateBucket } from "./parts/bucket.ts";
 import { dataKey, personalKey } from "./parts/keys.ts";
-import { namePrefix } from "./parts/settings.ts";
+import { namePrefix, rawDays } from "./parts/settings.ts";
 import { table } from "./parts/table.ts";
 
 // ── the stream ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -65,6 +65,26 @@ export const orderBookBucket = privateBucket("OrderBookFiles", {
   key: dataKey,
   versioning: true,
   rules: [{ id: "order-book" }],
+});
+/**
+ * The lake. Records that could not be transformed or converted keep their bytes under a prefix of their own, by kind of
+ * failure, until they expire like the quarantine that has them by then.
+ */
+export const lakeBucket = privateBucket("Lake", {
+  key: dataKey,
+  versioning: true,
+  rules: [
+    {
+      id: "raw-events",
+      prefix: "raw_events/",
+      tiers: [
+        { afterDays: 30, storageClass: "STANDARD_IA" },
+        { afterDays: 120, storageClass: "GLACIER_IR" },
+      ],
+      expireDays: rawDays,
+    },
+    { id: "failed", prefix: failedRecordsJob.startedBy.prefix, expireDays: limits.quarantineDays },
+  ],
 });
 /** Whole invocation records that a consumer or a job gave up on: nothing is dropped without a copy here. */
 export const deadLetterBucket = privateBucket("DeadLetters", {
@@ -149,6 +169,10 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   ],
   // A presigned URL is worth what its signer may do.
   "objects:upload-url": [{ actions: ["s3:PutObject"], resources: [under(uploadBucket)] }, encrypt(personalKey)],
+  "lake-failures:read": [
+    { actions: ["s3:GetObject"], resources: [under(lakeBucket, failedRecordsJob.startedBy.prefix)] },
+    decrypt(dataKey),
+  ],
   "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
 };
 
@@ -169,6 +193,7 @@ export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
   "objects:write": "objects",
   "objects:upload-url": "objects",
   "jobs:process-upload": "jobs",
+  "lake-failures:read": "lakeFailures",
 };
 
 /** Values of the variables that name a store. */
@@ -182,5 +207,6 @@ export const storeVariables: Readonly<Partial<Record<Variable, $util.Input<strin
   EBB_ORDER_BOOK_BUCKET: orderBookBucket.name,
   EBB_UPLOAD_TABLE: uploadTable.name,
   EBB_UPLOAD_BUCKET: uploadBucket.name,
+  EBB_LAKE_BUCKET: lakeBucket.name,
   EBB_PROCESS_UPLOAD_FUNCTION: processUploadName,
 };

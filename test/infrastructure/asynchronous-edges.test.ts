@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { before, describe, it } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { landConsumer, scoreConsumer, uploadJob } from "@ebb/functions/declarations";
+import { failedRecordsJob, landConsumer, scoreConsumer, uploadJob } from "@ebb/functions/declarations";
 import { metricNames } from "@ebb/ports/metric-names";
 import { dig, evaluateStacks, type DeclaredResource, type ResourceGraph } from "./evaluate.ts";
 import { lambdaOf } from "./iam.ts";
@@ -74,30 +74,60 @@ describe("stream → score", () => {
   });
 });
 
-describe("upload → process-upload", () => {
-  it("is asked for by S3 under the prefix of originals alone: spools and results start nothing", () => {
-    const notified = dig(graph.one("aws:s3/bucketNotification:BucketNotification").inputs, "lambdaFunctions");
-    assert.ok(Array.isArray(notified) && notified.length === 1);
-    assert.equal(dig(notified, 0, "filterPrefix"), "uploads/");
-    assert.equal(dig(notified, 0, "filterSuffix"), "/content");
+for (const [bucket, job] of [
+  ["UploadFilesBucket", uploadJob],
+  ["LakeBucket", failedRecordsJob],
+] as const)
+  describe(`new objects of ${bucket} → ${job.name}`, () => {
+    it("is asked for by S3 under the declared prefix alone: other objects of the bucket start nothing", () => {
+      const ofBucket = graph
+        .ofType("aws:s3/bucketNotification:BucketNotification")
+        .filter(({ inputs }) => inputs["bucket"] === bucket);
+      assert.equal(ofBucket.length, 1, "S3 keeps one configuration a bucket: a second replaces the first");
+      const notified = dig(ofBucket[0]!.inputs, "lambdaFunctions");
+      assert.ok(Array.isArray(notified) && notified.length === 1);
+      assert.equal(dig(notified, 0, "filterPrefix"), job.startedBy.prefix);
+      assert.equal(dig(notified, 0, "filterSuffix"), job.startedBy.suffix);
+      // A large object is written in parts.
+      assert.deepEqual(dig(notified, 0, "events"), [
+        "s3:ObjectCreated:Put",
+        "s3:ObjectCreated:CompleteMultipartUpload",
+      ]);
+      const arn = `arn:aws:lambda:us-east-1:123456789012:function:${nameOf(job.handler)}`;
+      assert.equal(dig(notified, 0, "lambdaFunctionArn"), arn);
+      const permitted = graph
+        .ofType("aws:lambda/permission:Permission")
+        .filter(({ inputs }) => inputs["function"] === arn && inputs["principal"] === "s3.amazonaws.com");
+      assert.deepEqual(
+        permitted.map(({ inputs }) => inputs["sourceArn"]),
+        [`arn:aws:s3:::${bucket}`],
+      );
+    });
+
+    it("is tried again as declared, which is no more than Lambda takes, and keeps what it gives up", () => {
+      const [{ inputs }, ...more] = graph
+        .ofType("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")
+        .filter((each) => each.inputs["functionName"] === nameOf(job.handler)) as [DeclaredResource];
+      assert.deepEqual(more, []);
+      assert.equal(inputs["maximumRetryAttempts"], job.maximumRetryAttempts);
+      assert.ok(job.maximumRetryAttempts <= 2);
+      assert.equal(dig(inputs, "destinationConfig", "onFailure", "destination"), deadLetters);
+    });
+
+    it("is watched for errors, given-up events and records that could not be kept", () => {
+      for (const metric of ["Errors", "AsyncEventsDropped", "DestinationDeliveryFailures"])
+        isWatched("AWS/Lambda", metric, nameOf(job.handler));
+    });
   });
 
-  it("is tried again as declared, which is no more than Lambda takes, and keeps what it gives up", () => {
-    const { inputs } = graph.one("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig");
-    assert.equal(inputs["functionName"], nameOf(uploadJob.handler));
-    assert.equal(inputs["maximumRetryAttempts"], uploadJob.maximumRetryAttempts);
-    assert.ok(uploadJob.maximumRetryAttempts <= 2);
-    assert.equal(dig(inputs, "destinationConfig", "onFailure", "destination"), deadLetters);
+describe("upload → process-upload", () => {
+  it("is started by originals and not by the spools beside them", () => {
+    assert.deepEqual(uploadJob.startedBy, { prefix: "uploads/", suffix: "/content" });
   });
 
   it("may ask for its own next run as often as a long file needs", () => {
     const { inputs } = graph.one("aws:lambda/functionRecursionConfig:FunctionRecursionConfig");
     assert.deepEqual(inputs, { functionName: nameOf(uploadJob.handler), recursiveLoop: "Allow" });
-  });
-
-  it("is watched for errors, given-up events and records that could not be kept", () => {
-    for (const metric of ["Errors", "AsyncEventsDropped", "DestinationDeliveryFailures"])
-      isWatched("AWS/Lambda", metric, nameOf(uploadJob.handler));
   });
 });
 
@@ -114,9 +144,14 @@ describe("stream → land", () => {
   });
 
   it("keeps what it cannot transform or convert under a prefix of its own, outside the table", () => {
-    const prefix = String(dig(delivery().inputs, "extendedS3Configuration", "errorOutputPrefix"));
+    const s3 = delivery().inputs["extendedS3Configuration"];
+    const prefix = String(dig(s3, "errorOutputPrefix"));
     assert.match(prefix, /^failed\/!\{firehose:error-output-type\}\//);
     assert.ok(!landConsumer.prefix.startsWith("failed/"));
+    // From there they go to quarantine; what reads them expects plain text.
+    assert.equal(failedRecordsJob.startedBy.prefix, "failed/");
+    assert.equal(dig(s3, "bucketArn"), "arn:aws:s3:::LakeBucket");
+    assert.equal(dig(s3, "compressionFormat"), "UNCOMPRESSED");
   });
 
   it("is watched for records that nobody can read, as the score stage is", () => {

@@ -20,7 +20,8 @@ export type Need =
   | "objects:read"
   | "objects:write"
   | "objects:upload-url"
-  | "jobs:process-upload";
+  | "jobs:process-upload"
+  | "lake-failures:read";
 
 export type Auth = "write-key" | "read-key" | "any-key" | "hook-signature" | "upload-url" | "none";
 
@@ -67,9 +68,11 @@ export interface LandConsumer {
 }
 
 export interface Job {
-  readonly name: "process-upload";
+  readonly name: "process-upload" | "quarantine-failed";
   readonly handler: string;
   readonly maximumRetryAttempts: number;
+  /** In AWS: a new object with such a key starts it. */
+  readonly startedBy: { readonly prefix: string; readonly suffix?: string };
 }
 
 export const functions: readonly FunctionDeclaration[] = [
@@ -109,6 +112,12 @@ export const functions: readonly FunctionDeclaration[] = [
     timeoutSeconds: 60,
   },
   { handler: "land/transform-records", needs: ["quarantine:put"], memoryMb: 512, timeoutSeconds: 300 },
+  {
+    handler: "land/quarantine-failed",
+    needs: ["lake-failures:read", "quarantine:put"],
+    memoryMb: 1024,
+    timeoutSeconds: 900,
+  },
   { handler: "serve/customer", needs: ["customers:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/quarantine", needs: ["quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
@@ -180,5 +189,21 @@ export const landConsumer: LandConsumer = {
   compression: "SNAPPY",
 };
 
-/** Two is the most that Lambda's asynchronous invocation takes. */
-export const uploadJob: Job = { name: "process-upload", handler: "collect/process-upload", maximumRetryAttempts: 2 };
+/** Two retries are the most that Lambda's asynchronous invocation takes. Spools lie beside the originals: no start. */
+export const uploadJob: Job = {
+  name: "process-upload",
+  handler: "collect/process-upload",
+  maximumRetryAttempts: 2,
+  startedBy: { prefix: "uploads/", suffix: "/content" },
+};
+
+/**
+ * What Firehose could not transform or convert lies under this prefix of the lake's bucket until it expires. In AWS alone:
+ * on one machine the lake writer quarantines it itself.
+ */
+export const failedRecordsJob: Job = {
+  name: "quarantine-failed",
+  handler: "land/quarantine-failed",
+  maximumRetryAttempts: 2,
+  startedBy: { prefix: "failed/" },
+};

@@ -40,6 +40,7 @@ export const commonPorts = (data: Pick<CommonData, "secrets" | "settings">, metr
   orderBook: elsewhere("order book"),
   uploads: elsewhere("upload store"),
   objects: elsewhere("object store"),
+  lakeFailures: elsewhere("lake's failures"),
   jobs: elsewhere("job queue"),
   queries: elsewhere("query engine"),
 });

@@ -316,6 +316,8 @@ export interface Ports {
   readonly orderBook: OrderBook;
   readonly uploads: UploadStore;
   readonly objects: ObjectStore;
+  /** What could not land, as the service that lands left it. On one machine nothing is left: it is quarantined at once. */
+  readonly lakeFailures: Pick<ObjectStore, "get">;
   readonly jobs: JobQueue;
   readonly queries: QueryEngine;
   readonly metrics: Metrics;

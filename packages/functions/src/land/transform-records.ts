@@ -5,12 +5,12 @@
  * Event and answer: https://docs.aws.amazon.com/firehose/latest/dev/data-transformation-status-model.html. `Ok` lands,
  * `Dropped` is done with, `ProcessingFailed` is kept by Firehose under its error prefix.
  */
-import { isAggregated, userRecords } from "@ebb/core/kpl";
-import { linesOf, refusalOf, unlandable } from "@ebb/lake/landing";
+import { refusalOf, unlandable } from "@ebb/lake/landing";
 import type { Ports, QuarantinedItem } from "@ebb/ports";
 import { z } from "zod";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
+import { eventLinesOf } from "../runtime/stream-records.ts";
 
 /** What is read of a Firehose transformation event; the rest of it is not needed. */
 const TransformationEvent = z.object({
@@ -37,20 +37,11 @@ interface Sorted {
   readonly refused: readonly QuarantinedItem[];
 }
 
-/** The lines of a record's data. Firehose has undone the KPL's aggregation already; what it has not is undone here. */
-const linesOfRecord = (data: Buffer): Uint8Array[] => {
-  if (!isAggregated(data)) return [...linesOf(data)];
-  try {
-    return userRecords(data).flatMap((record) => [...linesOf(record.data)]);
-  } catch {
-    return [data]; // a broken aggregate is one unreadable line
-  }
-};
-
 const sort = (recordId: string, base64: string, nowMs: number): Sorted => {
   const good: Uint8Array[] = [];
   const refused: QuarantinedItem[] = [];
-  for (const line of linesOfRecord(Buffer.from(base64, "base64"))) {
+  // Firehose has undone the KPL's aggregation already; what it has not is undone here.
+  for (const line of eventLinesOf(Buffer.from(base64, "base64"))) {
     const refusal = refusalOf(line);
     if (refusal === undefined) good.push(line, NEWLINE);
     else refused.push(unlandable(line, refusal, nowMs));

@@ -3,6 +3,7 @@
  * undoes by itself; the embedded log packs them as JSON lines. This reads both.
  */
 import { isAggregated, userRecords } from "@ebb/core/kpl";
+import { linesOf } from "@ebb/lake/landing";
 
 /** The JSON texts of the events in a stream record's data. @throws SyntaxError on a broken aggregate. */
 export const eventTextsOf = (data: Uint8Array): string[] => {
@@ -12,4 +13,14 @@ export const eventTextsOf = (data: Uint8Array): string[] => {
     .toString("utf8")
     .split("\n")
     .filter((line) => line !== "");
+};
+
+/** The same as the bytes that came, valid UTF-8 or not. A broken aggregate is one line, which nobody can read. */
+export const eventLinesOf = (data: Buffer): Uint8Array[] => {
+  if (!isAggregated(data)) return [...linesOf(data)];
+  try {
+    return userRecords(data).flatMap((record) => [...linesOf(record.data)]);
+  } catch {
+    return [data];
+  }
 };
