@@ -62,7 +62,7 @@ export class EmbeddedEventLog implements EventLog {
       events: (last?.["events"] as number | undefined) ?? 0,
     };
     this.#nextHead = this.#head;
-    this.#seen = new SeenIds(this.#db);
+    this.#seen = new SeenIds(this.#db, this.#head.events);
     this.#commits = new GroupCommit(this.#db, {
       beforeCommit: () => this.#seen.mergeSlice(),
       committed: () => this.#committed(),

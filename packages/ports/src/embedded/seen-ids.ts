@@ -6,6 +6,7 @@
  * `fresh_ids`; every `GENERATION` ids they are merged into the index in key order, a slice a commit.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { IdFilter } from "./id-filter.ts";
 import { IdSet } from "./id-set.ts";
 
 /** Ids in one statement: they travel as one blob, cut by the numbers of `ordinals`. */
@@ -65,12 +66,19 @@ export class SeenIds {
   #uncommittedSeq = 0;
   #sliceEnd = 0;
 
+  readonly #db: DatabaseSync;
+  #filter: IdFilter;
+  #ids: number;
   readonly #insertFresh: StatementSync;
   readonly #deleteFresh: StatementSync;
   readonly #find: StatementSync;
   readonly #insert: StatementSync;
 
-  constructor(db: DatabaseSync) {
+  /** @param expectedIds about how many there are */
+  constructor(db: DatabaseSync, expectedIds: number) {
+    this.#db = db;
+    this.#ids = expectedIds;
+    this.#filter = new IdFilter(db, expectedIds);
     this.#insertFresh = db.prepare("INSERT INTO fresh_ids (seq, ids) VALUES (?, ?)");
     this.#deleteFresh = db.prepare("DELETE FROM fresh_ids WHERE seq <= ?");
     const id = `substr(:ids, n * ${ID_BYTES} + 1, ${ID_BYTES})`;
@@ -89,18 +97,29 @@ export class SeenIds {
 
   /** Which of these ids are new: one flag each; a repetition inside the list counts once. Must be in a transaction. */
   takeNew(ids: Buffer): boolean[] {
+    this.#filter.fillStep();
     const words = wordsOf(ids);
     const isNew: boolean[] = [];
-    for (let at = 0; at < words.length; at += 4)
-      isNew.push(
-        !this.#fresh.has(words, at) && !(this.#merge?.ids.has(words, at) ?? false) && this.#uncommitted.add(words, at),
-      );
-    for (let start = 0; start < isNew.length; start += CHUNK) {
-      const chunk = ids.subarray(start * ID_BYTES, (start + CHUNK) * ID_BYTES);
-      for (const { n } of this.#find.all({ ids: chunk, count: chunk.length / ID_BYTES }) as { n: number }[])
-        isNew[start + n] = false;
+    const doubtful: number[] = [];
+    for (let index = 0; index * ID_BYTES < ids.length; index++) {
+      const at = index * 4;
+      const unknown = !this.#fresh.has(words, at) && this.#merge?.ids.has(words, at) !== true;
+      isNew.push(unknown && this.#uncommitted.add(words, at));
+      if (isNew[index] && this.#filter.mayHold(ids, index * ID_BYTES)) doubtful.push(index);
     }
+    for (const index of this.#inIndex(ids, doubtful)) isNew[index] = false;
     return isNew;
+  }
+
+  /** Those of the ids (by their position) that are in the index. */
+  #inIndex(ids: Buffer, positions: readonly number[]): number[] {
+    const found: number[] = [];
+    for (let start = 0; start < positions.length; start += CHUNK) {
+      const chunk = positions.slice(start, start + CHUNK);
+      const bytes = Buffer.concat(chunk.map((index) => ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES)));
+      for (const { n } of this.#find.all({ ids: bytes, count: chunk.length }) as { n: number }[]) found.push(chunk[n]!);
+    }
+    return found;
   }
 
   /** Stores new ids under the record that holds their events. Must be in the transaction of `takeNew`. */
@@ -114,13 +133,16 @@ export class SeenIds {
     if (this.#merge === undefined) {
       if (this.#fresh.size < GENERATION) return;
       this.#merge = { ids: this.#fresh, sorted: this.#fresh.sorted(), lastSeq: this.#freshSeq, done: 0 };
+      this.#ids += this.#fresh.size;
       this.#fresh = new IdSet(GENERATION);
+      if (this.#ids > this.#filter.capacity) this.#filter = new IdFilter(this.#db, this.#ids * 2);
     }
     const { sorted, done, lastSeq } = this.#merge;
     this.#sliceEnd = Math.min(done + SLICE_IDS * ID_BYTES, sorted.length);
     for (let at = done; at < this.#sliceEnd; at += CHUNK * ID_BYTES) {
       const chunk = sorted.subarray(at, Math.min(at + CHUNK * ID_BYTES, this.#sliceEnd));
       this.#insert.run({ ids: chunk, count: chunk.length / ID_BYTES });
+      for (let id = 0; id < chunk.length; id += ID_BYTES) this.#filter.add(chunk, id);
     }
     if (this.#sliceEnd === sorted.length) this.#deleteFresh.run(lastSeq);
   }
