@@ -5,6 +5,7 @@ import { STREAM_SCHEMA_VERSION, kindNames } from "../kinds.ts";
 import { convertMinor, currencyDigits, rateAt, toMinor } from "../money.ts";
 import { ORDER_RANK } from "../orders.ts";
 import type { Refusal } from "../reasons.ts";
+import { maskText } from "../social.ts";
 import type { StreamEvent } from "../stream-event.ts";
 import type { UnnumberedEvent } from "./file-orders.ts";
 import type { FieldReader } from "./rows.ts";
@@ -152,8 +153,9 @@ const webEvent = (reader: FieldReader, fields: readonly string[], atMs: number):
   };
 };
 
-/** `@name` in a text names a person: the mask keeps that somebody was addressed. */
-const masked = (text: string): string => text.replace(/@\w+/g, "@…");
+/** The same person has the same key in a post that came over HTTP. */
+const authorKey = (reader: FieldReader, platform: string, author: string): string =>
+  reader.context.pseudonyms.handle("aut", `${platform}:${author.replace(/^@/, "").toLowerCase()}`);
 
 const post = (reader: FieldReader, fields: readonly string[], atMs: number): EventRow | Refusal => {
   const { platform = "unknown" } = reader.context.layout;
@@ -177,8 +179,8 @@ const post = (reader: FieldReader, fields: readonly string[], atMs: number): Eve
       occurred_at: timeOf(atMs),
       platform,
       post_id: id,
-      ...(author === "" ? {} : { author_key: reader.context.pseudonyms.handle(platform, author.toLowerCase()) }),
-      body: masked(reader.raw(fields, "text")).slice(0, 16_384),
+      ...(author === "" ? {} : { author_key: authorKey(reader, platform, author) }),
+      body: maskText(reader.raw(fields, "text")).slice(0, 16_384),
       ...(brand === undefined ? {} : { brand }),
       ...(sentiment === undefined ? {} : { sentiment }),
       ...(reach === undefined ? {} : { reach }),
@@ -200,9 +202,7 @@ export const eventOf = (
   const { lines, ...fields } = row.fields;
   return {
     event_id:
-      row.ownId === undefined
-        ? eventIdOf(context.source, "file-row", rowId)
-        : eventIdOf(context.source, row.fields.platform ?? "", row.ownId),
+      row.ownId === undefined ? eventIdOf(context.source, "file-row", rowId) : eventIdOf(context.source, row.ownId),
     source: context.source,
     schema_version: STREAM_SCHEMA_VERSION,
     received_at: timeOf(context.receivedAtMs),

@@ -10,7 +10,7 @@ import type { OrderRow } from "./rows.ts";
 const row = (price: number, minute = 0): OrderRow => ({
   orderId: "1",
   customerKey: "cus_a",
-  canonical: `${price}/${minute}`,
+  identity: `${price}/${minute}`,
   occurredAtMs: minute * 60_000,
   currency: "GBP",
   country: undefined,
@@ -52,7 +52,7 @@ const union = (...files: readonly (readonly OrderRow[])[]): string[] => {
   const most = new Map<string, number>();
   for (const file of files) {
     const counts = new Map<string, number>();
-    for (const { canonical } of file) counts.set(canonical, (counts.get(canonical) ?? 0) + 1);
+    for (const { identity } of file) counts.set(identity, (counts.get(identity) ?? 0) + 1);
     for (const [text, count] of counts) most.set(text, Math.max(most.get(text) ?? 0, count));
   }
   return [...most].flatMap(([text, count]) => Array<string>(count).fill(text)).sort();
@@ -105,7 +105,7 @@ test("equal rows of one order are different rows, and the same ones in the next 
   const second = put(first.order, [...twice, row(1)], "u2");
   assert.deepEqual([second.accepted, second.duplicate], [1, 2]);
   assert.equal(snapshot(second.order).total_minor, 300);
-  assert.equal(new Set(rowIdsOf("shop", { orderId: "1", customerKey: "cus_a", rows: twice })).size, 2);
+  assert.equal(new Set(rowIdsOf({ orderId: "1", customerKey: "cus_a", rows: twice })).size, 2);
 });
 
 test("replace leaves exactly the rows of the file, and a file that says the same changes nothing", () => {
@@ -133,7 +133,7 @@ test("an order over the limit of lines is refused and the stored one stays", () 
 test("a stated total holds over the lines, and a second statement is refused", () => {
   const stating = (minor: number): OrderRow => ({
     ...row(1),
-    canonical: `stated ${minor}`,
+    identity: `stated ${minor}`,
     line: undefined,
     statedMinor: minor,
   });

@@ -65,16 +65,15 @@ export const bookKeyOf = (source: string, customerKey: string, orderId: string):
   [source, customerKey, orderId].join(SEPARATOR);
 
 /** Ids of the rows of one order: equal rows are told apart by their ordinal, so their own order does not matter. */
-export const rowIdsOf = (source: string, group: OrderGroup): string[] => {
-  const ids = group.rows.map((row) => digest(source, group.orderId, row.canonical, 0));
+export const rowIdsOf = (group: OrderGroup): string[] => {
+  const ids = group.rows.map((row) => row.identity);
   if (new Set(ids).size === ids.length) return ids;
   const ordinals = new Map<string, number>();
   return ids.map((id, index) => {
-    const row = group.rows[index]!;
     const ordinal = ordinals.get(id) ?? 0;
     ordinals.set(id, ordinal + 1);
     // A row that states a whole order says the same however often it stands there.
-    return ordinal === 0 || row.line === undefined ? id : digest(source, group.orderId, row.canonical, ordinal);
+    return ordinal === 0 || group.rows[index]!.line === undefined ? id : digest(id, ordinal);
   });
 };
 
@@ -141,11 +140,10 @@ const faultOf = (
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** A line of the file as the book keeps it: its id, and its own time only where that is not the order's. */
-const lineOf = (row: OrderRow, id: string, orderMs: number): StreamLine => ({
-  line_id: id,
-  ...row.line!,
-  ...(row.occurredAtMs === orderMs ? {} : { occurred_at: iso(row.occurredAtMs) }),
-});
+const lineOf = (row: OrderRow, id: string, orderMs: number): StreamLine =>
+  row.occurredAtMs === orderMs && id === row.identity
+    ? row.line!
+    : { ...row.line!, line_id: id, ...(row.occurredAtMs === orderMs ? {} : { occurred_at: iso(row.occurredAtMs) }) };
 
 /** Gives the lines of a stored order times relative to an earlier start. */
 const moved = (lines: readonly StreamLine[], fromMs: number, toMs: number): readonly StreamLine[] =>
@@ -162,7 +160,7 @@ export const reconcile = (
   group: OrderGroup,
   upload: { readonly source: string; readonly uploadId: string; readonly mode: UploadMode; readonly refund: boolean },
 ): Reconciled | { readonly refusal: Refusal } => {
-  const ids = rowIdsOf(upload.source, group);
+  const ids = rowIdsOf(group);
   const uploadOf = new Map(stored?.rows.map((row) => [row.id, row.uploadId]));
   const storedHead = stored === undefined ? undefined : Head.parse(stored.head);
   const base = upload.mode === "replace" ? undefined : storedHead;

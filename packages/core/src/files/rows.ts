@@ -1,5 +1,6 @@
 /** A row of an order file as the domain sees it: the order it belongs to, its canonical text, its line. */
 import type { Pseudonymizer } from "../ids.ts";
+import { digest } from "../ids.ts";
 import type { RateTable } from "../money.ts";
 import { currencyDigits, lineMinor, rateAt, toMinor } from "../money.ts";
 import type { Refusal } from "../reasons.ts";
@@ -28,13 +29,13 @@ export interface OrderRow {
   readonly orderId: string;
   /** "" for a row without a customer. */
   readonly customerKey: string;
-  /** The normalised values, joined: equal rows have equal texts, however the file wrote them. Holds no personal value. */
-  readonly canonical: string;
+  /** Digest of source, order and normalised values: equal rows have equal ones, however the file wrote them. */
+  readonly identity: string;
   readonly occurredAtMs: number;
   readonly currency: string;
   readonly country: string | undefined;
   readonly coupon: string | undefined;
-  /** Of a line file. */
+  /** Of a line file; its id is the identity. */
   readonly line: StreamLine | undefined;
   /** Of a file whose rows state whole orders. */
   readonly statedMinor: number | undefined;
@@ -78,7 +79,8 @@ export class FieldReader {
 
   /** A short text, trimmed; `undefined` where it is empty. */
   text(fields: readonly string[], role: ColumnRole): string | undefined | Refusal {
-    const value = this.raw(fields, role).trim();
+    const index = this.context.columns[role];
+    const value = index === undefined ? "" : (fields[index] ?? "").trim();
     if (value === "") return undefined;
     const longest = LONGEST[role];
     return longest !== undefined && value.length > longest
@@ -181,17 +183,26 @@ export const readOrderRow = (reader: FieldReader, fields: readonly string[]): Or
   if (typeof currency !== "string") return currency.refusal;
   const digits = currencyDigits(currency) ?? 2;
   const customerKey = reader.customer(fields);
+  // A currency that an option gave is not part of the row: the same file with another option is the same rows. The
+  // customer goes in by key: a digest of few unknowns is no secret.
+  const values: (string | number)[] = [
+    reader.context.source,
+    orderId,
+    customerKey,
+    occurredAtMs,
+    country ?? "",
+    reader.raw(fields, "currency") === "" ? "" : currency,
+    coupon ?? "",
+  ];
   const head = { orderId, customerKey, occurredAtMs, currency, country, coupon };
-  // A currency that an option gave is not part of the row: the same file with another option is the same rows.
-  const ownCurrency = reader.raw(fields, "currency") === "" ? "" : currency;
-  const shared = `${customerKey}${SEPARATOR}${occurredAtMs}${SEPARATOR}${country ?? ""}${SEPARATOR}${ownCurrency}${SEPARATOR}${coupon ?? ""}`;
 
   if (layout.shape === "orders") {
     const total = reader.number(fields, "total");
     if (typeof total !== "number") return total;
     const statedMinor = toMinor(total, digits);
     if (statedMinor === undefined) return invalid("total", "is not an amount");
-    return { ...head, canonical: `${shared}${SEPARATOR}${total}`, line: undefined, statedMinor };
+    values.push(total);
+    return { ...head, identity: digest(...values), line: undefined, statedMinor };
   }
   const quantity = reader.number(fields, "quantity");
   if (typeof quantity !== "number") return quantity;
@@ -200,15 +211,15 @@ export const readOrderRow = (reader: FieldReader, fields: readonly string[]): Or
   const totalMinor = lineMinor(quantity, unitPrice, digits);
   if (totalMinor === undefined)
     return { code: "amount_out_of_range", field: "quantity", message: "quantity × unit_price is beyond 2^53." };
-  const line: StreamLine = { quantity, unit_price: unitPrice, total_minor: totalMinor };
-  let canonical = `${shared}${SEPARATOR}${quantity}${SEPARATOR}${unitPrice}`;
+  const line: StreamLine = { line_id: "", quantity, unit_price: unitPrice, total_minor: totalMinor };
+  values.push(quantity, unitPrice);
   for (const role of optional) {
     const value = reader.text(fields, role);
-    if (value === undefined) canonical += SEPARATOR;
-    else if (typeof value === "string") {
-      line[role] = value;
-      canonical += SEPARATOR + value;
-    } else return value;
+    values.push(typeof value === "string" ? value : "");
+    if (typeof value === "string") line[role] = value;
+    else if (value !== undefined) return value;
   }
-  return { ...head, canonical, line, statedMinor: undefined };
+  const identity = digest(...values);
+  line.line_id = identity;
+  return { ...head, identity, line, statedMinor: undefined };
 };

@@ -30,7 +30,8 @@ export const handler = onAws((ports: Ports) => make(ports));
 const uploadIdsOf = (event: ProcessUploadEvent): ReceiptId[] => {
   if ("uploadId" in event) return [event.uploadId as ReceiptId];
   return event.Records.flatMap(({ s3 }) => {
-    const id = /(?:^|\/)(upl_[^/]+)\/content$/.exec(decodeURIComponent(s3.object.key.replaceAll("+", " ")))?.[1];
+    const key = decodeURIComponent(s3.object.key.replaceAll("+", " "));
+    const id = /(?:^|\/)(upl_[^/]+)\/content$/.exec(key)?.[1] as ReceiptId | undefined;
     return id === undefined ? [] : [id];
   });
 };

@@ -65,9 +65,7 @@ const withSources = (_key: string, value: unknown, context?: { source?: string }
 
 export const parseJsonRecord = (record: string): Readonly<Record<string, unknown>> | undefined => {
   try {
-    const value: unknown = /\d{16}/.test(record)
-      ? JSON.parse(record, withSources as (key: string, value: unknown) => unknown)
-      : JSON.parse(record);
+    const value: unknown = /\d{16}/.test(record) ? JSON.parse(record, withSources) : JSON.parse(record);
     return typeof value === "object" && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined;

@@ -122,7 +122,11 @@ interface FirstLine {
 }
 
 /** The records of the sample that are lines, blank ones left out. */
-const linesOf = function* (sample: Buffer, newline: number, decode: (bytes: Buffer) => string): Generator<FirstLine> {
+const linesOf = function* (
+  sample: Buffer,
+  newline: number,
+  decode: (bytes: Buffer) => string,
+): Generator<FirstLine, undefined> {
   const bom = startsWith(sample, 0xef, 0xbb, 0xbf) ? 3 : 0;
   for (let at = bom, row = 1; at < sample.length; row++) {
     const found = sample.indexOf(newline, at);
@@ -131,6 +135,7 @@ const linesOf = function* (sample: Buffer, newline: number, decode: (bytes: Buff
     at = end + 1;
     if (text.trim() !== "") yield { text, next: { byte: Math.min(at, sample.length), row: row + 1 } };
   }
+  return undefined;
 };
 
 const textShape = (

@@ -78,13 +78,13 @@ const refusedOutcome = (
   group: PlacedGroup,
   refusal: Refusal,
 ): Outcome => {
-  const { uploadId, source } = run.upload;
+  const { uploadId } = run.upload;
   const uploadOf = new Map(stored?.rows.map((row) => [row.id, row.uploadId]));
   const indexes: number[] = [];
   let accepted = 0;
   let duplicate = 0;
   if (uploadOf.size === 0) return { group, accepted, duplicate, refused: { refusal, indexes: [...group.rows.keys()] } };
-  for (const [index, id] of rowIdsOf(source, group).entries()) {
+  for (const [index, id] of rowIdsOf(group).entries()) {
     const from = uploadOf.get(id);
     if (from === undefined) indexes.push(index);
     else if (from === uploadId) accepted++;

@@ -16,7 +16,7 @@ import { writeOrders } from "./write-orders.ts";
 /** A partition up to this size is held in memory as it is read; a larger one is looked through first. */
 const WHOLE_BYTES = 12_000_000;
 /** Rows of one part: a transaction of the order book, and an append of the log. Small enough to be short-lived. */
-const PART_ROWS = 8_000;
+const PART_ROWS = 4_000;
 const PART_ORDERS = 1_000;
 
 /** What the rows of a partition add up to. @throws TransientError */
