@@ -25,6 +25,7 @@ const UPKEEP_EVERY_MS = 600_000;
 const WORKER_GRACE_MS = 20_000;
 const FLUSH_TIMEOUT_MS = 120_000;
 const LOOK_AGAIN_MS = 1_000;
+const CRASHES_OF_AN_UPLOAD = 3;
 
 export class Stages {
   readonly #parts: StagesParts;
@@ -35,6 +36,8 @@ export class Stages {
   #uploadsSent = 0;
   #uploadsActive = 1; // until the worker has looked what an earlier run left behind
   #uploadsIdle = Promise.withResolvers<void>();
+  #uploadUnderWay: string | undefined;
+  readonly #crashesByUpload = new Map<string, number>();
   readonly #upkeep: NodeJS.Timeout;
   #upkeepRun: Promise<void> = Promise.resolve();
 
@@ -47,7 +50,7 @@ export class Stages {
         data: () => {
           onStart?.();
           const port: MessagePort = parts.logServer.connect();
-          return { workerData: { ...parts.data, log: port }, transfer: [port] };
+          return { workerData: { ...parts.data, log: port, poisoned: this.#poisoned() }, transfer: [port] };
         },
         onReport: (report) => this.#onReport(report),
       });
@@ -55,6 +58,10 @@ export class Stages {
       score: worker("score", "score-worker.ts"),
       land: worker("land", "land-worker.ts", () => this.#failFlushes()),
       upload: worker("upload", "upload-worker.ts", () => {
+        // Started again: what it was at when it ended may be why.
+        const at = this.#uploadUnderWay;
+        if (at !== undefined) this.#crashesByUpload.set(at, (this.#crashesByUpload.get(at) ?? 0) + 1);
+        this.#uploadUnderWay = undefined;
         this.#uploadsSent = 0;
         this.#uploadsActive = 1;
       }),
@@ -146,12 +153,18 @@ export class Stages {
       case "uploads":
         this.#uploadsSent -= report.taken;
         this.#uploadsActive = report.active;
+        this.#uploadUnderWay = report.current;
         if (this.activeUploads === 0) {
           this.#uploadsIdle.resolve();
           this.#uploadsIdle = Promise.withResolvers<void>();
         }
         break;
     }
+  }
+
+  /** Uploads that brought their thread down again and again: they are failed, so that the others go on. */
+  #poisoned(): string[] {
+    return [...this.#crashesByUpload].filter(([, crashes]) => crashes >= CRASHES_OF_AN_UPLOAD).map(([id]) => id);
   }
 
   /** Removes from the log what every stage has read and the retention no longer keeps, and quarantine past its time. */

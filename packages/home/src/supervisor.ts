@@ -20,6 +20,8 @@ export type Report =
       readonly taken: number;
       /** Waiting or under way in the worker. */
       readonly active: number;
+      /** The one that is under way. */
+      readonly current?: string;
     }
   | {
       readonly type: "count";
@@ -44,12 +46,6 @@ export interface WorkerPlan {
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 160 };
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
-/**
- * Bounds of a thread's heap. V8 lets garbage lie the longer the larger a heap may become; the stages work in batches
- * and hold some 100 MB at most.
- */
-const YOUNG_MB = 8;
-const OLD_MB = 256;
 /** A worker that ran this long before it crashed starts with the first pause again. */
 const STEADY_MS = 60_000;
 

@@ -29,13 +29,13 @@ export const run = async (args: readonly string[]): Promise<number> => {
 };
 
 const text = (status: HomeStatus): string => {
-  const behind = (at: number): string =>
-    at >= status.head ? "up to date" : `${(status.head - at).toLocaleString("en")} records behind`;
+  const behind = (at: number, words: string): string =>
+    at >= status.head ? "up to date" : `${(status.head - at).toLocaleString("en")} records ${words}`;
   const lines = [
     ["address", status.url],
     ["events", status.events.toLocaleString("en")],
-    ["score", behind(status.scored)],
-    ["land", behind(status.landed)],
+    ["score", behind(status.scored, "behind")],
+    ["land", behind(status.landed, "wait for the next file")],
     ["uploads", status.uploads === 0 ? "none waiting" : `${status.uploads} waiting or under way`],
     ...Object.entries(status.workers).map(([name, { state, crashes }]) => [
       `thread ${name}`,

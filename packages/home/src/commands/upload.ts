@@ -98,6 +98,7 @@ const send = async (
     }),
   );
   if (asked.upload === undefined) throw new Refused("The home gave no address for the content.");
+  const bar = progressBar("Rows", "rows", process.stdout, () => performance.now());
   process.stdout.write(`${asked.upload_id}: sending ${bytes.toLocaleString("en")} bytes …\n`);
   const sent = await fetch(asked.upload.url, {
     method: "PUT",
@@ -106,7 +107,6 @@ const send = async (
   });
   if (!sent.ok) throw new Refused(`The content was not taken: ${(await sent.text()).slice(0, 500)}`);
 
-  const bar = progressBar("Rows", "rows", process.stdout, () => performance.now());
   let allRead = false;
   for (;;) {
     const state = await answerOf(await fetch(`${home.url}/v1/uploads/${asked.upload_id}`, { headers }));

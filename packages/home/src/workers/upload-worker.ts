@@ -4,6 +4,7 @@ import type { ReceiptId } from "@ebb/core/ids";
 import { make } from "@ebb/functions/collect/process-upload";
 import { uploadJob } from "@ebb/functions/declarations";
 import { logger } from "@ebb/functions/runtime/logger";
+import type { Upload } from "@ebb/ports";
 import { embeddedJobQueue, openUpload } from "@ebb/ports/embedded";
 import { contextOf } from "../http-event.ts";
 import { type CommonData, commonPorts } from "../home-ports.ts";
@@ -13,14 +14,19 @@ import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
 const RUN_MS = 900_000;
 const RETRY_FIRST_MS = 1_000;
 
-const data = workerData as CommonData & { readonly log: MessagePort };
+const data = workerData as CommonData & {
+  readonly log: MessagePort;
+  /** Uploads that brought this thread down before. */
+  readonly poisoned: readonly string[];
+};
 const waiting: ReceiptId[] = [];
 let taken = 0;
-let active = 0;
+let current: ReceiptId | undefined;
 let wake: () => void = () => undefined;
 
 const tell = (): void => {
-  report({ type: "uploads", taken, active: waiting.length + active });
+  const active = waiting.length + (current === undefined ? 0 : 1);
+  report({ type: "uploads", taken, active, ...(current === undefined ? {} : { current }) });
   taken = 0;
 };
 const enqueue = (uploadId: ReceiptId): void => {
@@ -60,16 +66,33 @@ const work = async (uploadId: ReceiptId): Promise<void> => {
   }
 };
 
-for (const upload of await stores.uploads.unfinished()) enqueue(upload.uploadId);
+/** An upload that ends the thread that works at it: most likely it needs more memory than there is. */
+const fail = async (upload: Upload): Promise<void> => {
+  const message =
+    "The file could not be worked off: it needs more memory than the home has. Split it, or send it as CSV.";
+  await stores.uploads.put({
+    ...upload,
+    state: "failed",
+    updatedAtMs: Date.now(),
+    problem: { code: "too_large", message },
+  });
+  logger.error("an upload brought its thread down again and again and is failed", { uploadId: upload.uploadId });
+};
+
+for (const upload of await stores.uploads.unfinished()) {
+  if (data.poisoned.includes(upload.uploadId)) await fail(upload);
+  else enqueue(upload.uploadId);
+}
 report({ type: "ready" });
 tell();
 while (!signal.aborted) {
   const uploadId = waiting.shift();
   if (uploadId === undefined) await new Promise<void>((resolve) => (wake = resolve));
   else {
-    active = 1;
+    current = uploadId;
+    tell();
     await work(uploadId);
-    active = 0;
+    current = undefined;
     tell();
   }
 }
