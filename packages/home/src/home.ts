@@ -134,7 +134,6 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   });
   server.open({
     routes,
-    keys,
     handlers,
     uploadUrlIsValid: (target, query) => uploadUrlIsValid(secrets.uploadUrlSecret, target, query, Date.now()),
     now: Date.now,

@@ -19,7 +19,6 @@ const routes: Route[] = [
     only: "embedded",
     bodyBytes: 20_000_000,
   },
-  { method: "GET", path: "/v1/secret", handler: "echo", auth: "read-key" },
   { method: "POST", path: "/v1/slow", handler: "slow", auth: "none" },
 ];
 
@@ -60,7 +59,6 @@ const start = async () => {
     now: () => Date.UTC(2026, 10, 21, 22, 7, 26),
     overloaded: () => overload,
     control: () => undefined,
-    keys: { find: async (key) => (key === "good" ? { id: "key_1", scope: "read", source: "shop" } : undefined) },
     uploadUrlIsValid: (_, query) => query["signature"] === "good",
   });
   const { port } = await server.listen(0, "127.0.0.1");
@@ -167,12 +165,6 @@ test("a streamed body of any size passes through, at a signed address alone", as
     (await problemOf("/v1/things/1/content?signature=bad", { method: "PUT", body: "x" })).problem.status,
     403,
   );
-});
-
-test("a route that is read with a key is not even asked without one", async () => {
-  assert.equal((await problemOf("/v1/secret")).problem.status, 401);
-  assert.equal((await problemOf("/v1/secret", { headers: { "x-write-key": "bad" } })).problem.status, 401);
-  assert.equal((await fetch(`${home.url}/v1/secret`, { headers: { authorization: "Bearer good" } })).status, 200);
 });
 
 test("origins that are allowed may call, others get no permission", async () => {

@@ -9,17 +9,10 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Context } from "aws-lambda";
 import type { Route } from "@ebb/functions/declarations";
 import { functions } from "@ebb/functions/declarations";
-import {
-  type HttpEvent,
-  type HttpHandler,
-  type HttpResult,
-  authorize,
-  presentedKey,
-} from "@ebb/functions/runtime/http";
+import type { HttpEvent, HttpHandler, HttpResult } from "@ebb/functions/runtime/http";
 import { logger } from "@ebb/functions/runtime/logger";
 import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { limits } from "@ebb/core/limits";
-import type { KeyRing } from "@ebb/ports";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { contextOf, eventOf, splitUrl, withBody, writeResult } from "./http-event.ts";
 import { type Found, type Match, Router } from "./router.ts";
@@ -49,7 +42,6 @@ export interface FrontDoor {
   /** A sentence when nothing more should be taken in just now; `undefined` when all is well. */
   readonly overloaded: () => string | undefined;
   readonly control: Control;
-  readonly keys: KeyRing;
   /** Whether an address of the `upload-url` routes was signed here and is still valid. */
   readonly uploadUrlIsValid: (path: string, query: Readonly<Record<string, string | undefined>>) => boolean;
 }
@@ -167,9 +159,6 @@ export class HttpServer {
     const deadlineMs = nowMs + (timeoutMsByHandler.get(route.handler) ?? 29_000);
     const context = contextOf(route.handler, requestId, () => deadlineMs - door.now());
     const head = eventOf(request, match, requestId, nowMs);
-    // Reading personal figures without a key is refused before the handler, whatever it does itself.
-    if (route.auth === "read-key" || route.auth === "any-key")
-      await authorize(door.keys, presentedKey(head), route.auth);
     if (handler.kind === "streaming") {
       request.setTimeout(BODY_IDLE_MS, () => request.destroy());
       const result = await handler.handle(head, request, context);
