@@ -24,7 +24,9 @@ export interface HomeProcess {
 }
 
 /** The CLI as a child process. */
-export const runEbb = (args: readonly string[]): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
+export const runEbb = (
+  args: readonly string[],
+): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, POWERTOOLS_LOG_LEVEL: "ERROR" },
@@ -52,7 +54,8 @@ export const spawnHome = async (folder: string, args: readonly string[] = ["--em
       throw new Error(`the home ended with ${code}:\n${output()}`);
     }),
   ]);
-  const json = async (file: string) => JSON.parse(await readFile(path.join(folder, file), "utf8")) as Record<string, string>;
+  const json = async (file: string) =>
+    JSON.parse(await readFile(path.join(folder, file), "utf8")) as Record<string, string>;
   const keys = await json("first-keys.json");
   return {
     url,

@@ -1,0 +1,1 @@
+export { type Home, type HomeOptions, type HomeStatus, startHome } from "./home.ts";
