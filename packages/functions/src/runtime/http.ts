@@ -1,7 +1,7 @@
 /**
  * The wrapping of every HTTP handler: a thin layer over an API Gateway v2 event, errors as problem details in one place.
  */
-import middy from "@middy/core";
+import middy, { type MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
 import { type ApiKey, type KeyRing, TransientError } from "@ebb/ports";
 import { limits } from "@ebb/core/limits";
@@ -21,18 +21,30 @@ const securityHeaders = { "x-content-type-options": "nosniff", "cache-control": 
  * Makes a handler of a function that answers or throws a `Problem`. A `TransientError` becomes 503 with Retry-After;
  * anything else that is thrown is a fault of ours: logged with its cause, answered 500 without it.
  */
-export const httpHandler = (respond: (event: HttpEvent) => Promise<HttpResult>): HttpHandler =>
-  middy<HttpEvent, HttpResult>()
-    .use({
-      after: (request) => {
-        if (request.response != null) request.response.headers = { ...securityHeaders, ...request.response.headers };
-      },
-      onError: (request) => {
-        const response = problemResponse(problemOf(request.error));
-        request.response = { ...response, headers: { ...securityHeaders, ...response.headers } };
-      },
-    })
-    .handler((event) => respond(event)) as unknown as HttpHandler;
+export const httpHandler = (respond: (event: HttpEvent) => Promise<HttpResult>): HttpHandler => {
+  const safe: MiddlewareObj<HttpEvent, HttpResult> = {
+    after: (request: Request) => {
+      if (request.response != null) request.response = withSecurityHeaders(request.response);
+    },
+    onError: (request: Request) => {
+      request.response = withSecurityHeaders(problemResponse(problemOf(request.error)));
+    },
+  };
+  return middy<HttpEvent, HttpResult>()
+    .use(safe)
+    .handler((event) => respond(event));
+};
+
+/** What a middleware sees. Middy's own type leaves the response open. */
+interface Request {
+  response: HttpResult | null | undefined;
+  readonly error: unknown;
+}
+
+const withSecurityHeaders = (result: HttpResult): HttpResult => ({
+  ...result,
+  headers: { ...securityHeaders, ...result.headers },
+});
 
 const problemOf = (error: unknown): Problem => {
   if (error instanceof Problem) return error;
