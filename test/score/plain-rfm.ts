@@ -46,7 +46,10 @@ export const plainRfm = (events: readonly OrderEvent[]): PlainRfm => {
     if (refunds.some((refund) => refund.full_refund === true) && refunded < gross) refunded = gross;
     if (cancelled) refunded = 0;
 
-    const at = snapshot === undefined ? refunds.map((refund) => refund.occurred_at).sort()[0]! : snapshot.occurred_at;
+    // Over HTTP an order was placed when the first of its events happened; a file states the time with each version.
+    const sent = own.filter((event) => event.kind !== "order_refunded" && event.order_rank === 2);
+    const times = snapshot === undefined ? refunds : snapshot.order_rank === 2 ? sent : [snapshot];
+    const at = times.map((event) => event.occurred_at).sort()[0]!;
     const counts = snapshot !== undefined && gross - refunded > 0;
     result.grossMinor += gross;
     result.refundMinor += refunded;

@@ -91,6 +91,23 @@ describe("an order's record", () => {
     assert.equal(fold([old, byFile]).snapshot?.totalMinor, 2);
   });
 
+  it("was placed when the first of its HTTP events happened; a file states the time anew", () => {
+    const at = (time: string) => `2026-01-0${time}T00:00:00.000Z`;
+    const placed = event({ event_id: "evt_p", order_version: 1, occurred_at: at("2") });
+    const updated = event({ event_id: "evt_u", kind: "order_updated", order_version: 2, occurred_at: at("5") });
+    for (const both of [
+      [placed, updated],
+      [updated, placed],
+    ]) {
+      assert.equal(fold(both).snapshot?.occurredAtMs, Date.parse(at("2")));
+      assert.equal(fold(both).snapshot?.version, 2);
+    }
+    const filed = event({ event_id: "evt_f", order_rank: 1, order_version: 1, occurred_at: at("1") });
+    const corrected = event({ event_id: "evt_c", order_rank: 1, order_version: 2, occurred_at: at("3") });
+    assert.equal(fold([corrected, filed]).snapshot?.occurredAtMs, Date.parse(at("3")));
+    assert.equal(fold([filed, placed, corrected]).snapshot?.occurredAtMs, Date.parse(at("2")));
+  });
+
   it("versions an event without a version by its time", () => {
     const { order_version: _version, ...early } = event({ event_id: "evt_z", reporting_minor: 1 });
     const { order_version: _other, ...late } = event({

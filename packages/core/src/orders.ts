@@ -17,7 +17,10 @@ export interface OrderSnapshot {
   readonly eventId: string;
   /** Reporting currency, minor units. 0 for a cancelled order. */
   readonly totalMinor: number;
-  /** Epoch milliseconds. */
+  /**
+   * When the order was placed, epoch milliseconds: the earliest of its HTTP events, because an update says when it was
+   * updated; a file states the time with each version.
+   */
   readonly occurredAtMs: number;
   readonly cancelled: boolean;
 }
@@ -90,9 +93,24 @@ export const applyOrderEvent = (record: OrderRecord, event: OrderEvent): OrderRe
     };
     return { ...record, refunds: { ...record.refunds, [id]: refund } };
   }
-  if (!supersedes(base, record.snapshot)) return record;
+  const old = record.snapshot;
+  const occurredAtMs = placedAtMs(base, old);
+  if (old !== undefined && !supersedes(base, old))
+    return base.rank < old.rank || occurredAtMs === old.occurredAtMs
+      ? record
+      : { ...record, snapshot: { ...old, occurredAtMs } };
   const cancelled = event.kind === "order_cancelled";
-  return { ...record, snapshot: { ...base, totalMinor: cancelled ? 0 : (event.reporting_minor ?? 0), cancelled } };
+  const totalMinor = cancelled ? 0 : (event.reporting_minor ?? 0);
+  return { ...record, snapshot: { ...base, occurredAtMs, totalMinor, cancelled } };
+};
+
+type Timed = Versioned & { readonly occurredAtMs: number };
+
+/** The time of the order once `event` is known. */
+const placedAtMs = (event: Timed, known: Timed | undefined): number => {
+  if (known === undefined || known.rank !== event.rank) return event.occurredAtMs;
+  if (event.rank === ORDER_RANK.http) return Math.min(event.occurredAtMs, known.occurredAtMs);
+  return supersedes(event, known) ? event.occurredAtMs : known.occurredAtMs;
 };
 
 /** What one order adds to its customer's totals. All money in reporting minor units. */

@@ -25,7 +25,10 @@ export const orderEntries: View = {
     order_id: { type: "string", description: "The producer's order id; NULL for a refund that names no order" },
     order_rank: { type: "int", description: "Precedence of the channel: 2 HTTP, 1 file" },
     order_version: { type: "bigint", description: "Within a rank the highest version is the state" },
-    occurred_at: { type: "timestamp", description: "UTC" },
+    occurred_at: {
+      type: "timestamp",
+      description: "When the order was placed, UTC: the earliest of its HTTP events, or as the file states it",
+    },
     received_at: { type: "timestamp", description: "UTC" },
     cancelled: { type: "boolean", description: "The order was cancelled" },
     full_refund: { type: "boolean", description: "A refund of whatever the order was worth" },
@@ -67,12 +70,16 @@ ranked AS (
     row_number() OVER (
       PARTITION BY customer_part, order_key, entry, refund_id
       ORDER BY order_rank DESC, order_version DESC, event_id DESC, received_at, receipt_id, receipt_number
-    ) AS state_rank
+    ) AS state_rank,
+    -- An update says when it was updated, not when the order was placed.
+    min(occurred_at) OVER (PARTITION BY customer_part, order_key, entry, refund_id, order_rank) AS first_occurred_at
   FROM order_events
 )
 SELECT
   customer_part, order_key, entry, refund_id, event_id, kind, source, customer_key, anonymous_key, country, order_id,
-  order_rank, order_version, occurred_at, received_at, cancelled, full_refund, currency,
+  order_rank, order_version,
+  CASE WHEN entry = 'order' AND order_rank = ${ORDER_RANK.http} THEN first_occurred_at ELSE occurred_at END AS occurred_at,
+  received_at, cancelled, full_refund, currency,
   CASE
     WHEN cancelled THEN 0
     WHEN entry = 'refund' THEN abs(coalesce(total_minor, 0))
