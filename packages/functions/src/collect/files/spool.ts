@@ -32,6 +32,7 @@ export class Spool {
   readonly #objects: ObjectStore;
   readonly #prefix: string;
   readonly #partitions: Partition[];
+  readonly #spare: Buffer[] = [];
   #runs: number;
   readonly #indexes = new Map<number, number[]>();
   #bytes = 0;
@@ -58,7 +59,7 @@ export class Spool {
     const size = FRAME_HEAD + end - start;
     if (part.used + size > part.open.length) {
       if (part.used > 0) part.full.push(part.open.subarray(0, part.used));
-      part.open = Buffer.allocUnsafeSlow(Math.max(size, Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, part.bytes))));
+      part.open = this.#chunkFor(size, part.bytes);
       part.used = 0;
     }
     const { open, used } = part;
@@ -68,6 +69,13 @@ export class Spool {
     part.used = used + size;
     part.bytes += size;
     this.#bytes += size;
+  }
+
+  /** A chunk for at least `size` bytes: a spare one, or one that grows with its partition. */
+  #chunkFor(size: number, partitionBytes: number): Buffer {
+    const spare = size <= LARGEST_CHUNK ? this.#spare.pop() : undefined;
+    if (spare !== undefined) return spare;
+    return Buffer.allocUnsafeSlow(Math.max(size, Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, partitionBytes))));
   }
 
   /** Writes what is in memory as the next run. Durable when it resolves. */
@@ -82,7 +90,12 @@ export class Spool {
     await this.#objects.put(this.#keyOf(this.#runs), body());
     this.#runs++;
     this.#bytes = 0;
-    for (let number = 0; number < partitions.length; number++) partitions[number] = emptyPartition();
+    for (const [number, part] of partitions.entries()) {
+      // Chunks are used again: what is thrown away would stay in memory until the collector sees a reason to run.
+      for (const { buffer } of [...part.full, part.open])
+        if (buffer.byteLength === LARGEST_CHUNK) this.#spare.push(Buffer.from(buffer));
+      partitions[number] = emptyPartition();
+    }
   }
 
   /** Bytes of one partition, in all runs and in memory. */
