@@ -56,7 +56,7 @@ const tableOf = (rows: readonly string[]): string =>
 
 export const eventsPage = (): string => {
   const schemas = eventSchemas();
-  const fieldNames = (name: string) => Object.keys((schemas[name]?.["properties"] ?? {}));
+  const fieldNames = (name: string) => Object.keys(schemas[name]?.["properties"] ?? {});
   const common = new Set(
     fieldNames("OrderCompletedEvent").filter((field) =>
       eventKinds.every((kind) => fieldNames(eventSchemaName(kind)).includes(field)),
