@@ -4,7 +4,7 @@ import { canonicalEvent } from "@ebb/core/canonical";
 import { type CustomerAggregate } from "@ebb/core/customers";
 import { Pseudonymizer, type ReceiptId } from "@ebb/core/ids";
 import { orderKinds } from "@ebb/core/kinds";
-import { encodeMonths, encodeOrder } from "@ebb/ports/embedded/customer-codec";
+import { encodeMonths, encodeOrder } from "@ebb/ports/customer-codec";
 import type { CustomerStore, CustomerWrite, Ports, ReceiptPart } from "@ebb/ports";
 import { DynamoCustomerStore } from "@ebb/ports/aws/customer-store";
 import { DynamoLedger } from "@ebb/ports/aws/ledger";

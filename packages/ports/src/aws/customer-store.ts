@@ -20,7 +20,7 @@ import { limits } from "@ebb/core/limits";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { CustomerRead, CustomerState, CustomerStore, CustomerWrite } from "../ports.ts";
-import { decodeMonths, decodeOrder, encodeMonths, encodeOrder } from "../embedded/customer-codec.ts";
+import { decodeMonths, decodeOrder, encodeMonths, encodeOrder } from "../customer-codec.ts";
 import type { Item } from "./dynamo.ts";
 import { TRANSACTION_ITEMS, WIDTH, batchGet, isPassing, number, text, transactGet } from "./dynamo.ts";
 import { calling, isTransient, mapLimit } from "./errors.ts";

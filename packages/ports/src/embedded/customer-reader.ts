@@ -5,7 +5,7 @@ import type { CustomerKey } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { CustomerRead, CustomerState, CustomerStore } from "../ports.ts";
-import { CUSTOMER_COLUMNS, type CustomerRow, decodeCustomer, decodeOrder } from "./customer-codec.ts";
+import { decodeMonths, decodeOrder } from "../customer-codec.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 
 export const CUSTOMERS_FILE = "customers.db";
@@ -39,6 +39,33 @@ export const customerMigrations: readonly string[] = [
 ];
 
 const SCAN_PAGE = 500;
+
+/** Columns of `customers` in the order of every statement that reads it. */
+const CUSTOMER_COLUMNS = "key, version, orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms, months";
+type CustomerRow = [
+  key: CustomerKey,
+  version: number,
+  orders: number,
+  grossMinor: number,
+  refundMinor: number,
+  firstOrderAtMs: number | null,
+  lastOrderAtMs: number | null,
+  months: string,
+];
+
+const decodeCustomer = (row: CustomerRow): CustomerAggregate => {
+  const [customerKey, version, orders, grossMinor, refundMinor, firstOrderAtMs, lastOrderAtMs, months] = row;
+  return {
+    customerKey,
+    version,
+    orders,
+    grossMinor,
+    refundMinor,
+    ...(firstOrderAtMs === null ? {} : { firstOrderAtMs }),
+    ...(lastOrderAtMs === null ? {} : { lastOrderAtMs }),
+    months: decodeMonths(months),
+  };
+};
 
 /** The reading half of the customer store, over any connection to customers.db. */
 export class CustomerQueries {

@@ -16,7 +16,7 @@ import {
   type CustomerWrite,
   TransientError,
 } from "../ports.ts";
-import { encodeMonths, encodeOrder } from "./customer-codec.ts";
+import { encodeMonths, encodeOrder } from "../customer-codec.ts";
 import { CUSTOMERS_FILE, CustomerQueries, customerMigrations } from "./customer-reader.ts";
 import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
 

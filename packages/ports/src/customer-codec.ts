@@ -1,6 +1,5 @@
 /** How aggregates and order records lie in a row: JSON arrays without names, a third of the bytes and of the parsing. */
-import type { CustomerAggregate, MonthBucket } from "@ebb/core/customers";
-import type { CustomerKey } from "@ebb/core/ids";
+import type { MonthBucket } from "@ebb/core/customers";
 import type { OrderKey, OrderRecord, OrderSnapshot, Refund } from "@ebb/core/orders";
 
 type SnapshotRow = [
@@ -91,32 +90,4 @@ export const decodeMonths = (text: string): Record<string, MonthBucket> => {
     };
   }
   return months;
-};
-
-/** Columns of `customers` in the order of every statement that reads it. */
-export const CUSTOMER_COLUMNS =
-  "key, version, orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms, months";
-export type CustomerRow = [
-  key: CustomerKey,
-  version: number,
-  orders: number,
-  grossMinor: number,
-  refundMinor: number,
-  firstOrderAtMs: number | null,
-  lastOrderAtMs: number | null,
-  months: string,
-];
-
-export const decodeCustomer = (row: CustomerRow): CustomerAggregate => {
-  const [customerKey, version, orders, grossMinor, refundMinor, firstOrderAtMs, lastOrderAtMs, months] = row;
-  return {
-    customerKey,
-    version,
-    orders,
-    grossMinor,
-    refundMinor,
-    ...(firstOrderAtMs === null ? {} : { firstOrderAtMs }),
-    ...(lastOrderAtMs === null ? {} : { lastOrderAtMs }),
-    months: decodeMonths(months),
-  };
 };
