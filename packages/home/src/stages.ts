@@ -27,6 +27,13 @@ const FLUSH_TIMEOUT_MS = 120_000;
 const LOOK_AGAIN_MS = 1_000;
 const CRASHES_OF_AN_UPLOAD = 3;
 
+/** The upload thread makes objects by the row: a young generation of 8 MB cost it 1.4 of 7 s of CPU on 541,909 rows. */
+const heaps = {
+  score: { youngMb: 12, oldMb: 160 },
+  land: { youngMb: 8, oldMb: 160 },
+  upload: { youngMb: 48, oldMb: 256 },
+} as const;
+
 export class Stages {
   readonly #parts: StagesParts;
   readonly #workers: Record<"score" | "land" | "upload", SupervisedWorker>;
@@ -43,9 +50,10 @@ export class Stages {
 
   constructor(parts: StagesParts) {
     this.#parts = parts;
-    const worker = (name: string, file: string, onStart?: () => void): SupervisedWorker =>
+    const worker = (name: keyof typeof heaps, file: string, onStart?: () => void): SupervisedWorker =>
       new SupervisedWorker({
         name,
+        heap: heaps[name],
         module: new URL(`./workers/${file}`, import.meta.url),
         data: () => {
           onStart?.();

@@ -16,6 +16,7 @@ test("a worker that crashes is started again, with data of its own, and takes or
       if (workerData.start === 1) throw new Error("first life");
       parentPort.postMessage({ type: "ready" });`),
     data: () => ({ workerData: { start: ++starts }, transfer: [] }),
+    heap: { youngMb: 8, oldMb: 64 },
     onReport: (report) => reports.push(report),
   });
   await worker.ready;
@@ -34,6 +35,7 @@ test("a worker that uses up its memory is started again and does not take the ho
       if (workerData.start === 1) { const all = []; for (;;) all.push(new Array(100_000).fill(0)); }
       parentPort.postMessage({ type: "ready" });`),
     data: () => ({ workerData: { start: ++starts }, transfer: [] }),
+    heap: { youngMb: 8, oldMb: 64 },
     onReport: () => undefined,
   });
   await worker.ready;
@@ -48,6 +50,7 @@ test("a worker that does not stop when it is told to is ended", async () => {
       parentPort.postMessage({ type: "ready" });
       setTimeout(() => { for (;;); }, 0);`),
     data: () => ({ workerData: {}, transfer: [] }),
+    heap: { youngMb: 8, oldMb: 64 },
     onReport: () => undefined,
   });
   await worker.ready;

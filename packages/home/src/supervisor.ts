@@ -36,14 +36,13 @@ export interface WorkerPlan {
   /** Made anew for each start: ports can be handed over only once. */
   readonly data: () => { readonly workerData: unknown; readonly transfer: MessagePort[] };
   readonly onReport: (report: Report) => void;
+  /**
+   * Bounds of its heap. Where memory is plenty V8 lets a heap grow before it collects: a file of 46 MB took the upload
+   * thread to 258 MB of which 50 were in use.
+   */
+  readonly heap: { readonly youngMb: number; readonly oldMb: number };
 }
 
-/**
- * Heaps of the worker threads, MB. Where memory is plenty V8 lets a heap grow before it collects: a file of 46 MB took
- * the upload thread to 258 MB of which 50 were in use. A small young generation and an old one with an end make it
- * collect; the CPU for that is not measurable beside the upload's.
- */
-const HEAP_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 160 };
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
 /** A worker that ran this long before it crashed starts with the first pause again. */
@@ -110,7 +109,10 @@ export class SupervisedWorker {
       name: this.#plan.name,
       workerData,
       transferList: transfer,
-      resourceLimits: HEAP_LIMITS,
+      resourceLimits: {
+        maxYoungGenerationSizeMb: this.#plan.heap.youngMb,
+        maxOldGenerationSizeMb: this.#plan.heap.oldMb,
+      },
     });
     this.#worker = worker;
     let failure = "";
