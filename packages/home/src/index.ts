@@ -1,1 +1,0 @@
-export { type Home, type HomeOptions, type HomeStatus, startHome } from "./home.ts";
