@@ -43,6 +43,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
     const db = openDatabase(path.join(folder, CUSTOMERS_FILE), {
       migrations: customerMigrations,
       maxBytes: options.maxBytes,
+      pageSize: 2048, // an order dirties a page of its own: half the page, half the log of it
       cacheKib: 32_768,
       checkpointBytes: 32_000_000,
     });
