@@ -3,7 +3,7 @@
  * client hears of it come apart, as they do in AWS.
  */
 import type { BatchGetItemCommandInput, BatchGetItemCommandOutput, DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { TransactionCanceledException } from "@aws-sdk/client-dynamodb";
+import { ProvisionedThroughputExceededException, TransactionCanceledException } from "@aws-sdk/client-dynamodb";
 import type { KinesisClient, PutRecordsCommandInput, PutRecordsCommandOutput } from "@aws-sdk/client-kinesis";
 
 export type Chance = () => number;
@@ -53,26 +53,41 @@ export const throttleRecords = (client: KinesisClient, share: number, chance: Ch
 };
 
 export interface DynamoFaults {
-  /** Share of transactions that meet another one in flight: nothing is written. */
+  /** Share of writing transactions that meet another one in flight: nothing is written. */
   readonly conflicts?: number;
+  /** Share of reading transactions that meet a writing one in flight: nothing is answered. */
+  readonly readConflicts?: number;
+  /** Share of calls of any kind that are refused for their number, after all tries of the SDK. */
+  readonly throttled?: number;
   /** Share of transactions whose answer is lost after they took effect. */
   readonly lostAnswers?: number;
   /** Share of the keys of a batch that is left unread. */
   readonly unprocessed?: number;
 }
 
+/** A transaction was cancelled because an item of it is in another one. */
+export const inFlight = (): TransactionCanceledException =>
+  new TransactionCanceledException({
+    $metadata: { httpStatusCode: 400 },
+    message: "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+    CancellationReasons: [{ Code: "TransactionConflict" }],
+  });
+
+const throttled = (): ProvisionedThroughputExceededException =>
+  new ProvisionedThroughputExceededException({
+    $metadata: { httpStatusCode: 400 },
+    message: "The level of configured provisioned throughput for the table was exceeded.",
+  });
+
 export const disturb = (client: DynamoDBClient, faults: DynamoFaults, chance: Chance): void => {
   client.middlewareStack.add(
     (next, context) => async (args) => {
+      if (faults.throttled !== undefined && chance() < faults.throttled) throw throttled();
+      if (context.commandName === "TransactGetItemsCommand" && faults.readConflicts !== undefined) {
+        if (chance() < faults.readConflicts) throw inFlight();
+      }
       if (context.commandName === "TransactWriteItemsCommand") {
-        if (chance() < (faults.conflicts ?? 0)) {
-          throw new TransactionCanceledException({
-            $metadata: { httpStatusCode: 400 },
-            message:
-              "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
-            CancellationReasons: [{ Code: "TransactionConflict" }],
-          });
-        }
+        if (chance() < (faults.conflicts ?? 0)) throw inFlight();
         const answer = await next(args);
         if (chance() < (faults.lostAnswers ?? 0)) throw lost();
         return answer;

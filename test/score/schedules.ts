@@ -20,6 +20,8 @@ import { Random } from "./random.ts";
 
 export interface ScheduleStore {
   readonly store: CustomerStore;
+  /** The same customers by a way on which nothing goes wrong, to read the result: absent where `store` is that. */
+  readonly calm?: CustomerStore;
   /** Runs a delivery as the home does, e.g. in one transaction. Every second schedule uses it, where there is one. */
   readonly deliver?: <T>(work: () => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
@@ -154,38 +156,53 @@ const runSchedule = async (opened: ScheduleStore, name: string, number: number, 
     ]);
   else await consume(random, records, chaos, largestBatch, one);
 
+  const result = opened.calm ?? opened.store;
   for (const key of new Set(events.map((event) => event.customer_key as CustomerKey))) {
     const expected = plainRfm(events.filter((event) => event.customer_key === key));
-    const state = (await opened.store.read([{ customerKey: key, orderKeys: [] }])).get(key)?.customer;
+    const state = (await result.read([{ customerKey: key, orderKeys: [] }])).get(key)?.customer;
     assert.ok(state !== undefined, "the customer is missing");
     const { customerKey: _key, version, ...rest } = state;
     assert.deepEqual({ firstOrderAtMs: undefined, lastOrderAtMs: undefined, ...rest }, expected);
     // Replay: the aggregate is what its stored orders add up to.
-    assert.deepEqual(aggregateOf(key, await opened.store.orders(key), version), state);
+    assert.deepEqual(aggregateOf(key, await result.orders(key), version), state);
   }
   assert.equal(kept.size, number % 7 === 0 ? 1 : 0);
 };
+
+export interface Schedules {
+  /** How many to run, from number 0 on. */
+  readonly schedules: number;
+  /** The same seed and number give the same customers, events, deliveries and faults. */
+  readonly seed: number;
+  /** Schedules under way at once, for a store that answers from another process. */
+  readonly sideBySide?: number;
+}
 
 /** Registers the schedules as one test on one store: each has customers of its own. */
 export const runSchedules = (
   name: string,
   openStore: () => Promise<ScheduleStore>,
-  { schedules, seed }: { schedules: number; seed: number },
+  { schedules, seed, sideBySide = 1 }: Schedules,
 ): void => {
   void describe(`score schedules: ${name}`, () => {
     void it(`keeps every customer exact over ${schedules} schedules`, async () => {
       logger.setLogLevel("SILENT"); // what goes wrong here is meant to
       const opened = await openStore();
-      try {
-        for (let number = 0; number < schedules; number++)
+      let next = 0;
+      const differences: Error[] = [];
+      const run = async (): Promise<void> => {
+        while (next < schedules && differences.length === 0) {
+          const number = next++;
           try {
             await runSchedule(opened, name, number, seed);
           } catch (error) {
-            throw new Error(`schedule ${number} of seed ${seed} failed`, { cause: error });
+            differences.push(new Error(`schedule ${number} of seed ${seed} failed`, { cause: error }));
           }
-      } finally {
-        await opened.close();
-      }
+        }
+      };
+      await Promise.all(Array.from({ length: sideBySide }, run));
+      await opened.close();
+      if (differences.length > 0) throw differences[0]!;
     });
   });
 };

@@ -161,7 +161,11 @@ export interface CustomerStore {
    * @throws RangeError for a write of more than `limits.customerWriteOrders` orders
    */
   write(writes: readonly CustomerWrite[]): Promise<Map<CustomerKey, "written" | "conflict" | "failed">>;
-  /** All orders of one customer, consistent. */
+  /**
+   * All orders of one customer, each as of now; one that is being written for the first time by somebody else may be
+   * missing for a moment after its aggregate is there.
+   * @throws TransientError
+   */
   orders(customerKey: CustomerKey): Promise<OrderRecord[]>;
   /** Every customer, for reconciliation and replay; unordered. */
   scan(): AsyncIterable<CustomerAggregate>;

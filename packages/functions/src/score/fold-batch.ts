@@ -2,7 +2,7 @@
 import { type CustomerAggregate, emptyCustomer, foldCustomer } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import { limits } from "@ebb/core/limits";
-import { type OrderKey, type OrderRecord, orderKeyOf } from "@ebb/core/orders";
+import { type OrderKey, type OrderRecord, effectOf, orderKeyOf } from "@ebb/core/orders";
 import { type CustomerState, type CustomerStore, type CustomerWrite, type Metrics, TransientError } from "@ebb/ports";
 import type { ReceivedEvent } from "./read-events.ts";
 
@@ -125,9 +125,10 @@ const foldPortion = async (
   const plain = events.map((received) => received.event);
   let fold = foldCustomer(customer, state.orders, plain);
   if (fold.outcome === "needsAllOrders") {
-    // Read after the aggregate: should they belong to a newer one, the version guard refuses the write.
+    // Read after the aggregate: should they belong to a newer one, the version guard refuses the write. An order that
+    // the aggregate counts and the reading lacks is on its way; one that does not count moves neither first nor last.
     const all: OrderRecord[] | undefined = await unlessTransient(store.orders(customerKey));
-    if (all === undefined) return "unanswered";
+    if (all?.filter((record) => effectOf(record).counts).length !== customer.orders) return "unanswered";
     fold = foldCustomer(customer, state.orders, plain, all);
   }
   return fold.outcome === "changed" ? { customer: fold.customer, orders: fold.orders } : "unchanged";

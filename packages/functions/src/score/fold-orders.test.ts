@@ -96,6 +96,22 @@ describe("folding orders", () => {
     assert.equal(await ordersOf(ada), 4);
   });
 
+  it("waits for an order that the aggregate counts and the reading of all orders lacks", async () => {
+    const [early, middle, late] = ["2026-01-01", "2026-02-01", "2026-03-01"].map((day, index) =>
+      order(index + 1, ada, { occurred_at: `${day}T00:00:00.000Z` }),
+    );
+    await fold([record(1, lines(early, middle, late))]);
+    let readings = 0;
+    const lagging = storeWith({
+      orders: async (key) => (await store.orders(key)).filter(({ key: own }) => ++readings > 3 || !own.endsWith("2")),
+    });
+    const cancelled = { ...late, event_id: "evt_4", kind: "order_cancelled", order_version: 2 };
+    assert.deepEqual(await fold([record(2, lines(cancelled))], lagging), []);
+    const { customer } = (await store.read([{ customerKey: ada, orderKeys: [] }])).get(ada)!;
+    assert.equal(customer?.lastOrderAtMs, Date.UTC(2026, 1, 1));
+    assert.ok(readings > 3, "the orders were read again");
+  });
+
   it("puts what cannot be read in quarantine, once, and folds its neighbours", async () => {
     const bad = [
       '{"event_id":',
