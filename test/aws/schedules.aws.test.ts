@@ -1,8 +1,8 @@
 /**
- * The schedules of `../score/schedules.ts` over the DynamoDB adapter: the same events, deliveries and faults as over the
- * embedded one, and besides them what DynamoDB itself does between the SDK and the emulator: it throttles, cancels
- * transactions that meet another, loses the answer of one that took effect, and leaves one half visible. The lane runs
- * the first thousand; all 2,000: `EBB_SCHEDULES=2000 npm test -- --lane aws schedules`.
+ * The 2,000 schedules of `../score/schedules.ts` over the DynamoDB adapter: the same events and deliveries as over the
+ * embedded one, the same kinds of faults around the store, and beneath it what DynamoDB itself does between the SDK and
+ * the emulator: it throttles, cancels transactions that meet another, loses the answer of one that took effect, and
+ * leaves one half visible. Some 27,000 calls, under two minutes on two cores.
  */
 import { after } from "node:test";
 import { awsPorts } from "@ebb/ports/aws";
@@ -14,7 +14,7 @@ import { disturb, seeded } from "./faults.ts";
 import { leaveHalfVisible } from "./half-visible.ts";
 import { meterOf } from "./meter.ts";
 
-const SCHEDULES = Number(process.env["EBB_SCHEDULES"] ?? 1_000);
+const SCHEDULES = 2_000;
 const SEED = 20_261_121;
 
 const ministack = await startEmulator("ministack");
