@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { environment, nodeFlags } from "../packages/home/bin/launch.js";
 
 const root = path.dirname(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname));
 const node = path.join(root, "node_modules/.bin/node");
@@ -26,11 +27,6 @@ if (!installed) {
 }
 
 const [script, ...args] = process.argv.slice(2);
-// glibc keeps a heap for each of the many threads of SQLite and DuckDB; two for all saved 65 MB of a busy home.
-const env = { MALLOC_ARENA_MAX: "2", ...process.env };
-const child = spawn(node, ["--disable-warning=ExperimentalWarning", path.join(root, script), ...args], {
-  stdio: "inherit",
-  env,
-});
+const child = spawn(node, [...nodeFlags, path.join(root, script), ...args], { stdio: "inherit", env: environment });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));

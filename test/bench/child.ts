@@ -14,7 +14,7 @@ export class Child {
   constructor(name: string, task: unknown, execArgv: readonly string[] = []) {
     this.#name = name;
     this.process = fork(path.join(import.meta.dirname, "processes", `${name}.ts`), [JSON.stringify(task)], {
-      execArgv: ["--disable-warning=ExperimentalWarning", ...execArgv],
+      execArgv: [...process.execArgv, ...execArgv], // as npm start has them: the launcher gave them to this process
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       env: { ...process.env, POWERTOOLS_LOG_LEVEL: "WARN" },
     });

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { environment, nodeFlags } from "./launch.js";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const main = path.join(here, "../src/main.ts");
@@ -22,10 +23,6 @@ const findNode = () => {
   process.exit(1);
 };
 
-const child = spawn(findNode(), ["--disable-warning=ExperimentalWarning", main, ...process.argv.slice(2)], {
-  stdio: "inherit",
-  // One heap for each of the many threads of SQLite and DuckDB is glibc's way; two for all saved 65 MB of a busy home.
-  env: { MALLOC_ARENA_MAX: "2", ...process.env },
-});
+const child = spawn(findNode(), [...nodeFlags, main, ...process.argv.slice(2)], { stdio: "inherit", env: environment });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 1)));

@@ -156,7 +156,11 @@ export interface CustomerReader extends CustomerStore {
 
 /** Reads customers.db from a thread that does not own it. Writing rejects. The file must exist. */
 export const openCustomerReader = (folder: string): CustomerReader => {
-  const db = openDatabase(path.join(folder, CUSTOMERS_FILE), { migrations: customerMigrations, readOnly: true });
+  const db = openDatabase(path.join(folder, CUSTOMERS_FILE), {
+    migrations: customerMigrations,
+    readOnly: true,
+    cacheKib: 8_192,
+  });
   const queries = new CustomerQueries(db);
   const refuse = async (): Promise<never> => {
     throw new Error("this thread only reads the customer store");

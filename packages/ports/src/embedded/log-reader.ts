@@ -26,7 +26,11 @@ export class LogReader {
   readonly #head: StatementSync;
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, LOG_FILE), { migrations: logMigrations, readOnly: true });
+    this.#db = openDatabase(path.join(folder, LOG_FILE), {
+      migrations: logMigrations,
+      readOnly: true,
+      cacheKib: 2_048, // read once, in order
+    });
     this.#read = this.#db.prepare(
       "SELECT seq, arrived_at_ms, first_number, events, data FROM records WHERE seq > ? ORDER BY seq LIMIT ?",
     );

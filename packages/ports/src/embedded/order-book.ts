@@ -46,7 +46,11 @@ export class EmbeddedOrderBook implements OrderBook {
   readonly #update: StatementSync;
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "order-book.db"), { migrations, checkpointBytes: 32_000_000 });
+    this.#db = openDatabase(path.join(folder, "order-book.db"), {
+      migrations,
+      cacheKib: 8_192,
+      checkpointBytes: 32_000_000,
+    });
     this.#select = this.#db.prepare("SELECT version, content FROM file_orders WHERE key = ?");
     this.#insert = this.#db.prepare(
       "INSERT INTO file_orders (key, version, content) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",

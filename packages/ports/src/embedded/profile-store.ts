@@ -37,7 +37,7 @@ export class EmbeddedProfileStore implements ProfileStore {
   readonly #known = new Set<CustomerKey>();
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "profiles.db"), { migrations, personal: true });
+    this.#db = openDatabase(path.join(folder, "profiles.db"), { migrations, personal: true, cacheKib: 4_096 });
     this.#commits = new GroupCommit(this.#db);
     this.#select = this.#db.prepare("SELECT customer_id, traits, updated_at_ms FROM profiles WHERE customer_key = ?");
     this.#upsert = this.#db.prepare(
