@@ -22,7 +22,9 @@ export class Child {
 
   /** The child's next message. @throws Error when it ends without one */
   async next<T>(): Promise<T> {
-    const gone = once(this.process, "exit").then(([code]) => {
+    const gone = once(this.process, "exit").then(async ([code]) => {
+      // What it said last may still be in the channel, which closes when it is read to its end.
+      if (this.process.connected) await once(this.process, "disconnect");
       throw new Error(`the ${this.#name} process ended with code ${String(code)} before it answered`);
     });
     const message = once(this.process, "message").then(([value]) => value as T);

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { temporaryFolder } from "./home.ts";
 import { type Bench, seconds } from "./result.ts";
 
@@ -53,7 +54,17 @@ const timed = async (command: string, args: readonly string[], awaited: RegExp):
   // npm does not always pass a signal on: its whole group gets it.
   if (child.exitCode === null) process.kill(-child.pid!, "SIGTERM");
   await gone;
+  while (isRunning(-child.pid!)) await delay(20); // npm may end before the home that it started
   return elapsedMs;
+};
+
+/** @param pid of a process, or negative of a process group */
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 };
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
