@@ -2,7 +2,7 @@
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { orderBodies } from "../bodies.ts";
-import { answer, task } from "./task.ts";
+import { lastAnswer, task } from "./task.ts";
 
 const { folder, commits } = task<{ readonly folder: string; readonly commits: number }>();
 const bodies = orderBodies({ orders: commits, customers: 1_000, run: "commit", batch: 1 });
@@ -17,5 +17,4 @@ const commitMs = bodies.map((body) => {
   return performance.now() - startedMs;
 });
 db.close();
-answer({ commitMs });
-process.disconnect();
+lastAnswer({ commitMs });

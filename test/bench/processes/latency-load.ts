@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { orderCall } from "../bodies.ts";
 import { Random } from "../../../packages/home/src/shop/random.ts";
 import { Connection, getRequest, postRequest } from "./connection.ts";
-import { answer, task, told } from "./task.ts";
+import { answer, lastAnswer, task, told } from "./task.ts";
 
 interface LatencyTask {
   readonly url: string;
@@ -82,5 +82,4 @@ for (let number = 0; number < total;) {
 }
 await Promise.all(under);
 for (const connection of idle) connection.close();
-answer({ answeredMs, visibleMs, late });
-process.disconnect();
+lastAnswer({ answeredMs, visibleMs, late });
