@@ -36,7 +36,7 @@ for (const [name, bench] of Object.entries(benches)) {
   found.push(one);
   process.stdout.write(`${lines(one)}\n`);
 }
-if (!quick && names.length === 0) {
+if (!quick) {
   const file = path.resolve(import.meta.dirname, "../../docs/benchmarks.md");
   writeFileSync(file, page(file, found, new Date().toISOString().slice(0, 10)));
   process.stdout.write("docs/benchmarks.md is written.\n");

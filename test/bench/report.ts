@@ -32,21 +32,38 @@ const revision = (): string => {
 const START = "<!-- figures: written by npm run bench -->";
 const END = "<!-- end of figures -->";
 
-/** The page with the figures of this run in place of the last one's; what people wrote around them stays. */
+/**
+ * The page with the figures of this run in place of the last ones of the same benchmarks; the others stay, and so does
+ * what people wrote around them.
+ */
 export const page = (file: string, found: readonly (Finding | Skipped)[], date: string): string => {
   const before = readFileSync(file, "utf8");
   const start = before.indexOf(START);
   const end = before.indexOf(END);
   if (start < 0 || end < start) throw new Error(`${file} has no place for the figures: ${START} … ${END}`);
-  const figures = [`Run on ${date}, revision ${revision()}: ${machine()}.`, ...found.map(section)].join("\n\n");
-  return `${before.slice(0, start + START.length)}\n\n${figures}\n\n${before.slice(end)}`;
+  const sections = new Map(
+    before
+      .slice(start + START.length, end)
+      .split(/^(?=### )/m)
+      .filter((text) => text.startsWith("### "))
+      .map((text) => [headingOf(text), text.trim()]),
+  );
+  const run = `Run on ${date}, revision ${revision()}: ${machine()}.`;
+  for (const one of found) {
+    const text = section(one, run);
+    sections.set(headingOf(text), text);
+  }
+  return `${before.slice(0, start + START.length)}\n\n${[...sections.values()].join("\n\n")}\n\n${before.slice(end)}`;
 };
 
-const section = (found: Finding | Skipped): string => {
+const headingOf = (text: string): string => text.slice(0, text.indexOf("\n"));
+
+const section = (found: Finding | Skipped, run: string): string => {
   if ("skipped" in found) return `### ${found.name}\n\nNot run: ${found.skipped}.`;
   const rows = found.figures.map(({ what, value }) => `| ${what} | ${value} |`);
   const target = found.target === undefined ? [] : ["", `${capital(verdict(found.target))}.`];
-  return [`### ${found.title}`, "", found.method, "", "| what | figure |", "|---|---|", ...rows, ...target].join("\n");
+  const table = ["| what | figure |", "|---|---|", ...rows];
+  return [`### ${found.title}`, "", found.method, "", run, "", ...table, ...target].join("\n");
 };
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
