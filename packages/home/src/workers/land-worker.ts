@@ -10,7 +10,7 @@ import { Progress } from "../progress.ts";
 import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
 
 const BATCH_RECORDS = 1_000;
-const BATCH_BYTES = 16_000_000;
+const BATCH_BYTES = 4_000_000;
 /** How often the age of the open file is looked at. */
 const TICK_MS = 1_000;
 const RETRY_MS = 5_000;

@@ -9,7 +9,7 @@ import type { Checkpoint, UploadRun } from "./upload-run.ts";
 import { readWorkbook } from "./workbook.ts";
 
 /** Rows kept in memory before they are written as a run. A file below this is never spooled to the store. */
-const MEMORY_BYTES = 48 * 1024 * 1024;
+const MEMORY_BYTES = 16_000_000;
 /** Memory that the rows of one partition may take; the rows of the file are spread over partitions of this size. */
 const PARTITION_BYTES = 4_000_000;
 /** A packed table is taken to unpack to this many times its size. */
