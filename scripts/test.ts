@@ -1,7 +1,7 @@
 /**
  * Runs a lane of tests with node:test. `npm test` runs the quick lane; `.ci/run` runs the others after it.
  *
- *   quick     *.test.ts that belong to no other lane: no emulator, no browser, under two minutes
+ *   quick     *.test.ts that belong to no other lane: no emulator, no browser
  *   slow      *.slow.test.ts: whole files, fifty kills, thousands of schedules
  *   aws       *.aws.test.ts: the AWS adapters on emulators
  *   browser   *.browser.test.ts: SDKs and pages in Chromium
