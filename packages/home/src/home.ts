@@ -113,6 +113,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     progress,
     counters,
     retentionMs: (options.retentionDays ?? 7) * 86_400_000,
+    objects: stores.objects,
   });
   undo.push(() => stages.close());
 

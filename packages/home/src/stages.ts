@@ -2,7 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { limits } from "@ebb/core/limits";
+import { removeOldOriginals } from "@ebb/functions/collect/files/originals";
 import { logger } from "@ebb/functions/runtime/logger";
+import type { ObjectStore } from "@ebb/ports";
 import type { EmbeddedEventLog } from "@ebb/ports/embedded/event-log";
 import type { EventLogServer } from "@ebb/ports/embedded/event-log-remote";
 import type { EmbeddedMetrics } from "@ebb/ports/embedded/metrics";
@@ -17,6 +19,7 @@ export interface StagesParts {
   readonly progress: Progress;
   readonly counters: EmbeddedMetrics;
   readonly retentionMs: number;
+  readonly objects: ObjectStore;
 }
 
 /** Records by which a stage may lag before no more is taken in. The lag costs disk, not memory: it may be large. */
@@ -178,14 +181,21 @@ export class Stages {
     return [...this.#crashesByUpload].filter(([, crashes]) => crashes >= CRASHES_OF_AN_UPLOAD).map(([id]) => id);
   }
 
-  /** Removes from the log what every stage has read and the retention no longer keeps, and quarantine past its time. */
+  /**
+   * Removes from the log what every stage has read and the retention no longer keeps, and quarantine and originals of
+   * uploads past their time.
+   */
   async #tidy(): Promise<void> {
-    const { log, progress, retentionMs } = this.#parts;
+    const { log, progress, retentionMs, objects } = this.#parts;
     try {
       await log.trim(Math.min(progress.get("score"), progress.get("landed")) + 1, Date.now() - retentionMs);
       await log.expireQuarantine(Date.now() - limits.quarantineDays * 86_400_000);
+      await removeOldOriginals(objects, Date.now());
     } catch (error) {
-      logger.warn("the log could not be trimmed", error instanceof Error ? error : new Error(String(error)));
+      logger.warn(
+        "what is past its time could not be removed",
+        error instanceof Error ? error : new Error(String(error)),
+      );
     }
   }
 }

@@ -13,9 +13,12 @@ export const originalKeyOf = (uploadId: ReceiptId, createdAtMs: number): string 
 /** At most so many in one go: the next upload goes on. */
 const REMOVED_AT_ONCE = 100;
 
-/** Removes originals that are older than they are kept. Reads no more of the list than it removes, and one. */
+/**
+ * Removes the originals of days whose last moment is older than they are kept: none is kept longer than that.
+ * Reads no more of the list than it removes, and one.
+ */
 export const removeOldOriginals = async (objects: ObjectStore, nowMs: number): Promise<void> => {
-  const oldest = PREFIX + dayOf(nowMs - limits.keptOriginalDays * 86_400_000);
+  const oldest = PREFIX + dayOf(nowMs - (limits.keptOriginalDays - 1) * 86_400_000);
   const old: string[] = [];
   for await (const key of objects.list(PREFIX)) {
     if (key >= oldest || old.length === REMOVED_AT_ONCE) break;
