@@ -44,7 +44,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
       migrations: customerMigrations,
       maxBytes: options.maxBytes,
       pageSize: 2048, // an order dirties a page of its own: half the page, half the log of it
-      cacheKib: 32_768,
+      cacheKib: 16_384,
       checkpointBytes: 32_000_000,
     });
     this.#db = db;

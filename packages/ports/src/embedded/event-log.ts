@@ -51,7 +51,7 @@ export class EmbeddedEventLog implements EventLog {
       pageSize: 16_384,
       checkpointBytes: 32_000_000,
       maxBytes: options.maxBytes,
-      cacheKib: 24_576, // the id filter leaves few look-ups to the index
+      cacheKib: 16_384, // the id filter leaves few look-ups to the index
     });
     this.#now = options.now ?? Date.now;
     const last = this.#db
