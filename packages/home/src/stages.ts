@@ -35,7 +35,7 @@ const CRASHES_OF_AN_UPLOAD = 3;
  * thread 1.4 of 7 s of CPU on 541,909 rows, and the score thread a fifth of its CPU on orders of ten lines.
  */
 const heaps = {
-  score: { youngMb: 16, oldMb: 160 },
+  score: { youngMb: 32, oldMb: 160 },
   land: { youngMb: 6, oldMb: 128 },
   upload: { youngMb: 16, oldMb: 256 },
 } as const;
