@@ -72,11 +72,22 @@ const uciRequired = [
   "country",
 ] as const;
 
+/** What UCI's two files have in common: all but the names of some columns. */
+const uciInvoices = {
+  shape: "order_lines",
+  required: uciRequired,
+  keyedBy: ["order_id"],
+  currency: "GBP",
+  refundPrefix: "C",
+  slashDates: "mdy",
+  positions: uciRequired,
+} as const;
+
 export const layouts: readonly Layout[] = [
   {
     name: "online_retail",
     title: "UCI Online Retail",
-    shape: "order_lines",
+    ...uciInvoices,
     columns: {
       order_id: ["InvoiceNo"],
       product_id: ["StockCode"],
@@ -87,17 +98,11 @@ export const layouts: readonly Layout[] = [
       customer_id: ["CustomerID"],
       country: ["Country"],
     },
-    required: uciRequired,
-    keyedBy: ["order_id"],
-    currency: "GBP",
-    refundPrefix: "C",
-    slashDates: "mdy",
-    positions: uciRequired,
   },
   {
     name: "online_retail_ii",
     title: "UCI Online Retail II",
-    shape: "order_lines",
+    ...uciInvoices,
     columns: {
       order_id: ["Invoice"],
       product_id: ["StockCode"],
@@ -108,12 +113,6 @@ export const layouts: readonly Layout[] = [
       customer_id: ["Customer ID"],
       country: ["Country"],
     },
-    required: uciRequired,
-    keyedBy: ["order_id"],
-    currency: "GBP",
-    refundPrefix: "C",
-    slashDates: "mdy",
-    positions: uciRequired,
   },
   {
     name: "cdnow",

@@ -5,7 +5,7 @@ import type { Ports, Upload } from "@ebb/ports";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { FileProblem } from "./files/file-problem.ts";
-import { addSums } from "./files/part-sums.ts";
+import { addSums, noSums } from "./files/part-sums.ts";
 import { removeOldOriginals } from "./files/originals.ts";
 import { partitionsFor, spoolRows } from "./files/spool-rows.ts";
 import { Spool } from "./files/spool.ts";
@@ -103,13 +103,7 @@ const start = async (run: UploadRun): Promise<Checkpoint | undefined> => {
     rows: 0,
     spooled: false,
     done: 0,
-    received: 0,
-    accepted: 0,
-    duplicate: 0,
-    quarantined: 0,
-    events: 0,
-    settled: true,
-    reasons: {},
+    ...noSums,
   };
   const progress = {
     rowsRead: 0,
