@@ -1,18 +1,16 @@
 /**
  * Emulators of AWS that nobody here wrote, each started on a free port of the loopback. The Python ones are installed on
- * first use into `node_modules/.cache/ebb-emulators` (pinned below); that takes about a minute and Python 3.10 or later.
+ * first use by `pythonEnvironment` (pinned below); that takes about a minute and Python 3.10 or later.
  * Run as a program it only installs: `node test/aws/emulators.ts`.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
+import { pythonEnvironment } from "../support/python-environment.ts";
 
-const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, "../..");
 
 /** Exact versions; `boto3` and its like come with them. duckdb is MiniStack's Athena. */
@@ -34,37 +32,7 @@ const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-/** The folder of an installed virtual environment. @throws Error that says what is missing */
-const install = async (name: PythonEmulator): Promise<string> => {
-  const pinned = requirements[name].join(" ");
-  const id = createHash("sha256").update(pinned).digest("hex").slice(0, 8);
-  const folder = path.join(root, "node_modules/.cache/ebb-emulators", `${name}-${id}`);
-  const done = path.join(folder, "installed");
-  if (existsSync(done)) return folder;
-
-  say(`Installing ${pinned} …`);
-  // Test files run side by side: each builds a folder of its own, the first to finish gives it the name.
-  // A virtual environment holds absolute paths, so programs in it are run as `python -m`, which does not read them.
-  const building = `${folder}.${process.pid}`;
-  mkdirSync(path.dirname(folder), { recursive: true });
-  try {
-    await run("python3", ["-m", "venv", building]);
-  } catch (error) {
-    throw new Error("The emulators need python3 (3.10 or later) with its venv module.", { cause: error });
-  }
-  const python = path.join(building, "bin/python");
-  await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements[name]], {
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  writeFileSync(path.join(building, "installed"), `${pinned}\n`);
-  try {
-    renameSync(building, folder);
-  } catch (error) {
-    rmSync(building, { recursive: true, force: true });
-    if (!existsSync(done)) throw error;
-  }
-  return folder;
-};
+const install = (name: PythonEmulator) => pythonEnvironment({ name, packages: requirements[name], cost: "a minute" });
 
 const freePort = async (): Promise<number> => {
   const server = createServer();
@@ -100,14 +68,14 @@ run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_bac
 `;
 
 const startPython = async (name: PythonEmulator): Promise<Emulator> => {
-  const folder = await install(name);
+  const { python } = await install(name);
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const args = {
     moto: ["-c", MOTO, String(port)],
     ministack: ["-m", "ministack"],
   }[name];
-  const child = spawn(path.join(folder, "bin/python"), args, {
+  const child = spawn(python, args, {
     env: {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],
@@ -188,4 +156,4 @@ export const startEmulator = async (name: EmulatorName): Promise<Emulator> => {
   return emulator;
 };
 
-if (import.meta.main) for (const name of ["moto", "ministack"] as const) say(`${name}: ${await install(name)}`);
+if (import.meta.main) for (const name of ["moto", "ministack"] as const) say(`${name}: ${(await install(name)).folder}`);
