@@ -156,4 +156,5 @@ export const startEmulator = async (name: EmulatorName): Promise<Emulator> => {
   return emulator;
 };
 
-if (import.meta.main) for (const name of ["moto", "ministack"] as const) say(`${name}: ${(await install(name)).folder}`);
+if (import.meta.main)
+  for (const name of ["moto", "ministack"] as const) say(`${name}: ${(await install(name)).folder}`);
