@@ -39,7 +39,7 @@ export const orderLines: View = {
     country: { type: "string", description: "As given with the order" },
   },
   sql: (m) => {
-    const items = m.explode("lines", fields);
+    const items = m.explodeRows("lines", fields);
     return `
 WITH cancelled_orders AS (
   SELECT customer_part, order_key FROM order_entries WHERE cancelled
