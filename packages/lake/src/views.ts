@@ -1,5 +1,5 @@
 /** Every view of the lake, in the order in which they read each other. */
-import { duckdb, trino } from "./dialect.ts";
+import { duckdb, spark, trino } from "./dialect.ts";
 import { type View, render } from "./table.ts";
 import { socialActivity, webActivity } from "./tables/activity.ts";
 import { customerRfm } from "./tables/customer-rfm.ts";
@@ -34,3 +34,5 @@ const rendered = (dialect: Parameters<typeof render>[1]): RenderedView[] =>
 export const duckdbViews = (): RenderedView[] => rendered(duckdb);
 /** The views for Athena, each after those it reads; they name `raw_events` and each other without a database. */
 export const athenaViews = (): RenderedView[] => rendered(trino);
+/** The views for Spark, each after those it reads. Its session needs `sparkSettings`. */
+export const sparkViews = (): RenderedView[] => rendered(spark);
