@@ -43,4 +43,8 @@ export const commonPorts = (data: Pick<CommonData, "secrets" | "settings">, metr
   lakeFailures: elsewhere("lake's failures"),
   jobs: elsewhere("job queue"),
   queries: elsewhere("query engine"),
+  runner: elsewhere("job runner"),
+  arrivals: elsewhere("arrivals"),
+  runs: elsewhere("run store"),
+  scores: elsewhere("score store"),
 });

@@ -55,6 +55,18 @@ export interface JobRunner {
   readColumns(exportKey: string, columns: readonly string[]): Promise<Record<string, ExportedColumn>>;
 }
 
+// ── what the lake holds ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whether landing has caught up with the log. */
+export interface Arrivals {
+  /**
+   * Events that were appended before an instant and are not in `raw_events` yet: 0 when every appended receipt number
+   * has landed. On one machine it first has landed what the log holds.
+   * @throws TransientError
+   */
+  missing(appendedBeforeMs: number): Promise<number>;
+}
+
 // ── workflow ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
@@ -65,7 +77,10 @@ export interface JobRunner {
 export interface WorkflowContext {
   /** Runs `work` unless it is done already. The answer is JSON, at most 200 KB: larger results go to the object store. */
   step<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** Asks every `everySeconds` until there is an answer. In AWS nothing runs, and nothing is paid, between two looks. */
+  /**
+   * Looks until there is an answer, which is JSON too. In AWS every `everySeconds`, and nothing runs, and nothing is paid,
+   * between two looks; on one machine, where a look costs nothing, sooner.
+   */
   waitFor<T>(name: string, everySeconds: number, look: () => Promise<T | undefined>): Promise<T>;
 }
 
@@ -84,12 +99,15 @@ export interface RunStep {
 export interface Run {
   /** The as-of date `YYYY-MM-DD`, with `-2`, `-3`, … for a run of the same day that was asked for again. */
   readonly runId: string;
+  /** `YYYY-MM-DD`: nothing from this day's midnight (UTC) on is known to the run. */
   readonly asOf: string;
+  readonly horizonDays: number;
   readonly state: "running" | "succeeded" | "failed";
   readonly startedBy: "schedule" | "command" | "api";
   readonly startedAtMs: number;
   readonly endedAtMs?: number;
   readonly steps: readonly RunStep[];
+  /** Why it failed, or why it has no churn model. */
   readonly reason?: string;
 }
 
@@ -129,4 +147,12 @@ export interface ScoreStore {
   /** Replaces the scores of these customers. Idempotent. @throws TransientError */
   putScores(scores: readonly CustomerScores[]): Promise<void>;
   scores(customerKey: string): Promise<CustomerScores | undefined>;
+}
+
+/** What a batch run touches besides the other ports, and what of it is served. */
+export interface BatchPorts {
+  readonly runner: JobRunner;
+  readonly arrivals: Arrivals;
+  readonly runs: RunStore;
+  readonly scores: ScoreStore;
 }

@@ -10,6 +10,7 @@ import type { CutPoints } from "@ebb/core/rfm";
 import type { Refusal } from "@ebb/core/reasons";
 import type { StreamLine } from "@ebb/core/stream-event";
 import type { Pseudonymizer } from "@ebb/core/ids";
+import type { BatchPorts } from "./batch-ports.ts";
 import type { MetricName } from "./metric-names.ts";
 
 /** Throttling, a timeout, a lost connection: the same call may succeed later. Everything else is a bug or bad input. */
@@ -306,7 +307,7 @@ export interface Metrics {
 }
 
 /** Everything a handler may touch. A handler takes the part it needs. */
-export interface Ports {
+export interface Ports extends BatchPorts {
   readonly now: () => number;
   readonly newId: (prefix: "rcp" | "upl" | "evt") => string;
   readonly pseudonyms: Pseudonymizer;
