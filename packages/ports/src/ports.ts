@@ -8,7 +8,6 @@ import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { RateTable } from "@ebb/core/money";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { Refusal } from "@ebb/core/reasons";
-import type { StreamLine } from "@ebb/core/stream-event";
 import type { Pseudonymizer } from "@ebb/core/ids";
 import type { BatchPorts } from "./batch-ports.ts";
 import type { MetricName } from "./metric-names.ts";
@@ -190,11 +189,8 @@ export interface FileOrder {
   readonly key: string;
   /** Raised by one with every change; part of the event id of its snapshot. */
   readonly version: number;
-  /** Row ids with the upload that first brought each. Parallel to `lines`. */
-  readonly rows: readonly { readonly id: string; readonly uploadId: string }[];
-  readonly lines: readonly StreamLine[];
-  /** Head fields of the order event other than its lines. */
-  readonly head: Readonly<Record<string, unknown>>;
+  /** Opaque to the store. */
+  readonly content: string;
 }
 
 export interface OrderBook {

@@ -2,21 +2,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { limits } from "../limits.ts";
+import type { StreamLine } from "../stream-event.ts";
 import { StreamEvent } from "../stream-event.ts";
-import type { FileOrderState, UploadMode } from "./file-orders.ts";
+import type { FileOrderState, OrderVersion, UploadMode } from "./file-orders.ts";
 import { reconcile, rowIdsOf, snapshotOf } from "./file-orders.ts";
+import { decodeContent } from "./order-content.ts";
 import type { OrderRow } from "./rows.ts";
 
 const row = (price: number, minute = 0): OrderRow => ({
-  orderId: "1",
-  customerKey: "cus_a",
+  head: {
+    orderId: "1",
+    customerKey: "cus_a",
+    occurredAtMs: minute * 60_000,
+    currency: "GBP",
+    country: undefined,
+    coupon: undefined,
+    canonical: "",
+  },
   identity: `${price}/${minute}`,
-  occurredAtMs: minute * 60_000,
-  currency: "GBP",
-  country: undefined,
-  coupon: undefined,
-  line: { quantity: 1, unit_price: price, total_minor: price * 100 },
-  statedMinor: undefined,
+  line: `"quantity":1,"unit_price":${price}`,
+  totalMinor: price * 100,
 });
 
 const put = (
@@ -34,13 +39,19 @@ const put = (
   return result;
 };
 
-const snapshot = (order: FileOrderState) =>
-  snapshotOf(order, {
+/** The event, its lines in it. */
+const snapshot = (order: OrderVersion) => {
+  const event = snapshotOf(order, {
     source: "shop",
     uploadId: "upl_1",
     receivedAtMs: 0,
     rates: { reportingCurrency: "GBP", rates: {} },
   });
+  const lines = linesOf(order);
+  return lines.length === 0 ? event : { ...event, lines };
+};
+
+const linesOf = (order: OrderVersion) => JSON.parse(`[${order.linesJson}]`) as StreamLine[];
 
 /** A few values, so that equal rows are common. */
 const someRows = fc
@@ -63,17 +74,20 @@ test("append is the union of the rows of all files, whatever their order", () =>
     fc.property(someRows, someRows, (a, b) => {
       const ab = put(put(undefined, a, "u1").order, b, "u2").order;
       const ba = put(put(undefined, [...b].reverse(), "u1").order, [...a].reverse(), "u2").order;
-      const ids = (order: FileOrderState) => order.rows.map(({ id }) => id).sort();
+      const ids = (order: OrderVersion) =>
+        linesOf(order)
+          .map((line) => line.line_id)
+          .sort();
       assert.deepEqual(ids(ab), ids(ba));
       const expected = union(a, b);
-      assert.equal(ab.lines.length, expected.length);
+      assert.equal(linesOf(ab).length, expected.length);
       const total = expected.reduce((sum, text) => sum + Number(text.split("/")[0]) * 100, 0);
       const earliest = Math.min(...expected.map((text) => Number(text.split("/")[1]) * 60_000));
       for (const order of [ab, ba]) {
         const event = snapshot(order);
         assert.equal(event.total_minor, total);
         assert.equal(Date.parse(event.occurred_at), earliest);
-        const times = event.lines!.map((line) => Date.parse(line.occurred_at ?? event.occurred_at) / 60_000).sort();
+        const times = linesOf(order).map((line) => Date.parse(line.occurred_at ?? event.occurred_at) / 60_000).sort();
         assert.deepEqual(times, expected.map((text) => Number(text.split("/")[1])).sort());
       }
     }),
@@ -96,6 +110,17 @@ test("the ledger of an upload is the same when it runs again", () => {
     }),
     { seed: 2, numRuns: 300 },
   );
+});
+
+test("what the book keeps says which upload first brought each row, and no more than that", () => {
+  const stating: OrderRow = { ...row(1), identity: "stated", line: undefined, totalMinor: 500 };
+  const first = put(undefined, [row(1), row(2)], "u1").order;
+  const second = put(put(first, [stating], "u2").order, [row(3), row(1)], "u3").order;
+  const { lines, stating: ids, uploads, head } = decodeContent(second.content);
+  assert.deepEqual(lines, linesOf(second));
+  assert.deepEqual([...lines.map((line) => line.line_id), ...ids], ["1/0", "2/0", "3/0", "stated"]);
+  assert.deepEqual(uploads, ["u1", "u1", "u3", "u2"]);
+  assert.deepEqual(head, second.head);
 });
 
 test("equal rows of one order are different rows, and the same ones in the next file", () => {
@@ -135,7 +160,7 @@ test("a stated total holds over the lines, and a second statement is refused", (
     ...row(1),
     identity: `stated ${minor}`,
     line: undefined,
-    statedMinor: minor,
+    totalMinor: minor,
   });
   const first = put(undefined, [stating(500), stating(500)], "u1");
   assert.deepEqual([first.accepted, first.duplicate], [1, 1]);

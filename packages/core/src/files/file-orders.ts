@@ -2,7 +2,6 @@
  * What the files have said about one order, and what one more file changes. Pure; the order of rows and the order of
  * files do not matter in mode `append`.
  */
-import { z } from "zod";
 import { digest, eventIdOf } from "../ids.ts";
 import { STREAM_SCHEMA_VERSION, kindNames } from "../kinds.ts";
 import { limits } from "../limits.ts";
@@ -10,37 +9,29 @@ import type { RateTable } from "../money.ts";
 import { convertMinor, currencyDigits, rateAt } from "../money.ts";
 import { ORDER_RANK } from "../orders.ts";
 import type { Refusal } from "../reasons.ts";
-import type { StreamEvent, StreamLine } from "../stream-event.ts";
+import type { StreamEvent } from "../stream-event.ts";
+import type { Head, OrderContent, StoredLine } from "./order-content.ts";
+import { decodeContent, encodeContent } from "./order-content.ts";
 import type { OrderRow } from "./rows.ts";
 import { SEPARATOR } from "./rows.ts";
 
 /** An event before its part numbers it. */
 export type UnnumberedEvent = Omit<StreamEvent, "receipt_number">;
 
-/** An order as the order book keeps it. `rows` runs parallel to `lines`; rows that state whole orders come after. */
+/** An order as the order book keeps it. */
 export interface FileOrderState {
   readonly key: string;
   readonly version: number;
-  readonly rows: readonly { readonly id: string; readonly uploadId: string }[];
-  readonly lines: readonly StreamLine[];
-  readonly head: Readonly<Record<string, unknown>>;
+  readonly content: string;
 }
 
-const Head = z.object({
-  orderId: z.string(),
-  customerKey: z.string(),
-  refund: z.boolean(),
-  currency: z.string(),
-  /** Of the earliest line. A line that has no time of its own has this one. */
-  occurredAtMs: z.number(),
-  country: z.string().optional(),
-  coupon: z.string().optional(),
-  /** The total that a row stating the whole order gave; the sum of the lines where absent. */
-  statedMinor: z.number().optional(),
-  /** The upload that wrote this version: it answers for the version's event. */
-  changedBy: z.string(),
-});
-type Head = z.infer<typeof Head>;
+/** A version of an order: what the book is to hold of it, and what its event says. */
+export interface OrderVersion extends FileOrderState {
+  readonly head: Head;
+  /** The lines' JSON texts, between commas. */
+  readonly linesJson: string;
+  readonly totalMinor: number;
+}
 
 /** The rows of one order in one file. */
 export interface OrderGroup {
@@ -52,7 +43,7 @@ export interface OrderGroup {
 export type UploadMode = "append" | "replace";
 
 export interface Reconciled {
-  readonly order: FileOrderState;
+  readonly order: OrderVersion;
   /** The order book has to be written. */
   readonly changed: boolean;
   /** This upload answers for the snapshot of this version. */
@@ -88,21 +79,22 @@ const least = (a: string | undefined, b: string | undefined): string | undefined
 /** What rows say about the head of their order: none of it depends on their order in the file. */
 const headOf = (group: OrderGroup, uploadId: string, refund: boolean): Head => {
   const [first] = group.rows;
-  let occurredAtMs = Infinity;
-  let country: string | undefined;
-  let coupon: string | undefined;
+  let last = first!.head;
+  let { occurredAtMs, country, coupon } = last;
   let statedMinor: number | undefined;
-  for (const row of group.rows) {
-    occurredAtMs = Math.min(occurredAtMs, row.occurredAtMs);
-    country = least(country, row.country);
-    coupon = least(coupon, row.coupon);
-    statedMinor ??= row.statedMinor;
+  for (const { head, line, totalMinor } of group.rows) {
+    if (line === undefined) statedMinor ??= totalMinor;
+    if (head === last) continue;
+    last = head;
+    occurredAtMs = Math.min(occurredAtMs, head.occurredAtMs);
+    country = least(country, head.country);
+    coupon = least(coupon, head.coupon);
   }
   return {
     orderId: group.orderId,
     customerKey: group.customerKey,
     refund,
-    currency: first!.currency,
+    currency: first!.head.currency,
     occurredAtMs,
     ...(country === undefined ? {} : { country }),
     ...(coupon === undefined ? {} : { coupon }),
@@ -119,13 +111,14 @@ const faultOf = (
   known: ReadonlyMap<string, string>,
 ) => {
   if (group.rows.length > limits.orderLines) return tooLarge;
-  const currency = stored?.currency ?? group.rows[0]!.currency;
-  if (group.rows.some((row) => row.currency !== currency))
+  const currency = stored?.currency ?? group.rows[0]!.head.currency;
+  if (group.rows.some((row) => row.head.currency !== currency))
     return {
       code: "invalid_field",
       field: "currency",
       message: "The rows of one order have more than one currency.",
     } as const;
+  if (group.rows.every((row) => row.line !== undefined)) return undefined;
   const stating = new Set(ids.filter((id, index) => group.rows[index]!.line === undefined && !known.has(id)));
   if (stating.size + (stating.size > 0 && stored?.statedMinor !== undefined ? 1 : 0) > 1)
     return {
@@ -139,17 +132,35 @@ const faultOf = (
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** A line of the file as the book keeps it: its id, and its own time only where that is not the order's. */
-const lineOf = (row: OrderRow, id: string, orderMs: number): StreamLine =>
-  row.occurredAtMs === orderMs && id === row.identity
-    ? row.line!
-    : { ...row.line!, line_id: id, ...(row.occurredAtMs === orderMs ? {} : { occurred_at: iso(row.occurredAtMs) }) };
+/** A line of the file as JSON: with its id, and its own time only where that is not the order's. */
+const lineJson = (row: OrderRow, members: string, id: string, orderMs: number): string => {
+  const { occurredAtMs } = row.head;
+  const time = occurredAtMs === orderMs ? "" : `,"occurred_at":"${iso(occurredAtMs)}"`;
+  return `{"line_id":"${id}",${members},"total_minor":${row.totalMinor}${time}}`;
+};
 
 /** Gives the lines of a stored order times relative to an earlier start. */
-const moved = (lines: readonly StreamLine[], fromMs: number, toMs: number): readonly StreamLine[] =>
+const moved = (lines: readonly StoredLine[], fromMs: number, toMs: number): readonly StoredLine[] =>
   fromMs === toMs
     ? lines
     : lines.map((line) => (line.occurred_at === undefined ? { ...line, occurred_at: iso(fromMs) } : line));
+
+const jsonOf = (lines: readonly StoredLine[]): string => lines.map((line) => JSON.stringify(line)).join(",");
+
+const sumOf = (lines: readonly StoredLine[]): number => lines.reduce((sum, line) => sum + line.total_minor, 0);
+
+/** The upload that first brought each row of a stored order. */
+export const uploadsByRow = ({ lines, stating, uploads }: OrderContent): ReadonlyMap<string, string> =>
+  new Map([...lines.map((line) => line.line_id), ...stating].map((id, index) => [id, uploads[index]!]));
+
+const NO_ROWS: ReadonlyMap<string, string> = new Map();
+
+interface FileOfOrder {
+  readonly source: string;
+  readonly uploadId: string;
+  readonly mode: UploadMode;
+  readonly refund: boolean;
+}
 
 /**
  * Puts the rows of one order in one file together with what is known. A refusal refuses all of them that are not known
@@ -158,56 +169,45 @@ const moved = (lines: readonly StreamLine[], fromMs: number, toMs: number): read
 export const reconcile = (
   stored: FileOrderState | undefined,
   group: OrderGroup,
-  upload: { readonly source: string; readonly uploadId: string; readonly mode: UploadMode; readonly refund: boolean },
+  upload: FileOfOrder,
 ): Reconciled | { readonly refusal: Refusal } => {
   const ids = rowIdsOf(group);
-  const uploadOf = new Map(stored?.rows.map((row) => [row.id, row.uploadId]));
-  const storedHead = stored === undefined ? undefined : Head.parse(stored.head);
-  const base = upload.mode === "replace" ? undefined : storedHead;
-  const fault = faultOf(group, ids, base, upload.mode === "replace" ? new Map<string, string>() : uploadOf);
+  const known = stored === undefined ? undefined : decodeContent(stored.content);
+  const uploadOf = known === undefined ? NO_ROWS : uploadsByRow(known);
+  const base = upload.mode === "replace" ? undefined : known;
+  const fault = faultOf(group, ids, base?.head, base === undefined ? NO_ROWS : uploadOf);
   if (fault !== undefined) return { refusal: fault };
 
-  const own = headOf(group, upload.uploadId, upload.refund);
-  const head: Head = base === undefined ? own : merged(base, own);
-  const kept = upload.mode === "replace" ? undefined : stored;
-  const rows = [...(kept?.rows.slice(0, kept.lines.length) ?? [])];
-  const stating = [...(kept?.rows.slice(kept.lines.length) ?? [])];
-  const lines = [
-    ...(kept === undefined || base === undefined ? [] : moved(kept.lines, base.occurredAtMs, head.occurredAtMs)),
-  ];
-  const present = new Set<string>();
+  const stated = new Set<string>();
+  const added: AddedRow[] = [];
   let accepted = 0;
-  let changed = stored === undefined;
-  for (const [index, id] of ids.entries()) {
-    if (present.has(id)) continue;
-    present.add(id);
-    // A row counts for the upload that first brought it, also when that upload runs a second time.
-    const uploadId = uploadOf.get(id) ?? upload.uploadId;
-    if (uploadId === upload.uploadId) accepted++;
-    changed ||= !uploadOf.has(id);
-    if (kept !== undefined && uploadOf.has(id)) continue;
-    const row = group.rows[index]!;
-    if (row.line === undefined) stating.push({ id, uploadId });
-    else {
-      rows.push({ id, uploadId });
-      lines.push(lineOf(row, id, head.occurredAtMs));
+  let distinct = 0;
+  let changed = known === undefined;
+  for (const [index, row] of group.rows.entries()) {
+    const id = ids[index]!;
+    if (row.line === undefined) {
+      if (stated.has(id)) continue;
+      stated.add(id);
     }
+    distinct++;
+    // A row counts for the upload that first brought it, also when that upload runs a second time.
+    const from = uploadOf.get(id);
+    if (from === undefined || from === upload.uploadId) accepted++;
+    if (from === undefined) changed = true;
+    if (from === undefined || base === undefined) added.push({ row, id, uploadId: from ?? upload.uploadId });
   }
-  changed ||= upload.mode === "replace" && present.size !== uploadOf.size;
+  changed ||= upload.mode === "replace" && distinct !== uploadOf.size;
+  const duplicate = group.rows.length - accepted;
   if (!changed) {
-    const mine =
-      stored!.rows.some((row) => row.uploadId === upload.uploadId) || storedHead!.changedBy === upload.uploadId;
-    return { order: stored!, changed, emit: mine, accepted, duplicate: group.rows.length - accepted };
+    const { head, lines, uploads } = known!;
+    const emit = uploads.includes(upload.uploadId) || head.changedBy === upload.uploadId;
+    const order = { ...stored!, head, linesJson: jsonOf(lines), totalMinor: head.statedMinor ?? sumOf(lines) };
+    return { order, changed, emit, accepted, duplicate };
   }
-  if (lines.length > limits.orderLines) return { refusal: tooLarge };
-  const order: FileOrderState = {
-    key: stored?.key ?? bookKeyOf(upload.source, group.customerKey, group.orderId),
-    version: (stored?.version ?? 0) + 1,
-    rows: [...rows, ...stating],
-    lines,
-    head,
-  };
-  if (upload.refund && totalOf(order, head) > 0)
+  const own = headOf(group, upload.uploadId, upload.refund);
+  const order = nextVersion(stored, base, base === undefined ? own : merged(base.head, own), added, upload.source);
+  if (order === undefined) return { refusal: tooLarge };
+  if (upload.refund && order.totalMinor > 0)
     return {
       refusal: {
         code: "invalid_field",
@@ -215,7 +215,48 @@ export const reconcile = (
         message: "A cancellation has to give money back; the sum of its lines is above zero.",
       },
     };
-  return { order, changed, emit: true, accepted, duplicate: group.rows.length - accepted };
+  return { order, changed, emit: true, accepted, duplicate };
+};
+
+interface AddedRow {
+  readonly row: OrderRow;
+  readonly id: string;
+  readonly uploadId: string;
+}
+
+/** @returns `undefined` for an order of too many lines */
+const nextVersion = (
+  stored: FileOrderState | undefined,
+  base: OrderContent | undefined,
+  head: Head,
+  added: readonly AddedRow[],
+  source: string,
+): OrderVersion | undefined => {
+  const old = base === undefined ? [] : moved(base.lines, base.head.occurredAtMs, head.occurredAtMs);
+  const lines = old.map((line) => JSON.stringify(line));
+  const uploads = base?.uploads.slice(0, old.length) ?? [];
+  const stating = [...(base?.stating ?? [])];
+  const statingUploads = base?.uploads.slice(old.length) ?? [];
+  let linesMinor = sumOf(old);
+  for (const { row, id, uploadId } of added)
+    if (row.line === undefined) {
+      stating.push(id);
+      statingUploads.push(uploadId);
+    } else {
+      lines.push(lineJson(row, row.line, id, head.occurredAtMs));
+      uploads.push(uploadId);
+      linesMinor += row.totalMinor;
+    }
+  if (lines.length > limits.orderLines) return undefined;
+  const linesJson = lines.join(",");
+  return {
+    key: stored?.key ?? bookKeyOf(source, head.customerKey, head.orderId),
+    version: (stored?.version ?? 0) + 1,
+    content: encodeContent(head, stating, [...uploads, ...statingUploads], linesJson),
+    head,
+    linesJson,
+    totalMinor: head.statedMinor ?? linesMinor,
+  };
 };
 
 const merged = (stored: Head, own: Head): Head => {
@@ -232,12 +273,12 @@ const merged = (stored: Head, own: Head): Head => {
   };
 };
 
-const totalOf = (order: FileOrderState, head: Head): number =>
-  head.statedMinor ?? order.lines.reduce((sum, line) => sum + line.total_minor, 0);
-
-/** The snapshot of an order at its version. The same order and version give the same event id, whoever emits it. */
+/**
+ * The event of an order at its version, but for its lines: they are JSON already. The same order and version give the
+ * same event id, whoever emits it.
+ */
 export const snapshotOf = (
-  order: FileOrderState,
+  { head, version, totalMinor: linesMinor }: OrderVersion,
   context: {
     readonly source: string;
     readonly uploadId: string;
@@ -245,10 +286,9 @@ export const snapshotOf = (
     readonly rates: RateTable;
   },
 ): UnnumberedEvent => {
-  const head = Head.parse(order.head);
   const { rates } = context;
   const digits = currencyDigits(head.currency) ?? 2;
-  const totalMinor = totalOf(order, head) * (head.refund ? -1 : 1) || 0;
+  const totalMinor = linesMinor * (head.refund ? -1 : 1) || 0;
   const reportingMinor = convertMinor(
     totalMinor,
     rateAt(rates, head.currency, head.occurredAtMs) ?? 1,
@@ -257,7 +297,7 @@ export const snapshotOf = (
   );
   const kind = head.refund ? "order_refunded" : "order_completed";
   return {
-    event_id: eventIdOf(context.source, "file-order", head.customerKey, head.orderId, order.version),
+    event_id: eventIdOf(context.source, "file-order", head.customerKey, head.orderId, version),
     kind,
     name: kindNames[kind],
     source: context.source,
@@ -269,12 +309,11 @@ export const snapshotOf = (
     ...(head.country === undefined ? {} : { country: head.country }),
     ...(head.refund ? { refund_id: head.orderId } : { order_id: head.orderId }),
     order_rank: ORDER_RANK.file,
-    order_version: order.version,
+    order_version: version,
     currency: head.currency,
     total_minor: totalMinor,
     reporting_currency: rates.reportingCurrency,
     ...(reportingMinor === undefined ? {} : { reporting_minor: reportingMinor }),
     ...(head.coupon === undefined ? {} : { coupon: head.coupon }),
-    ...(order.lines.length === 0 ? {} : { lines: [...order.lines] }),
   };
 };

@@ -1,10 +1,9 @@
 /** A row of an order file as the domain sees it: the order it belongs to, its canonical text, its line. */
+import { hash } from "node:crypto";
 import type { Pseudonymizer } from "../ids.ts";
-import { digest } from "../ids.ts";
 import type { RateTable } from "../money.ts";
 import { currencyDigits, lineMinor, rateAt, toMinor } from "../money.ts";
 import type { Refusal } from "../reasons.ts";
-import type { StreamLine } from "../stream-event.ts";
 import type { ColumnIndexes } from "./header.ts";
 import type { ColumnRole, Layout } from "./layouts.ts";
 import type { DateForms } from "./values.ts";
@@ -25,20 +24,27 @@ export interface RowContext {
   readonly latestMs: number;
 }
 
-export interface OrderRow {
+/** What the rows of an order have in common: mostly one object for all of them. */
+export interface RowHead {
   readonly orderId: string;
   /** "" for a row without a customer. */
   readonly customerKey: string;
-  /** Digest of source, order and normalised values: equal rows have equal ones, however the file wrote them. */
-  readonly identity: string;
   readonly occurredAtMs: number;
   readonly currency: string;
   readonly country: string | undefined;
   readonly coupon: string | undefined;
-  /** Of a line file; its id is the identity. */
-  readonly line: StreamLine | undefined;
-  /** Of a file whose rows state whole orders. */
-  readonly statedMinor: number | undefined;
+  /** The head's share of what a row's identity is the digest of. */
+  readonly canonical: string;
+}
+
+export interface OrderRow {
+  readonly head: RowHead;
+  /** Digest of source, order and normalised values: equal rows have equal ones, however the file wrote them. */
+  readonly identity: string;
+  /** Of a line file: the members of its line as JSON, but for its id, its time and its total. */
+  readonly line: string | undefined;
+  /** Minor units: of the line, or what a row that states a whole order states. */
+  readonly totalMinor: number;
 }
 
 export const SEPARATOR = "\u001f";
@@ -66,6 +72,8 @@ export class FieldReader {
   #lastTimeMs: number | undefined;
   #lastCustomer = "";
   #lastCustomerKey = "";
+  #lastHead: RowHead | Refusal | undefined;
+  readonly #lastHeadFields: string[] = [];
   readonly #rated = new Set<string>();
 
   constructor(context: RowContext) {
@@ -128,6 +136,47 @@ export class FieldReader {
     return (this.#lastCustomerKey = id === undefined ? "" : this.context.pseudonyms.customer(id));
   }
 
+  /** Of a row of the shapes `order_lines` and `orders`. */
+  head(fields: readonly string[]): RowHead | Refusal {
+    const last = this.#lastHeadFields;
+    let isLast = this.#lastHead !== undefined;
+    for (const [index, role] of headRoles.entries()) {
+      const text = this.raw(fields, role);
+      if (text === last[index]) continue;
+      last[index] = text;
+      isLast = false;
+    }
+    return isLast ? this.#lastHead! : (this.#lastHead = this.#readHead(fields));
+  }
+
+  #readHead(fields: readonly string[]): RowHead | Refusal {
+    const orderId = parseId(this.raw(fields, "order_id"));
+    if (orderId === undefined) return missing("order_id");
+    if (orderId.length > LONGEST.order_id!) return invalid("order_id", "is longer than 256 characters");
+    const occurredAtMs = this.time(fields);
+    if (typeof occurredAtMs !== "number") return occurredAtMs;
+    const country = this.text(fields, "country");
+    if (isRefusal(country)) return country;
+    const coupon = this.text(fields, "coupon");
+    if (isRefusal(coupon)) return coupon;
+    const currency = this.currency(fields, occurredAtMs);
+    if (typeof currency !== "string") return currency.refusal;
+    const customerKey = this.customer(fields);
+    // A currency that an option gave is not part of the row: the same file with another option is the same rows. The
+    // customer goes in by key: a digest of few unknowns is no secret.
+    const canonical = [
+      this.context.source,
+      orderId,
+      customerKey,
+      occurredAtMs,
+      country ?? "",
+      this.raw(fields, "currency") === "" ? "" : currency,
+      coupon ?? "",
+      "",
+    ].join(SEPARATOR);
+    return { orderId, customerKey, occurredAtMs, currency, country, coupon, canonical };
+  }
+
   /** The currency of a row, with a rate to the reporting currency at its time. */
   currency(fields: readonly string[], atMs: number): string | { refusal: Refusal } {
     const code = this.raw(fields, "currency").trim().toUpperCase() || this.context.currency;
@@ -167,42 +216,19 @@ export const invalid = (role: ColumnRole, what: string): Refusal => ({
 
 const optional = ["product_id", "sku", "name", "category", "brand", "variant"] as const;
 
+const headRoles = ["order_id", "occurred_at", "country", "coupon", "currency", "customer_id"] as const;
+
 /** A row of the shapes `order_lines` and `orders`. The first fault decides: the row is refused whole. */
 export const readOrderRow = (reader: FieldReader, fields: readonly string[]): OrderRow | Refusal => {
-  const { layout } = reader.context;
-  const orderId = parseId(reader.raw(fields, "order_id"));
-  if (orderId === undefined) return missing("order_id");
-  if (orderId.length > LONGEST.order_id!) return invalid("order_id", "is longer than 256 characters");
-  const occurredAtMs = reader.time(fields);
-  if (typeof occurredAtMs !== "number") return occurredAtMs;
-  const country = reader.text(fields, "country");
-  if (isRefusal(country)) return country;
-  const coupon = reader.text(fields, "coupon");
-  if (isRefusal(coupon)) return coupon;
-  const currency = reader.currency(fields, occurredAtMs);
-  if (typeof currency !== "string") return currency.refusal;
-  const digits = currencyDigits(currency) ?? 2;
-  const customerKey = reader.customer(fields);
-  // A currency that an option gave is not part of the row: the same file with another option is the same rows. The
-  // customer goes in by key: a digest of few unknowns is no secret.
-  const values: (string | number)[] = [
-    reader.context.source,
-    orderId,
-    customerKey,
-    occurredAtMs,
-    country ?? "",
-    reader.raw(fields, "currency") === "" ? "" : currency,
-    coupon ?? "",
-  ];
-  const head = { orderId, customerKey, occurredAtMs, currency, country, coupon };
-
-  if (layout.shape === "orders") {
+  const head = reader.head(fields);
+  if ("code" in head) return head;
+  const digits = currencyDigits(head.currency) ?? 2;
+  if (reader.context.layout.shape === "orders") {
     const total = reader.number(fields, "total");
     if (typeof total !== "number") return total;
-    const statedMinor = toMinor(total, digits);
-    if (statedMinor === undefined) return invalid("total", "is not an amount");
-    values.push(total);
-    return { ...head, identity: digest(...values), line: undefined, statedMinor };
+    const totalMinor = toMinor(total, digits);
+    if (totalMinor === undefined) return invalid("total", "is not an amount");
+    return { head, identity: rowDigest(head.canonical + total), line: undefined, totalMinor };
   }
   const quantity = reader.number(fields, "quantity");
   if (typeof quantity !== "number") return quantity;
@@ -211,15 +237,16 @@ export const readOrderRow = (reader: FieldReader, fields: readonly string[]): Or
   const totalMinor = lineMinor(quantity, unitPrice, digits);
   if (totalMinor === undefined)
     return { code: "amount_out_of_range", field: "quantity", message: "quantity × unit_price is beyond 2^53." };
-  const line: StreamLine = { line_id: "", quantity, unit_price: unitPrice, total_minor: totalMinor };
-  values.push(quantity, unitPrice);
+  // The line's total is not part of its identity: it depends on a currency that an option may have given.
+  let line = `"quantity":${quantity},"unit_price":${unitPrice}`;
   for (const role of optional) {
     const value = reader.text(fields, role);
-    values.push(typeof value === "string" ? value : "");
-    if (typeof value === "string") line[role] = value;
-    else if (value !== undefined) return value;
+    if (value === undefined) continue;
+    if (typeof value !== "string") return value;
+    line += `,"${role}":${JSON.stringify(value)}`;
   }
-  const identity = digest(...values);
-  line.line_id = identity;
-  return { ...head, identity, line, statedMinor: undefined };
+  return { head, identity: rowDigest(head.canonical + line), line, totalMinor };
 };
+
+/** 132 bits of SHA-256. Short: every line of every order carries one to the lake. */
+const rowDigest = (canonical: string): string => hash("sha256", canonical, "base64url").slice(0, 22);

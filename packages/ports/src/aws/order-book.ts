@@ -1,5 +1,5 @@
 /**
- * What the files that named an order left of it: one DynamoDB item an order, its content as compressed JSON. An item
+ * What the files that named an order left of it: one DynamoDB item an order, its content compressed. An item
  * ends at 400 KB, so the content of a very large order lies in S3 and the item names it.
  */
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
@@ -16,8 +16,6 @@ import { ATTEMPTS, calling, mapLimit } from "./errors.ts";
 
 /** Below DynamoDB's 400 KB for an item, with room for its key and names. */
 const ITEM_CONTENT_BYTES = 350_000;
-
-type Content = Pick<FileOrder, "rows" | "lines" | "head">;
 
 export class DynamoOrderBook implements OrderBook {
   readonly #dynamo: DynamoDBClient;
@@ -62,8 +60,7 @@ export class DynamoOrderBook implements OrderBook {
   }
 
   async #writeOne(order: FileOrder): Promise<"written" | "conflict"> {
-    const { rows, lines, head } = order;
-    const content = zstdCompressSync(JSON.stringify({ rows, lines, head } satisfies Content));
+    const content = zstdCompressSync(order.content);
     const stored: Item =
       content.length <= ITEM_CONTENT_BYTES
         ? { content: { B: content } }
@@ -98,8 +95,11 @@ export class DynamoOrderBook implements OrderBook {
     const inline = item["content"]?.B;
     const content = inline ?? (await this.#getObject(text(item, "object")));
     if (content === undefined) return undefined;
-    const { rows, lines, head } = JSON.parse(zstdDecompressSync(content).toString("utf8")) as Content;
-    return { key: text(item, "pk"), version: number(item, "version"), rows, lines, head };
+    return {
+      key: text(item, "pk"),
+      version: number(item, "version"),
+      content: zstdDecompressSync(content).toString("utf8"),
+    };
   }
 
   /** Named by content too, so that of two writers of one version none overwrites the other's. */

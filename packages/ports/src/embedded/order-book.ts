@@ -1,7 +1,6 @@
 /** order-book.db: what the files that named an order left of it. Uploads of several threads may meet here. */
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { StreamLine } from "@ebb/core/stream-event";
 import type { FileOrder, OrderBook } from "../ports.ts";
 import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
 
@@ -11,33 +10,6 @@ const migrations: readonly string[] = [
   CREATE TABLE file_orders (key TEXT PRIMARY KEY, version INTEGER NOT NULL, content TEXT NOT NULL);
   `,
 ];
-
-/** Most orders come whole from one upload: its id is written once, and each row says which of the ids it has. */
-interface Content {
-  readonly ids: readonly string[];
-  readonly uploads: readonly string[];
-  /** Index into `uploads` by row; absent when there is one upload. */
-  readonly of?: readonly number[];
-  readonly lines: readonly StreamLine[];
-  readonly head: FileOrder["head"];
-}
-
-const encode = (order: FileOrder): string => {
-  const uploads = [...new Set(order.rows.map((row) => row.uploadId))];
-  const content: Content = {
-    ids: order.rows.map((row) => row.id),
-    uploads,
-    ...(uploads.length > 1 ? { of: order.rows.map((row) => uploads.indexOf(row.uploadId)) } : {}),
-    lines: order.lines,
-    head: order.head,
-  };
-  return JSON.stringify(content);
-};
-
-const decode = (key: string, version: number, text: string): FileOrder => {
-  const { ids, uploads, of, lines, head } = JSON.parse(text) as Content;
-  return { key, version, rows: ids.map((id, index) => ({ id, uploadId: uploads[of?.[index] ?? 0]! })), lines, head };
-};
 
 export class EmbeddedOrderBook implements OrderBook {
   readonly #db: DatabaseSync;
@@ -62,7 +34,7 @@ export class EmbeddedOrderBook implements OrderBook {
     const found = new Map<string, FileOrder>();
     for (const key of keys) {
       const row = portCall(() => this.#select.get(key)) as { version: number; content: string } | undefined;
-      if (row !== undefined) found.set(key, decode(key, row.version, row.content));
+      if (row !== undefined) found.set(key, { key, version: row.version, content: row.content });
     }
     return found;
   }
@@ -76,8 +48,8 @@ export class EmbeddedOrderBook implements OrderBook {
   #writeOne(order: FileOrder): "written" | "conflict" {
     const { changes } =
       order.version === 1
-        ? this.#insert.run(order.key, 1, encode(order))
-        : this.#update.run(order.version, encode(order), order.key, order.version - 1);
+        ? this.#insert.run(order.key, 1, order.content)
+        : this.#update.run(order.version, order.content, order.key, order.version - 1);
     return changes === 1 ? "written" : "conflict";
   }
 

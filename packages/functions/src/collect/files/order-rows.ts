@@ -37,8 +37,8 @@ export class OrderRows {
   }
 
   /** What tells orders apart within a source: an id may be used for two customers. */
-  keyOf(row: Pick<OrderRow, "orderId" | "customerKey">): string {
-    return `${row.orderId}\u001f${row.customerKey}`;
+  keyOf({ head }: OrderRow): string {
+    return `${head.orderId}\u001f${head.customerKey}`;
   }
 
   /** `undefined` for a row that is refused. */
@@ -60,9 +60,10 @@ export class OrderRows {
           refused.push({ place, refusal: row });
           continue;
         }
-        let group = groups.find((one) => one.orderId === row.orderId && one.customerKey === row.customerKey);
+        const { orderId, customerKey } = row.head;
+        let group = groups.find((one) => one.orderId === orderId && one.customerKey === customerKey);
         if (group === undefined) {
-          group = { orderId: row.orderId, customerKey: row.customerKey, rows: [], places: [] };
+          group = { orderId, customerKey, rows: [], places: [] };
           groups.push(group);
         }
         group.rows.push(row);

@@ -9,7 +9,7 @@ import type { PartSums } from "./part-sums.ts";
 import type { Place } from "./spool.ts";
 import type { UploadRun } from "./upload-run.ts";
 
-/** An event as JSON, but for the number in its receipt, which it gets when it is added. */
+/** An event as JSON, but for the number in its receipt and the closing brace, which it gets when it is appended. */
 export interface UnnumberedJson {
   readonly eventId: string;
   readonly partitionKey: string;
@@ -51,17 +51,19 @@ export class PartWriter {
     return this.#refundPrefix !== undefined && orderId.startsWith(this.#refundPrefix);
   }
 
-  encode(event: UnnumberedEvent): UnnumberedJson {
+  /** @param linesJson JSON texts of lines between commas, where the event itself has none */
+  encode(event: UnnumberedEvent, linesJson = ""): UnnumberedJson {
+    const open = JSON.stringify(event).slice(0, -1);
     return {
       eventId: event.event_id,
       partitionKey: event.customer_key ?? event.anonymous_key ?? event.event_id,
-      json: JSON.stringify(event),
+      json: linesJson === "" ? open : `${open},"lines":[${linesJson}]`,
     };
   }
 
   add(event: UnnumberedJson): void {
     const number = this.#firstEvent + this.#events.length;
-    this.#events.push({ ...event, json: `${event.json.slice(0, -1)},"receipt_number":${number}}` });
+    this.#events.push({ ...event, json: `${event.json},"receipt_number":${number}}` });
   }
 
   count(accepted: number, duplicate: number): void {

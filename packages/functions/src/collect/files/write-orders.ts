@@ -1,6 +1,7 @@
 /** Second phase for files of orders: what the rows say goes into the order book, and changed orders become events. */
 import type { FileOrderState } from "@ebb/core/files/file-orders";
-import { bookKeyOf, reconcile, rowIdsOf, snapshotOf, tooLarge } from "@ebb/core/files/file-orders";
+import { bookKeyOf, reconcile, rowIdsOf, snapshotOf, tooLarge, uploadsByRow } from "@ebb/core/files/file-orders";
+import { decodeContent } from "@ebb/core/files/order-content";
 import { limits } from "@ebb/core/limits";
 import type { Refusal } from "@ebb/core/reasons";
 import { TransientError } from "@ebb/ports";
@@ -60,13 +61,15 @@ const outcomeOf = (
   const result = reconcile(stored, group, { source, uploadId, mode, refund });
   if ("refusal" in result) return refusedOutcome(run, stored, group, result.refusal);
   const { order, changed, emit, accepted, duplicate } = result;
-  const event = emit ? writer.encode(snapshotOf(order, writer.eventContext)) : undefined;
+  const event = emit ? writer.encode(snapshotOf(order, writer.eventContext), order.linesJson) : undefined;
   // A UTF-16 unit has at most three bytes of UTF-8: most events need not be measured.
   if (event !== undefined && event.json.length * 3 > limits.eventBytes)
     if (Buffer.byteLength(event.json) > limits.eventBytes - NUMBER_BYTES)
       return refusedOutcome(run, stored, group, tooLarge);
   return { group, ...(changed ? { write: order } : {}), event, accepted, duplicate };
 };
+
+const NO_ROWS: ReadonlyMap<string, string> = new Map();
 
 /** Room for the receipt number, which an event gets last. */
 const NUMBER_BYTES = 64;
@@ -79,7 +82,7 @@ const refusedOutcome = (
   refusal: Refusal,
 ): Outcome => {
   const { uploadId } = run.upload;
-  const uploadOf = new Map(stored?.rows.map((row) => [row.id, row.uploadId]));
+  const uploadOf = stored === undefined ? NO_ROWS : uploadsByRow(decodeContent(stored.content));
   const indexes: number[] = [];
   let accepted = 0;
   let duplicate = 0;
