@@ -1,0 +1,174 @@
+/**
+ * The BG/NBD model of repeat purchases: Fader, Hardie & Lee (2005), "Counting Your Customers" the Easy Way, Marketing
+ * Science 24(2). A customer buys at a rate λ ~ gamma(r, α) and leaves after each purchase with probability
+ * p ~ beta(a, b). Fitted by maximum likelihood.
+ */
+import { type Problem, identify } from "./identification.ts";
+import { type PurchaseHistories, checkHistories } from "./histories.ts";
+import { type Objective, maximise } from "./maximise.ts";
+import { digamma, logGamma } from "./special-functions.ts";
+
+export interface BgNbdParameters {
+  readonly r: number;
+  /** In the unit of time of the histories. */
+  readonly alpha: number;
+  readonly a: number;
+  readonly b: number;
+}
+const names = ["r", "alpha", "a", "b"] as const;
+
+export interface BgNbdFit {
+  /** Absent where there is nothing to fit: `problems` says why. */
+  readonly parameters?: BgNbdParameters;
+  readonly logLikelihood?: number;
+  /** Standard errors of ln r, ln α, ln a, ln b; absent for a parameter that is not determined. */
+  readonly logStandardErrors?: Readonly<Partial<Record<keyof BgNbdParameters, number>>>;
+  /** False: the parameters do not describe these customers by themselves. Do not compare or publish them. */
+  readonly identified: boolean;
+  readonly problems: readonly Problem[];
+  readonly customers: number;
+  readonly repeatCustomers: number;
+}
+
+/** Bounds of r, a, b, and of α in mean observed times: far outside what any shop's customers are like. */
+const SMALLEST = 1e-4;
+const LARGEST = 1e4;
+
+/** Starting points r, a, b: many light buyers of whom some leave; few heavy ones who stay. α starts at the mean rate. */
+const starts = [
+  [0.5, 1, 2.5],
+  [2, 0.3, 6],
+] as const;
+
+/**
+ * Fits r, α, a and b. Deterministic; never throws for the data's sake: what cannot be fitted or is not determined is
+ * flagged with the reason.
+ *
+ * @throws RangeError for histories that cannot be (see `checkHistories`)
+ *
+ * @example
+ * const fit = fitBgNbd(groupHistories([2, 0], [30.43, 0], [38.86, 38.86]));
+ * if (!fit.identified) console.warn(fit.problems);
+ */
+export const fitBgNbd = (histories: PurchaseHistories): BgNbdFit => {
+  checkHistories(histories);
+  let customers = 0;
+  let repeatCustomers = 0;
+  let purchases = 0;
+  let observed = 0;
+  for (let i = 0; i < histories.x.length; i++) {
+    const weight = histories.customers[i]!;
+    customers += weight;
+    if (histories.x[i]! > 0) repeatCustomers += weight;
+    purchases += weight * histories.x[i]!;
+    observed += weight * histories.T[i]!;
+  }
+  const counts = { customers, repeatCustomers };
+  if (customers === 0)
+    return { ...counts, identified: false, problems: [nothing("no_customers", "There is no customer.")] };
+  if (repeatCustomers < 2) {
+    const message = `${repeatCustomers} of ${customers} customers bought again: a rate cannot be told from them.`;
+    return { ...counts, identified: false, problems: [nothing("no_repeat_customers", message)] };
+  }
+
+  // Time in mean observed times: bounds and steps then mean the same in days and in weeks.
+  const unit = observed / customers;
+  const objective = meanLogLikelihood(scaleTime(histories, unit), customers);
+  const lower = new Float64Array(4).fill(Math.log(SMALLEST));
+  const upper = new Float64Array(4).fill(Math.log(LARGEST));
+  const maxima = starts.map(([r, a, b]) => {
+    const alpha = Math.min(LARGEST, Math.max(SMALLEST, (r * customers) / purchases));
+    return maximise(objective, Float64Array.of(r, alpha, a, b).map(Math.log), lower, upper);
+  });
+  const best = maxima.reduce((one, other) => (other.value > one.value ? other : one));
+  const { problems, logStandardErrors } = identify(objective, best, names, customers);
+  const [r, alpha, a, b] = best.point.map(Math.exp) as unknown as [number, number, number, number];
+  return {
+    ...counts,
+    parameters: { r, alpha: alpha * unit, a, b },
+    // A density over x purchases at given times: each purchase carries one over the unit of time.
+    logLikelihood: best.value * customers - purchases * Math.log(unit),
+    logStandardErrors: Object.fromEntries(
+      names.flatMap((name, i) => (logStandardErrors[i] === undefined ? [] : [[name, logStandardErrors[i]]])),
+    ),
+    identified: problems.length === 0,
+    problems,
+  };
+};
+
+const nothing = (code: Problem["code"], message: string): Problem => ({ code, message });
+
+const scaleTime = (histories: PurchaseHistories, unit: number): PurchaseHistories => ({
+  ...histories,
+  tx: histories.tx.map((t) => t / unit),
+  T: histories.T.map((t) => t / unit),
+});
+
+/** Log-likelihood of the histories at given parameters, in the histories' unit of time. */
+export const bgNbdLogLikelihood = (parameters: BgNbdParameters, histories: PurchaseHistories): number => {
+  const customers = histories.customers.reduce((sum, count) => sum + count, 0);
+  const point = Float64Array.of(parameters.r, parameters.alpha, parameters.a, parameters.b).map(Math.log);
+  return customers === 0 ? 0 : meanLogLikelihood(histories, customers)(point, new Float64Array(4)) * customers;
+};
+
+/**
+ * Mean log-likelihood per customer and its gradient, in ln r, ln α, ln a, ln b: equation 6 of the paper in the form
+ * ln(A1 · A2 · (A3 + δ A4)) of Fader & Hardie's note on its computation. What depends on x alone is summed by x first.
+ */
+const meanLogLikelihood = ({ x, tx, T, customers }: PurchaseHistories, total: number): Objective => {
+  const byX = new Map<number, number>();
+  for (let i = 0; i < x.length; i++) byX.set(x[i]!, (byX.get(x[i]!) ?? 0) + customers[i]!);
+
+  return (point, gradient) => {
+    const [r, alpha, a, b] = point.map(Math.exp) as unknown as [number, number, number, number];
+    let value = 0;
+    let dR = 0;
+    let dAlpha = 0;
+    let dA = 0;
+    let dB = 0;
+
+    const logAlpha = Math.log(alpha);
+    const atR = { log: logGamma(r), slope: digamma(r) };
+    const atB = { log: logGamma(b), slope: digamma(b) };
+    const atSum = { log: logGamma(a + b), slope: digamma(a + b) };
+    for (const [count, weight] of byX) {
+      value += weight * (logGamma(r + count) - atR.log + r * logAlpha);
+      dR += weight * (digamma(r + count) - atR.slope + logAlpha);
+      dAlpha += (weight * r) / alpha;
+      if (count === 0) continue;
+      value += weight * (atSum.log + logGamma(b + count) - atB.log - logGamma(a + b + count));
+      const slopeOfSum = atSum.slope - digamma(a + b + count);
+      dA += weight * slopeOfSum;
+      dB += weight * (slopeOfSum + digamma(b + count) - atB.slope);
+    }
+
+    const logA = Math.log(a);
+    for (let i = 0; i < x.length; i++) {
+      const weight = customers[i]!;
+      const shape = r + x[i]!;
+      const logStayed = Math.log(alpha + T[i]!);
+      if (x[i] === 0) {
+        value -= weight * shape * logStayed;
+        dR -= weight * logStayed;
+        dAlpha -= (weight * shape) / (alpha + T[i]!);
+        continue;
+      }
+      const logLeft = Math.log(alpha + tx[i]!);
+      const stayed = -shape * logStayed;
+      const left = logA - Math.log(b + x[i]! - 1) - shape * logLeft;
+      const larger = Math.max(stayed, left);
+      const sum = Math.exp(stayed - larger) + Math.exp(left - larger);
+      const goneShare = Math.exp(left - larger) / sum; // 1 − P(alive)
+      value += weight * (larger + Math.log(sum));
+      dR -= weight * ((1 - goneShare) * logStayed + goneShare * logLeft);
+      dAlpha -= weight * shape * ((1 - goneShare) / (alpha + T[i]!) + goneShare / (alpha + tx[i]!));
+      dA += (weight * goneShare) / a;
+      dB -= (weight * goneShare) / (b + x[i]! - 1);
+    }
+    gradient[0] = (dR * r) / total;
+    gradient[1] = (dAlpha * alpha) / total;
+    gradient[2] = (dA * a) / total;
+    gradient[3] = (dB * b) / total;
+    return value / total;
+  };
+};
