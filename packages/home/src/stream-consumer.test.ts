@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KinesisStreamEvent } from "aws-lambda";
 import { scoreConsumer } from "@ebb/functions/declarations";
+import { bytesOf } from "@ebb/functions/runtime/stream-records";
 import { type ConsumerParts, type LogRecord, StreamConsumer, sequenceNumberOf } from "./stream-consumer.ts";
 
 /** A store of one number and one offset, whose transactions can be seen to undo. */
@@ -98,6 +99,18 @@ test("what is reported as failed is delivered again from the lowest sequence num
     [3, 4],
   ]);
   assert.deepEqual(kept.kept, { sum: 10, offset: 4 });
+});
+
+test("a record in process reads as one that travelled", async () => {
+  const bytes = Buffer.from([0xff, 0, 0x0a, 0x80]);
+  await run([{ seq: 1, arrivedAtMs: 1_000, data: bytes }], store(), async ({ Records }) => {
+    const payload = Records[0]!.kinesis;
+    const travelled = (JSON.parse(JSON.stringify(Records[0])) as (typeof Records)[0]).kinesis;
+    assert.equal(travelled.data, bytes.toString("base64"));
+    assert.deepEqual(bytesOf(travelled), bytes);
+    assert.deepEqual(bytesOf(payload), bytes);
+    assert.deepEqual({ ...travelled }, JSON.parse(JSON.stringify(payload)));
+  });
 });
 
 test("a dead letter holds the whole invocation record", async () => {

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import type { Context, KinesisStreamEvent } from "aws-lambda";
 import type { StreamConsumer as Settings } from "@ebb/functions/declarations";
 import { logger } from "@ebb/functions/runtime/logger";
+import { recordInProcess } from "@ebb/functions/runtime/stream-records";
 import type { Metrics, ObjectStore } from "@ebb/ports";
 import { type GivenUp, type Outcome, type Portion, judge } from "./batch-delivery.ts";
 import { contextOf } from "./http-event.ts";
@@ -71,13 +72,15 @@ const eventOf = (records: readonly Delivered[]): KinesisStreamEvent => ({
     eventVersion: "1.0",
     awsRegion: "home",
     invokeIdentityArn: "arn:aws:iam::000000000000:role/home",
-    kinesis: {
-      kinesisSchemaVersion: "1.0",
-      partitionKey: String(record.seq),
-      sequenceNumber: record.sequenceNumber,
-      approximateArrivalTimestamp: record.arrivedAtMs / 1000,
-      data: Buffer.from(record.data.buffer, record.data.byteOffset, record.data.byteLength).toString("base64"),
-    },
+    kinesis: recordInProcess(
+      {
+        kinesisSchemaVersion: "1.0",
+        partitionKey: String(record.seq),
+        sequenceNumber: record.sequenceNumber,
+        approximateArrivalTimestamp: record.arrivedAtMs / 1000,
+      },
+      record.data,
+    ),
   })),
 });
 

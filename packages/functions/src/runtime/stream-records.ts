@@ -2,8 +2,37 @@
  * One stream record holds one event or many. On Kinesis many are packed in the KPL aggregation format, which Firehose
  * undoes by itself; the embedded log packs them as JSON lines. This reads both.
  */
+import type { KinesisStreamRecordPayload } from "aws-lambda";
 import { isAggregated, userRecords } from "@ebb/core/kpl";
 import { linesOf } from "@ebb/lake/landing";
+
+const carriedBytes = Symbol("the bytes of `data`");
+
+/** Everything of a stream record but its content. */
+export type RecordHead = Omit<KinesisStreamRecordPayload, "data">;
+
+/**
+ * A stream record that never leaves the process. It is what Lambda hands over, `data` in base64 included, but that is
+ * made only for a reader that asks for it: `bytesOf` reads the bytes themselves. To base64 and back cost the score stage
+ * a tenth of its time.
+ */
+export const recordInProcess = (head: RecordHead, bytes: Uint8Array): KinesisStreamRecordPayload => {
+  const payload = {
+    ...head,
+    get data() {
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+    },
+    [carriedBytes]: bytes,
+  };
+  return payload;
+};
+
+/** The content of a stream record, however it came. */
+export const bytesOf = (payload: KinesisStreamRecordPayload): Buffer => {
+  const bytes = (payload as { readonly [carriedBytes]?: Uint8Array })[carriedBytes];
+  if (bytes === undefined) return Buffer.from(payload.data, "base64");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+};
 
 /** The JSON texts of the events in a stream record's data. @throws SyntaxError on a broken aggregate. */
 export const eventTextsOf = (data: Uint8Array): string[] => {

@@ -7,7 +7,7 @@ import { STREAM_SCHEMA_VERSION, orderKinds } from "@ebb/core/kinds";
 import type { OrderEvent } from "@ebb/core/orders";
 import { StreamEvent } from "@ebb/core/stream-event";
 import type { QuarantinedItem } from "@ebb/ports";
-import { eventTextsOf } from "../runtime/stream-records.ts";
+import { bytesOf, eventTextsOf } from "../runtime/stream-records.ts";
 
 /** Only what scoring reads: other fields are not looked at, an order's lines above all. */
 const ScoredEvent = StreamEvent.pick({
@@ -39,8 +39,8 @@ export interface ReadRecord {
 
 /** Reads one record. What cannot be read is answered, never thrown: sent again it would be no better. */
 export const readRecord = (record: KinesisStreamRecord, nowMs: number): ReadRecord => {
-  const { data, sequenceNumber } = record.kinesis;
-  const bytes = Buffer.from(data, "base64");
+  const { sequenceNumber } = record.kinesis;
+  const bytes = bytesOf(record.kinesis);
   const events: ReceivedEvent[] = [];
   const unreadable: QuarantinedItem[] = [];
   let texts: string[];

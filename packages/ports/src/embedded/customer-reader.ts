@@ -6,6 +6,7 @@ import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { CustomerRead, CustomerState, CustomerStore } from "../ports.ts";
 import { decodeMonths, decodeOrder } from "../customer-codec.ts";
+import { findRecent, recentOrders } from "./recent-orders.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 
 export const CUSTOMERS_FILE = "customers.db";
@@ -36,6 +37,13 @@ export const customerMigrations: readonly string[] = [
   CREATE TABLE offsets (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE published (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- the orders written last (recent-orders.ts); one that is here and in \`orders\` is as it is here
+  ALTER TABLE customers ADD COLUMN recent TEXT NOT NULL DEFAULT '';
+  -- whether \`orders\` holds any of this customer
+  ALTER TABLE customers ADD COLUMN filed INTEGER NOT NULL DEFAULT 0;
+  UPDATE customers SET filed = 1;
+  `,
 ];
 
 const SCAN_PAGE = 500;
@@ -53,7 +61,25 @@ type CustomerRow = [
   months: string,
 ];
 
-const decodeCustomer = (row: CustomerRow): CustomerAggregate => {
+/** Columns after those. */
+type Extra = [id: number, recent: string, filed: 0 | 1];
+
+/** What a row holds besides the aggregate. */
+export interface CustomerRecordRow {
+  readonly id: number;
+  readonly version: number;
+  readonly recent: string;
+  readonly filed: 0 | 1;
+}
+
+const recordRowOf = (row: [...CustomerRow, ...Extra]): CustomerRecordRow => ({
+  id: row[8],
+  version: row[1],
+  recent: row[9],
+  filed: row[10],
+});
+
+const decodeCustomer = (row: readonly [...CustomerRow, ...unknown[]]): CustomerAggregate => {
   const [customerKey, version, orders, grossMinor, refundMinor, firstOrderAtMs, lastOrderAtMs, months] = row;
   return {
     customerKey,
@@ -79,13 +105,11 @@ export class CustomerQueries {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    this.#customer = db.prepare(`SELECT ${CUSTOMER_COLUMNS}, id FROM customers WHERE key = ?`);
+    this.#customer = db.prepare(`SELECT ${CUSTOMER_COLUMNS}, id, recent, filed FROM customers WHERE key = ?`);
     this.#customer.setReturnArrays(true);
     this.#order = db.prepare("SELECT record FROM orders WHERE customer_id = ? AND order_key = ?");
     this.#order.setReturnArrays(true);
-    this.#orders = db.prepare(
-      "SELECT order_key, record FROM orders WHERE customer_id = (SELECT id FROM customers WHERE key = ?)",
-    );
+    this.#orders = db.prepare("SELECT order_key, record FROM orders WHERE customer_id = ?");
     this.#orders.setReturnArrays(true);
     this.#page = db.prepare(
       `SELECT ${CUSTOMER_COLUMNS}, id FROM customers WHERE id > ? ORDER BY id LIMIT ${SCAN_PAGE}`,
@@ -95,21 +119,43 @@ export class CustomerQueries {
     this.#offset = db.prepare("SELECT seq FROM offsets WHERE consumer = ?");
   }
 
-  read(requests: readonly CustomerRead[]): Map<CustomerKey, CustomerState> {
-    return this.#consistently(
-      () => new Map(requests.map((request) => [request.customerKey, this.#state(request)] as const)),
-    );
+  /** @param onRow is told of every row that is there */
+  read(
+    requests: readonly CustomerRead[],
+    onRow?: (customerKey: CustomerKey, row: CustomerRecordRow) => void,
+  ): Map<CustomerKey, CustomerState> {
+    return this.#consistently(() => {
+      const states = new Map<CustomerKey, CustomerState>();
+      for (const request of requests) states.set(request.customerKey, this.#state(request, onRow));
+      return states;
+    });
   }
 
-  #state({ customerKey, orderKeys }: CustomerRead): CustomerState {
-    const row = this.#customer.get(customerKey) as unknown as [...CustomerRow, id: number] | undefined;
+  #state(
+    { customerKey, orderKeys }: CustomerRead,
+    onRow?: (customerKey: CustomerKey, row: CustomerRecordRow) => void,
+  ): CustomerState {
+    const found = this.#customer.get(customerKey) as unknown as [...CustomerRow, ...Extra] | undefined;
     const orders = new Map<OrderKey, OrderRecord>();
-    if (row === undefined) return { orders };
+    if (found === undefined) return { orders };
+    const row = recordRowOf(found);
+    onRow?.(customerKey, row);
     for (const key of orderKeys) {
-      const found = this.#order.get(row[8], key) as unknown as [string] | undefined;
-      if (found !== undefined) orders.set(key, decodeOrder(key, found[0]));
+      const order = findRecent(row.recent, key) ?? (row.filed === 1 ? this.#filedOrder(row.id, key) : undefined);
+      if (order !== undefined) orders.set(key, order);
     }
-    return { customer: decodeCustomer(row.slice(0, 8) as CustomerRow), orders };
+    return { customer: decodeCustomer(found), orders };
+  }
+
+  #filedOrder(id: number, key: OrderKey): OrderRecord | undefined {
+    const found = this.#order.get(id, key) as unknown as [string] | undefined;
+    return found === undefined ? undefined : decodeOrder(key, found[0]);
+  }
+
+  /** The row of a customer without its aggregate. */
+  row(customerKey: CustomerKey): CustomerRecordRow | undefined {
+    const found = this.#customer.get(customerKey) as unknown as [...CustomerRow, ...Extra] | undefined;
+    return found === undefined ? undefined : recordRowOf(found);
   }
 
   /** One snapshot for all statements of a call: between two of them another connection may have committed. */
@@ -124,16 +170,22 @@ export class CustomerQueries {
   }
 
   orders(customerKey: CustomerKey): OrderRecord[] {
-    return (this.#orders.all(customerKey) as unknown as [string, string][]).map(([key, text]) =>
-      decodeOrder(key, text),
-    );
+    return this.#consistently(() => {
+      const row = this.row(customerKey);
+      if (row === undefined) return [];
+      const encoded = new Map<OrderKey, string>();
+      if (row.filed === 1)
+        for (const [key, text] of this.#orders.all(row.id) as unknown as [OrderKey, string][]) encoded.set(key, text);
+      for (const [key, text] of recentOrders(row.recent)) encoded.set(key, text);
+      return Array.from(encoded, ([key, text]) => decodeOrder(key, text));
+    });
   }
 
   /** Customers after the row `afterId`, with the row to go on from; an empty page is the end. */
   page(afterId: number): { customers: CustomerAggregate[]; lastId: number } {
     const rows = this.#page.all(afterId) as unknown as [...CustomerRow, id: number][];
     return {
-      customers: rows.map((row) => decodeCustomer(row.slice(0, 8) as CustomerRow)),
+      customers: rows.map(decodeCustomer),
       lastId: rows.at(-1)?.[8] ?? afterId,
     };
   }

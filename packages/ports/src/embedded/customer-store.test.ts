@@ -5,10 +5,13 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type CustomerAggregate, emptyCustomer } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
+import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import { sampleCustomerKey } from "../contracts/samples.ts";
 import { TransientError } from "../ports.ts";
-import { type CustomerReader, openCustomerReader } from "./customer-reader.ts";
+import { encodeOrder } from "../customer-codec.ts";
+import { CUSTOMERS_FILE, type CustomerReader, customerMigrations, openCustomerReader } from "./customer-reader.ts";
 import { EmbeddedCustomerStore } from "./customer-store.ts";
+import { openDatabase } from "./sqlite.ts";
 
 let folder: string;
 let store: EmbeddedCustomerStore;
@@ -115,6 +118,58 @@ describe("a transaction of the embedded customer store", () => {
       );
     assert.deepEqual([await store.offset("score"), await stored(store, ada)], outcome);
     assert.equal((await store.write([version(bob, 1)])).get(bob), "written");
+  });
+});
+
+const order = (number: number, totalMinor = number): OrderRecord => ({
+  key: `shop\u001forder ${number}` as OrderKey,
+  snapshot: { rank: 2, version: 1, eventId: `evt_${number}`, totalMinor, occurredAtMs: 1, cancelled: false },
+  refunds: {},
+});
+const byKey = (records: readonly OrderRecord[]) => new Map(records.map((record) => [record.key, record]));
+
+describe("the orders of a customer", () => {
+  it("are all there, as they were written last, however many they are and wherever they lie", async () => {
+    const expected = new Map<OrderKey, OrderRecord>();
+    for (let number = 1; number <= 60; number++) {
+      // Every write adds an order and changes an older one: a recent one, or one filed long ago.
+      const orders = [order(number), order(1 + ((number * 7) % number), number * 1000)];
+      const write = { customer: { ...emptyCustomer(ada), version: number }, orders };
+      const outcome =
+        number % 2 === 0
+          ? await store.write([write])
+          : await store.transaction(async () => {
+              await store.read([{ customerKey: ada, orderKeys: [] }]);
+              return store.write([write]);
+            });
+      assert.equal(outcome.get(ada), "written");
+      for (const record of orders) expected.set(record.key, record);
+      if (number % 10 !== 0) continue;
+      for (const from of [store, reader]) {
+        assert.deepEqual(byKey(await from.orders(ada)), expected);
+        assert.equal((await from.orders(ada)).length, expected.size);
+        const keys = [...expected.keys(), "shop\u001fnone" as OrderKey];
+        const states = await from.read([{ customerKey: ada, orderKeys: keys }]);
+        assert.deepEqual(states.get(ada)?.orders, expected);
+      }
+    }
+  });
+
+  it("of a store that was written before orders lay in the customer's row are still there", async () => {
+    const old = await mkdtemp(path.join(os.tmpdir(), "ebb-customers-"));
+    const db = openDatabase(path.join(old, CUSTOMERS_FILE), { migrations: customerMigrations.slice(0, 1) });
+    db.prepare("INSERT INTO customers VALUES (1, ?, 1, 2, 30, 0, 1, 1, '[]')").run(ada);
+    for (const record of [order(10), order(20)])
+      db.prepare("INSERT INTO orders VALUES (1, ?, ?)").run(record.key, encodeOrder(record));
+    db.close();
+    const moved = new EmbeddedCustomerStore(old);
+    const state = (await moved.read([{ customerKey: ada, orderKeys: [order(10).key] }])).get(ada);
+    assert.equal(state?.customer?.grossMinor, 30);
+    assert.deepEqual(state?.orders.get(order(10).key), order(10));
+    await moved.write([{ customer: { ...emptyCustomer(ada), version: 2 }, orders: [order(20, 21), order(30)] }]);
+    assert.deepEqual(byKey(await moved.orders(ada)), byKey([order(10), order(20, 21), order(30)]));
+    moved.close();
+    await rm(old, { recursive: true });
   });
 });
 

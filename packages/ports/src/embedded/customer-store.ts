@@ -16,8 +16,9 @@ import {
   type CustomerWrite,
   TransientError,
 } from "../ports.ts";
-import { encodeMonths, encodeOrder } from "../customer-codec.ts";
-import { CUSTOMERS_FILE, CustomerQueries, customerMigrations } from "./customer-reader.ts";
+import { encodeMonths } from "../customer-codec.ts";
+import { CUSTOMERS_FILE, CustomerQueries, type CustomerRecordRow, customerMigrations } from "./customer-reader.ts";
+import { NO_ORDERS, recentOrders, withOrders } from "./recent-orders.ts";
 import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
 
 /** A transaction that spans the awaits of a consumer's batch. */
@@ -25,14 +26,22 @@ interface Ambient {
   readonly ended: Promise<void>;
   /** A write failed in it, or SQLite has rolled it back by itself (full disk): nothing more may be done in it. */
   lost: boolean;
+  /** Rows read in it: nobody else writes until it ends, so that a write need not read them again. */
+  readonly rows: Map<CustomerKey, CustomerRecordRow>;
 }
+
+/**
+ * Characters of a customer's newest orders that are kept in its row, some twelve orders; then they are filed in a table
+ * of their own. With the aggregate they fit a page, so that a customer and its new orders cost one dirty page.
+ */
+const RECENT_CHARACTERS = 1_300;
 
 export class EmbeddedCustomerStore implements CustomerStore {
   readonly #db: DatabaseSync;
   readonly #queries: CustomerQueries;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
-  readonly #putOrder: StatementSync;
+  readonly #fileOrder: StatementSync;
   readonly #putOffset: StatementSync;
   readonly #publish: StatementSync;
   readonly #inside = new AsyncLocalStorage<Ambient>();
@@ -50,23 +59,25 @@ export class EmbeddedCustomerStore implements CustomerStore {
     this.#db = db;
     this.#queries = new CustomerQueries(db);
     this.#insert = db.prepare(
-      `INSERT INTO customers (orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms, months, key, version)
-       VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO NOTHING RETURNING id`,
+      `INSERT INTO customers (orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms, months, recent, filed,
+         key, version)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO NOTHING`,
     );
     this.#update = db.prepare(
       `UPDATE customers SET orders = ?, gross_minor = ?, refund_minor = ?, first_order_at_ms = ?, last_order_at_ms = ?,
-         months = ?, version = version + 1
-       WHERE key = ? AND version = ? RETURNING id`,
+         months = ?, recent = ?, filed = ?, version = version + 1
+       WHERE id = ? AND version = ?`,
     );
-    this.#insert.setReturnArrays(true);
-    this.#update.setReturnArrays(true);
-    this.#putOrder = db.prepare("INSERT OR REPLACE INTO orders (customer_id, order_key, record) VALUES (?, ?, ?)");
+    this.#fileOrder = db.prepare("INSERT OR REPLACE INTO orders (customer_id, order_key, record) VALUES (?, ?, ?)");
     this.#putOffset = db.prepare("INSERT OR REPLACE INTO offsets (consumer, seq) VALUES (?, ?)");
     this.#publish = db.prepare("INSERT OR REPLACE INTO published (name, value) VALUES (?, ?)");
   }
 
   async read(requests: readonly CustomerRead[]): Promise<Map<CustomerKey, CustomerState>> {
-    return await this.#call(() => this.#queries.read(requests));
+    return await this.#call(() => {
+      const rows = this.#open?.rows;
+      return this.#queries.read(requests, rows && ((key, row) => rows.set(key, row)));
+    });
   }
 
   async orders(customerKey: CustomerKey): Promise<OrderRecord[]> {
@@ -100,6 +111,13 @@ export class EmbeddedCustomerStore implements CustomerStore {
   }
 
   #writeOne({ customer, orders }: CustomerWrite): "written" | "conflict" {
+    const { customerKey } = customer;
+    const known = this.#open?.rows.get(customerKey) ?? this.#queries.row(customerKey);
+    if ((known?.version ?? 0) !== customer.version - 1) return "conflict";
+    const recent = withOrders(known?.recent ?? NO_ORDERS, orders);
+    const files = recent.length > RECENT_CHARACTERS;
+    const kept = files ? NO_ORDERS : recent;
+    const filed = files ? 1 : (known?.filed ?? 0);
     const values = [
       customer.orders,
       customer.grossMinor,
@@ -107,13 +125,17 @@ export class EmbeddedCustomerStore implements CustomerStore {
       customer.firstOrderAtMs ?? null,
       customer.lastOrderAtMs ?? null,
       encodeMonths(customer.months),
-      customer.customerKey,
+      kept,
+      filed,
     ] as const;
-    const row = (customer.version === 1
-      ? this.#insert.get(...values)
-      : this.#update.get(...values, customer.version - 1)) as unknown as [id: number] | undefined;
-    if (row === undefined) return "conflict";
-    for (const order of orders) this.#putOrder.run(row[0], order.key, encodeOrder(order));
+    const { changes, lastInsertRowid } =
+      known === undefined
+        ? this.#insert.run(...values, customerKey)
+        : this.#update.run(...values, known.id, known.version);
+    if (changes === 0) return "conflict";
+    const id = known?.id ?? Number(lastInsertRowid);
+    if (files) for (const [key, record] of recentOrders(recent)) this.#fileOrder.run(id, key, record);
+    this.#open?.rows.set(customerKey, { id, version: customer.version, recent: kept, filed });
     return "written";
   }
 
@@ -143,7 +165,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
       throw new Error("a transaction is already open here");
     while (this.#open !== undefined) await this.#open.ended;
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const ambient: Ambient = { ended, lost: false };
+    const ambient: Ambient = { ended, lost: false, rows: new Map() };
     this.#open = ambient;
     try {
       portCall(() => this.#db.exec("BEGIN IMMEDIATE"));
