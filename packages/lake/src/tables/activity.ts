@@ -1,5 +1,6 @@
 /** `web_activity` and `social_activity`: events as they are, each once. */
 import type { EventKind } from "@ebb/core/kinds";
+import { rawEventTables } from "../event-tables.ts";
 import { rawEventsColumns } from "../raw-events.ts";
 import type { View, ViewColumn } from "../table.ts";
 
@@ -15,18 +16,24 @@ const columnsNamed = (names: readonly string[]): Record<string, ViewColumn> =>
   );
 
 /** Events of some kinds with some columns, de-duplicated: of the same event id the earliest receipt stands. */
-const activity = (name: string, grain: string, kinds: readonly EventKind[], own: readonly string[]): View => {
+const activity = (
+  name: string,
+  grain: string,
+  from: "web" | "social",
+  kinds: readonly EventKind[],
+  own: readonly string[],
+): View => {
   const names = [...shared, ...own];
   return {
     name,
     grain,
     columns: columnsNamed(names),
-    sql: () => `
+    sql: (_m, events = rawEventTables) => `
 WITH ranked AS (
   SELECT
     ${names.join(", ")},
     row_number() OVER (PARTITION BY event_id ORDER BY received_at, receipt_id, receipt_number) AS receipt_rank
-  FROM raw_events
+  FROM ${events[from]}
   WHERE kind IN (${kinds.map((kind) => `'${kind}'`).join(", ")})
 )
 SELECT ${names.join(", ")}
@@ -39,6 +46,7 @@ WHERE receipt_rank = 1`,
 export const webActivity = activity(
   "web_activity",
   "one row per event of a visit: pages, screens, products, carts, checkouts, searches, reviews and the producer's own",
+  "web",
   [
     "product_viewed",
     "product_list_viewed",
@@ -79,6 +87,7 @@ export const webActivity = activity(
 export const socialActivity = activity(
   "social_activity",
   "one row per post about the shop or engagement with it",
+  "social",
   ["social_mentioned", "social_engaged"],
   [
     "platform",

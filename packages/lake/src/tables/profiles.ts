@@ -1,4 +1,5 @@
 /** Who was seen: customers, and which anonymous visitors turned out to be which customer. No personal field. */
+import { rawEventTables } from "../event-tables.ts";
 import type { View } from "../table.ts";
 
 export const profiles: View = {
@@ -14,7 +15,7 @@ export const profiles: View = {
     identified_at: { type: "timestamp", description: "UTC; latest identify call, NULL when there was none" },
     traits: { type: "string", description: "JSON of the allow-listed, non-personal traits of that call" },
   },
-  sql: () => `
+  sql: (_m, events = rawEventTables) => `
 WITH seen AS (
   SELECT
     customer_key,
@@ -22,7 +23,7 @@ WITH seen AS (
     max(occurred_at) AS last_seen_at,
     count(DISTINCT event_id) AS events,
     count(DISTINCT anonymous_key) AS anonymous_keys
-  FROM raw_events
+  FROM ${events.every}
   WHERE customer_key IS NOT NULL
   GROUP BY customer_key
 ),
@@ -30,14 +31,14 @@ countries AS (
   SELECT
     customer_key, country,
     row_number() OVER (PARTITION BY customer_key ORDER BY occurred_at DESC, event_id DESC, received_at) AS recency
-  FROM raw_events
+  FROM ${events.every}
   WHERE customer_key IS NOT NULL AND country IS NOT NULL
 ),
 identified AS (
   SELECT
     customer_key, occurred_at, traits,
     row_number() OVER (PARTITION BY customer_key ORDER BY occurred_at DESC, event_id DESC, received_at) AS recency
-  FROM raw_events
+  FROM ${events.every}
   WHERE customer_key IS NOT NULL AND kind = 'identify'
 )
 SELECT
@@ -61,12 +62,12 @@ export const identities: View = {
     first_linked_at: { type: "timestamp", description: "UTC; before it nobody could know of the link" },
     last_linked_at: { type: "timestamp", description: "UTC" },
   },
-  sql: () => `
+  sql: (_m, events = rawEventTables) => `
 SELECT
   anonymous_key, customer_key,
   min(occurred_at) AS first_linked_at,
   max(occurred_at) AS last_linked_at
-FROM raw_events
+FROM ${events.every}
 WHERE anonymous_key IS NOT NULL AND customer_key IS NOT NULL
 GROUP BY anonymous_key, customer_key`,
   tests: {
