@@ -1,0 +1,190 @@
+/**
+ * What a batch job becomes in AWS: a list of steps, rendered once when the job starts. Everything that runs later is in
+ * it, so a job that started before a deployment ends as it began. packages/lake/spark/run_sql.py reads `SparkDocument`.
+ */
+import type { BatchTable } from "@ebb/lake/batch-table";
+import { renderBatch } from "@ebb/lake/batch-table";
+import { glueType } from "@ebb/lake/columns";
+import { spark, trino } from "@ebb/lake/dialect";
+import { rawEventsColumns, rawEventsPartitionKeys } from "@ebb/lake/raw-events";
+import type { ViewType } from "@ebb/lake/table";
+import { sparkViews } from "@ebb/lake/views";
+import type { BatchJob, TableExport, TableWrite } from "../batch-ports.ts";
+import { createStatement, replaceStatement, standingStatement, unloadStatement } from "./athena-statements.ts";
+
+export interface SparkColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+export interface SparkWrite {
+  readonly table: string;
+  readonly columns: readonly SparkColumn[];
+  readonly key: readonly string[];
+  readonly partition?: "month" | "cutoff";
+  /** Partitions that are replaced, whatever the rows; all where absent. */
+  readonly replace?: readonly string[];
+  /** `replace`: the rows come in the place of their partitions. `merge`: by their key, and the other rows stay. */
+  readonly mode: "replace" | "merge";
+  readonly sql: string;
+}
+
+export interface SparkDocument {
+  /** Carried by every commit: what carries it already is not written again. */
+  readonly token: string;
+  readonly job: string;
+  readonly rawEvents: { readonly columns: readonly SparkColumn[] };
+  /** In the order in which they read each other. */
+  readonly views: readonly { readonly name: string; readonly sql: string }[];
+  readonly writes: readonly SparkWrite[];
+  /** Rows of erased customers, deleted from tables. */
+  readonly erase?: readonly { readonly table: string; readonly column: string; readonly keys: readonly string[] }[];
+  /** Tables whose files are joined, and whose snapshots from before an instant are forgotten. */
+  readonly upkeep?: readonly { readonly table: string; readonly expireBefore: string }[];
+  readonly exports: readonly { readonly name: string; readonly sql: string; readonly uri: string }[];
+}
+
+/** What the runner leaves at the place of its result. */
+export type SparkResult =
+  | {
+      readonly state: "succeeded";
+      readonly written: Readonly<Record<string, { readonly rows: number; readonly files: number }>>;
+      readonly usage: Readonly<Record<string, number>>;
+    }
+  | { readonly state: "failed"; readonly reason: string; readonly mayRetry: boolean };
+
+export type JobStep =
+  | { readonly kind: "spark"; readonly document: SparkDocument }
+  /** One statement on Athena. */
+  | { readonly kind: "query"; readonly sql: string }
+  /** Columns that a table made by an older release lacks are added. */
+  | { readonly kind: "columns"; readonly table: string; readonly columns: readonly SparkColumn[] }
+  /** A statement whose one row says how many rows a table's replaced partitions now hold, and in how many files. */
+  | { readonly kind: "count"; readonly table: string; readonly sql: string };
+
+export interface JobPlan {
+  readonly name: string;
+  readonly token: string;
+  readonly steps: readonly JobStep[];
+  /** Keys of the exports by name. */
+  readonly exports: Readonly<Record<string, string>>;
+}
+
+export interface Places {
+  readonly jobId: string;
+  /** URI of the lake, without a slash at its end: `s3://bucket`. */
+  readonly lake: string;
+}
+
+/** The folder of an export in the lake. */
+export const exportKey = (jobId: string, name: string): string => `exports/${jobId}/${name}/`;
+
+/** Spark's `timestamp` is an instant; a column of the lake is UTC without a zone, as Athena writes and reads it. */
+const sparkType = (type: ViewType, zoneless: "timestamp_ntz" | "timestamp"): string =>
+  (typeof type === "string" ? type : glueType({ type })).replace(/\btimestamp\b/g, zoneless);
+
+export const columnsOf = (table: BatchTable): readonly SparkColumn[] =>
+  Object.entries(table.columns).map(([name, { type }]) => ({ name, type: sparkType(type, "timestamp_ntz") }));
+
+/** The partitions that a write replaces whatever its rows; undefined where it replaces the whole table. */
+export const replacedPartitions = ({ table, parameters }: TableWrite): readonly string[] | undefined => {
+  if (table.partitionedBy === "month") return parameters.months;
+  return table.partitionedBy === "cutoff" && parameters.cutoff !== undefined
+    ? [parameters.cutoff.slice(0, 10)]
+    : undefined;
+};
+
+const sparkWrite = (write: TableWrite): SparkWrite => {
+  const { table, parameters } = write;
+  const replace = replacedPartitions(write);
+  return {
+    table: table.name,
+    columns: columnsOf(table),
+    key: table.key,
+    ...(table.partitionedBy === undefined ? {} : { partition: table.partitionedBy }),
+    ...(replace === undefined ? {} : { replace }),
+    mode: "replace",
+    sql: renderBatch(table, spark, parameters),
+  };
+};
+
+export const sparkDocument = (
+  job: string,
+  token: string,
+  parts: Partial<Pick<SparkDocument, "writes" | "erase" | "upkeep" | "exports">>,
+): SparkDocument => ({
+  token,
+  job,
+  rawEvents: {
+    columns: [...rawEventsColumns, ...rawEventsPartitionKeys].map(({ name, type }) => ({
+      name,
+      type: sparkType(type, "timestamp"),
+    })),
+  },
+  views: sparkViews(),
+  writes: [],
+  exports: [],
+  ...parts,
+});
+
+const athenaSteps = (write: TableWrite, places: Places): JobStep[] => {
+  const replaced = replacedPartitions(write);
+  return [
+    { kind: "query", sql: createStatement(write.table, places.lake) },
+    {
+      kind: "columns",
+      table: write.table.name,
+      columns: Object.entries(write.table.columns).map(([name, { type }]) => ({
+        name,
+        type: typeof type === "string" ? type : glueType({ type }),
+      })),
+    },
+    {
+      kind: "query",
+      sql: replaceStatement(write.table, replaced, renderBatch(write.table, trino, write.parameters)),
+    },
+    { kind: "count", table: write.table.name, sql: standingStatement(write.table, replaced) },
+  ];
+};
+
+/**
+ * The steps of a job. Writes on Spark that follow each other are one Spark job, which takes a minute to start; exports
+ * go with the last of them when nothing on Athena comes after it, else to Athena.
+ */
+export const planOf = (job: BatchJob, token: string, places: Places): JobPlan => {
+  const exports = job.exports ?? [];
+  const keyed = (each: TableExport): string => exportKey(places.jobId, each.name);
+  const uri = (each: TableExport): string => `${places.lake}/${keyed(each)}`;
+  const steps: JobStep[] = [];
+  const runs = job.writes.reduce<TableWrite[][]>((groups, write) => {
+    const last = groups.at(-1);
+    if (last !== undefined && write.table.engine === "spark" && last[0]!.table.engine === "spark") last.push(write);
+    else groups.push([write]);
+    return groups;
+  }, []);
+  const exportedBySpark = job.writes.at(-1)?.table.engine === "spark";
+  for (const [index, group] of runs.entries()) {
+    if (group[0]!.table.engine === "athena") {
+      steps.push(...group.flatMap((write) => athenaSteps(write, places)));
+      continue;
+    }
+    const exported = exportedBySpark && index === runs.length - 1 ? exports : [];
+    steps.push({
+      kind: "spark",
+      document: sparkDocument(job.name, `${places.jobId}/${index}`, {
+        writes: group.map(sparkWrite),
+        exports: exported.map((each) => ({ name: each.name, sql: each.sql(spark), uri: uri(each) })),
+      }),
+    });
+  }
+  if (!exportedBySpark)
+    steps.push(
+      ...exports.map((each): JobStep => ({ kind: "query", sql: unloadStatement(each.sql(trino), uri(each)) })),
+    );
+  return {
+    name: job.name,
+    token,
+    steps,
+    exports: Object.fromEntries(exports.map((each) => [each.name, keyed(each)])),
+  };
+};
