@@ -60,6 +60,11 @@ export interface Dialect {
   explodeRows(list: string, fields: readonly string[]): { readonly select: string; readonly from: string };
   /** An element of a list, counted from 1; NULL past the end. */
   elementAt(list: string, position: string): string;
+  /**
+   * A constant text. Needed for one with a quote or a backslash: between quotes Spark drops a doubled quote and reads a
+   * backslash as an escape.
+   */
+  textLiteral(value: string): string;
   /** SHA-256 of a text's UTF-8 bytes, 64 lower-case hexadecimal digits. */
   sha256(text: string): string;
 
@@ -80,13 +85,11 @@ export interface Dialect {
 
 /**
  * Settings of a Spark session without which the SQL means something else: casts and overflows that fail instead of
- * giving NULL, days in UTC, backslashes that are just characters, timestamps of Parquet files that are instants however
- * written, partition keys that stay text.
+ * giving NULL, days in UTC, timestamps of Parquet files that are instants however written, partition keys that stay text.
  */
 export const sparkSettings = {
   "spark.sql.ansi.enabled": "true",
   "spark.sql.session.timeZone": "UTC",
-  "spark.sql.parser.escapedStringLiterals": "true",
   "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
   "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
 } as const;

@@ -1,5 +1,5 @@
 import type { Dialect } from "../dialect.ts";
-import { monthOfYear, plainMember, ratio, scalarOnly, truncDay, truncMonth } from "./shared.ts";
+import { monthOfYear, plainMember, ratio, scalarOnly, textLiteral, truncDay, truncMonth } from "./shared.ts";
 
 export const duckdb: Dialect = {
   name: "duckdb",
@@ -27,6 +27,7 @@ export const duckdb: Dialect = {
     from: `, LATERAL (SELECT unnest(${list}) AS item, generate_subscripts(${list}, 1) AS item_number)`,
   }),
   elementAt: (list, position) => `(${list})[${position}]`,
+  textLiteral,
   sha256: (text) => `sha256(${text})`,
 
   intDiv: (dividend, divisor) => `CAST((${dividend}) // (${divisor}) AS bigint)`,

@@ -15,3 +15,4 @@ export const ratio = (numerator: string, denominator: string): string =>
 export const truncDay = (instant: string): string => `CAST(${instant} AS date)`;
 export const truncMonth = (instant: string): string => `CAST(date_trunc('month', ${instant}) AS date)`;
 export const monthOfYear = (instant: string): string => `CAST(extract(month FROM ${instant}) AS bigint)`;
+export const textLiteral = (value: string): string => `'${value.replaceAll("'", "''")}'`;

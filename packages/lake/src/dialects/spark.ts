@@ -25,6 +25,7 @@ export const spark: Dialect = {
   }),
   // Plain element_at fails past the end.
   elementAt: (list, position) => `try_element_at(${list}, CAST(${position} AS int))`,
+  textLiteral: (value) => `'${value.replaceAll(/[\\']/g, "\\$&")}'`,
   sha256: (text) => `sha2(${text}, 256)`,
 
   intDiv: (dividend, divisor) => `(CAST(${dividend} AS bigint) DIV nullif(CAST(${divisor} AS bigint), 0))`,

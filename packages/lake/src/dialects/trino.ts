@@ -1,5 +1,5 @@
 import type { Dialect } from "../dialect.ts";
-import { monthOfYear, plainMember, ratio, scalarOnly, truncDay, truncMonth } from "./shared.ts";
+import { monthOfYear, plainMember, ratio, scalarOnly, textLiteral, truncDay, truncMonth } from "./shared.ts";
 
 // to_unixtime would go through a double.
 const epochMs = (timestamp: string): string =>
@@ -31,6 +31,7 @@ export const trino: Dialect = {
     from: `CROSS JOIN UNNEST(${list}) WITH ORDINALITY AS item (${fields.join(", ")}, line_number)`,
   }),
   elementAt: (list, position) => `element_at(${list}, ${position})`,
+  textLiteral,
   sha256: (text) => `lower(to_hex(sha256(to_utf8(${text}))))`,
 
   intDiv,

@@ -1,0 +1,95 @@
+/** The proof that one SQL gives the same rows on DuckDB, on Spark 3.5 and 4.1, and on Trino. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { Dialect } from "@ebb/lake/dialect";
+import { type Side, differenceOf } from "./compare.ts";
+import type { Engine } from "./engine.ts";
+import { engineNamed, engineNames } from "./engines.ts";
+
+type Rendered = (dialect: Dialect) => string;
+
+/** What a name stands for: a Parquet file or folder, a SELECT run whenever it is read, or a SELECT run once. */
+export type ProofTable = { readonly parquet: string } | { readonly view: Rendered } | { readonly table: Rendered };
+
+export interface ProofQuery {
+  readonly sql: Rendered;
+  /** Columns that identify a row; rows are matched by the whole row without them. */
+  readonly key?: readonly string[];
+  /** Rows that there must be on DuckDB at least: a proof on no rows proves nothing. 1 unless told. */
+  readonly atLeast?: number;
+}
+
+export interface Proof {
+  readonly title: string;
+  /** In the order in which they read each other. A function may make the Parquet files first. */
+  readonly tables: Readonly<Record<string, ProofTable>> | (() => Promise<Readonly<Record<string, ProofTable>>>);
+  readonly queries: Readonly<Record<string, ProofQuery | Rendered>>;
+  /** Why it cannot run here, or false. */
+  readonly skip?: string | false;
+}
+
+const define = async (engine: Engine, name: string, table: ProofTable): Promise<void> => {
+  if ("parquet" in table) await engine.load(name, table.parquet);
+  else if ("view" in table) await engine.define(name, "view", table.view(engine.dialect));
+  else await engine.define(name, "table", table.table(engine.dialect));
+};
+
+/** Names what an engine refused: which engine, which query, and its SQL. */
+const told = async <T>(engine: Engine, name: string, work: Promise<T>): Promise<T> => {
+  try {
+    return await work;
+  } catch (error) {
+    throw new Error(`${engine.title}, ${name}: ${(error as Error).message}`, { cause: error });
+  }
+};
+
+/**
+ * Registers a suite of node:test: the tables are made on every engine, and each query is a test that all engines give the
+ * rows of DuckDB.
+ *
+ * @example
+ * proveOnEveryEngine({
+ *   title: "marts",
+ *   tables: { raw_events: { parquet: folder }, orders: { view: (dialect) => render(orders, dialect) } },
+ *   queries: { sales: { sql: (dialect) => renderBatch(salesDaily, dialect, {}), key: ["day"] } },
+ * });
+ */
+export const proveOnEveryEngine = ({ title, tables, queries, skip = false }: Proof): void => {
+  void describe(title, { skip }, () => {
+    let engines: readonly Engine[] = [];
+
+    before(async () => {
+      const made = typeof tables === "function" ? await tables() : tables;
+      const running: Engine[] = [];
+      for (const name of engineNames) {
+        const engine = await engineNamed(name);
+        running.push(engine);
+        await engine.clear();
+        for (const [table, content] of Object.entries(made)) await told(engine, table, define(engine, table, content));
+      }
+      engines = running;
+    });
+    after(async () => {
+      for (const engine of engines) await engine.clear();
+    });
+
+    for (const [name, query] of Object.entries(queries)) {
+      const { sql, key, atLeast = 1 } = typeof query === "function" ? { sql: query } : query;
+      void test(`${name}: the same rows on every engine`, async (context) => {
+        const [first, ...others] = engines;
+        const rowsOn = async (engine: Engine): Promise<Side> => ({
+          title: engine.title,
+          rows: await told(engine, name, engine.rows(sql(engine.dialect))),
+        });
+        const expected = await rowsOn(first!);
+        const count = expected.rows.rows.length;
+        assert.ok(count >= atLeast, `${name}: ${count} rows on ${expected.title}, at least ${atLeast} are needed`);
+        for (const engine of others) {
+          const difference = differenceOf(name, expected, await rowsOn(engine), key);
+          assert.equal(difference, undefined, difference);
+        }
+        context.diagnostic(`${count} rows on ${engines.map((engine) => engine.title).join(", ")}`);
+      });
+    }
+  });
+};
