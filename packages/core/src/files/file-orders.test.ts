@@ -87,7 +87,9 @@ test("append is the union of the rows of all files, whatever their order", () =>
         const event = snapshot(order);
         assert.equal(event.total_minor, total);
         assert.equal(Date.parse(event.occurred_at), earliest);
-        const times = linesOf(order).map((line) => Date.parse(line.occurred_at ?? event.occurred_at) / 60_000).sort();
+        const times = linesOf(order)
+          .map((line) => Date.parse(line.occurred_at ?? event.occurred_at) / 60_000)
+          .sort();
         assert.deepEqual(times, expected.map((text) => Number(text.split("/")[1])).sort());
       }
     }),

@@ -1,7 +1,7 @@
 /** Rows of an order file out of their bytes, and the orders that they make up. */
 import type { OrderGroup } from "@ebb/core/files/file-orders";
 import { layoutNamed } from "@ebb/core/files/layouts";
-import type { OrderRow, RowContext } from "@ebb/core/files/rows";
+import type { OrderRow, RowContext, RowHead } from "@ebb/core/files/rows";
 import { FieldReader, isRefusal, readOrderRow } from "@ebb/core/files/rows";
 import type { Refusal } from "@ebb/core/reasons";
 import type { FileShape } from "./file-shape.ts";
@@ -12,6 +12,12 @@ import type { Place } from "./spool.ts";
 export interface PlacedGroup extends OrderGroup {
   /** Where the rows lie, parallel to `rows`. */
   readonly places: number[];
+}
+
+/** Rows by their places in a partition. */
+export interface PlacedRows {
+  readonly places: readonly number[];
+  readonly at: (place: number) => Place;
 }
 
 export interface Grouped {
@@ -47,30 +53,36 @@ export class OrderRows {
     return isRefusal(row) ? undefined : this.keyOf(row);
   }
 
-  /** @param gathered places of rows, those of one order in one list */
-  groupsOf(gathered: readonly (readonly number[])[], placeAt: (place: number) => Place): Grouped {
-    const all: PlacedGroup[] = [];
-    const refused: { place: number; refusal: Refusal }[] = [];
-    for (const places of gathered) {
-      const groups: PlacedGroup[] = [];
-      for (const place of places) {
-        const { bytes, start, end } = placeAt(place);
-        const row = this.read(bytes, start, end);
-        if (isRefusal(row)) {
-          refused.push({ place, refusal: row });
-          continue;
-        }
-        const { orderId, customerKey } = row.head;
-        let group = groups.find((one) => one.orderId === orderId && one.customerKey === customerKey);
-        if (group === undefined) {
-          group = { orderId, customerKey, rows: [], places: [] };
-          groups.push(group);
-        }
-        group.rows.push(row);
-        group.places.push(place);
-      }
-      all.push(...groups);
+  /** The order of the first row that is not refused, if there is one. */
+  firstOrderOf(rows: PlacedRows): RowHead | undefined {
+    for (const place of rows.places) {
+      const { bytes, start, end } = rows.at(place);
+      const row = this.read(bytes, start, end);
+      if (!isRefusal(row)) return row.head;
     }
-    return { groups: all, refused };
+    return undefined;
+  }
+
+  /** The orders that some rows make up: mostly one. */
+  groupsOf(rows: PlacedRows): Grouped {
+    const groups: PlacedGroup[] = [];
+    const refused: { place: number; refusal: Refusal }[] = [];
+    for (const place of rows.places) {
+      const { bytes, start, end } = rows.at(place);
+      const row = this.read(bytes, start, end);
+      if (isRefusal(row)) {
+        refused.push({ place, refusal: row });
+        continue;
+      }
+      const { orderId, customerKey } = row.head;
+      let group = groups.find((one) => one.orderId === orderId && one.customerKey === customerKey);
+      if (group === undefined) {
+        group = { orderId, customerKey, rows: [], places: [] };
+        groups.push(group);
+      }
+      group.rows.push(row);
+      group.places.push(place);
+    }
+    return { groups, refused };
   }
 }

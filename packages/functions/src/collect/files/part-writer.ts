@@ -23,20 +23,17 @@ export class PartWriter {
   readonly #run: UploadRun;
   readonly #shape: FileShape;
   readonly #part: number;
-  readonly #firstEvent: number;
   readonly #refundPrefix: string | undefined;
   readonly eventContext: { source: string; uploadId: string; receivedAtMs: number; rates: RateTable };
-  readonly #events: EncodedEvent[] = [];
+  readonly #events: UnnumberedJson[] = [];
   readonly #quarantined: QuarantinedItem[] = [];
   #accepted = 0;
   #duplicate = 0;
 
-  /** @param firstEvent events of the upload in the parts before this one */
-  constructor(run: UploadRun, shape: FileShape, partition: number, part: number, firstEvent: number) {
+  constructor(run: UploadRun, shape: FileShape, partition: number, part: number) {
     this.#run = run;
     this.#shape = shape;
     this.#part = partition * PARTS_A_PARTITION + part;
-    this.#firstEvent = firstEvent;
     const { upload, ports } = run;
     this.#refundPrefix = run.rowContext(shape).layout.refundPrefix;
     this.eventContext = {
@@ -62,8 +59,7 @@ export class PartWriter {
   }
 
   add(event: UnnumberedJson): void {
-    const number = this.#firstEvent + this.#events.length;
-    this.#events.push({ ...event, json: `${event.json},"receipt_number":${number}}` });
+    this.#events.push(event);
   }
 
   count(accepted: number, duplicate: number): void {
@@ -94,11 +90,16 @@ export class PartWriter {
 
   /**
    * Makes the part durable. Rows that are events of their own count as accepted or duplicate by what the log says.
+   * @param firstEvent events of the upload in the parts before this one
    * @throws TransientError
    */
-  async append(rowsAreEvents: boolean): Promise<PartSums> {
+  async append(firstEvent: number, rowsAreEvents: boolean): Promise<PartSums> {
     const { upload, ports } = this.#run;
-    const own = rowsAreEvents ? this.#events.length : 0;
+    const events = this.#events.map((event, index): EncodedEvent => ({
+      ...event,
+      json: `${event.json},"receipt_number":${firstEvent + index}}`,
+    }));
+    const own = rowsAreEvents ? events.length : 0;
     const quarantined = this.#quarantined.length;
     const received = this.#accepted + this.#duplicate + own + quarantined;
     const { appended, duplicates } = await ports.log.append(
@@ -111,7 +112,7 @@ export class PartWriter {
         quarantined,
         receivedAtMs: upload.createdAtMs,
       },
-      this.#events,
+      events,
       this.#quarantined,
     );
     const known = rowsAreEvents ? (duplicates?.length ?? 0) : 0;

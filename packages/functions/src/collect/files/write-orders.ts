@@ -5,7 +5,7 @@ import { decodeContent } from "@ebb/core/files/order-content";
 import { limits } from "@ebb/core/limits";
 import type { Refusal } from "@ebb/core/reasons";
 import { TransientError } from "@ebb/ports";
-import type { PlacedGroup } from "./order-rows.ts";
+import type { OrderRows, PlacedGroup } from "./order-rows.ts";
 import type { PartWriter, UnnumberedJson } from "./part-writer.ts";
 import type { Place } from "./spool.ts";
 import type { UploadRun } from "./upload-run.ts";
@@ -13,40 +13,58 @@ import type { UploadRun } from "./upload-run.ts";
 /** An order that many uploads change at once is tried again this often. */
 const ATTEMPTS = 50;
 
-/** Puts the orders of one part into the order book, and their snapshots into the part. @throws TransientError */
+/**
+ * Puts the orders of one part into the order book, and their snapshots into the part. What a row becomes is garbage
+ * before the next order is read: an order is kept as the text that it became, and read again where that was no use.
+ * @param lists places of rows, those of one order in one list
+ * @throws TransientError
+ */
 export const writeOrders = async (
   run: UploadRun,
   writer: PartWriter,
-  groups: readonly PlacedGroup[],
-  placeAt: (place: number) => Place,
+  rows: OrderRows,
+  lists: readonly (readonly number[])[],
+  at: (place: number) => Place,
 ): Promise<void> => {
   const { source } = run.upload;
-  let pending = new Map(groups.map((group) => [bookKeyOf(source, group.customerKey, group.orderId), group]));
-  for (let attempt = 0; pending.size > 0; attempt++) {
+  const keyOf = ({ customerKey, orderId }: { customerKey: string; orderId: string }) =>
+    bookKeyOf(source, customerKey, orderId);
+  let pending = lists;
+  for (let attempt = 0; pending.length > 0; attempt++) {
     if (attempt === ATTEMPTS) throw new TransientError("other uploads keep changing the same orders");
-    const stored = await run.ports.orderBook.read([...pending.keys()]);
-    const outcomes = [...pending].map(([key, group]) => outcomeOf(run, writer, stored.get(key), group));
+    const firsts = pending.map((places) => rows.firstOrderOf({ places, at }));
+    const keys = new Set(firsts.flatMap((first) => (first === undefined ? [] : [keyOf(first)])));
+    const stored = await run.ports.orderBook.read([...keys]);
+    const outcomes: Outcome[] = [];
+    // Where an id stands for two customers, or two ids share a hash, the others have their turn next.
+    const later: (readonly number[])[] = [];
+    for (const places of pending) {
+      const { groups, refused } = rows.groupsOf({ places, at });
+      for (const { place, refusal } of refused) writer.quarantine(at(place), refusal);
+      for (const group of groups) {
+        const key = keyOf(group);
+        if (keys.has(key)) outcomes.push(outcomeOf(run, writer, stored.get(key), group));
+        else later.push(group.places);
+      }
+    }
     const writes = outcomes.flatMap((outcome) => (outcome.write === undefined ? [] : [outcome.write]));
     const written = writes.length === 0 ? undefined : await run.ports.orderBook.write(writes);
-    const conflicts = new Map<string, PlacedGroup>();
-    for (const outcome of outcomes) {
-      if (outcome.write !== undefined && written?.get(outcome.write.key) !== "written")
-        conflicts.set(outcome.write.key, outcome.group);
-      else settle(writer, outcome, placeAt);
-    }
-    pending = conflicts;
+    for (const outcome of outcomes)
+      if (outcome.write !== undefined && written?.get(outcome.write.key) !== "written") later.push(outcome.places);
+      else settle(writer, outcome, at);
+    pending = later;
   }
 };
 
 /** What becomes of the rows of one order. */
 interface Outcome {
-  readonly group: PlacedGroup;
+  readonly places: readonly number[];
   /** What the order book is to hold; absent where it holds it. */
   readonly write?: FileOrderState;
   readonly event?: UnnumberedJson | undefined;
   readonly accepted: number;
   readonly duplicate: number;
-  readonly refused?: { readonly refusal: Refusal; readonly indexes: readonly number[] };
+  readonly refused?: { readonly refusal: Refusal; readonly places: readonly number[] };
 }
 
 const outcomeOf = (
@@ -66,7 +84,8 @@ const outcomeOf = (
   if (event !== undefined && event.json.length * 3 > limits.eventBytes)
     if (Buffer.byteLength(event.json) > limits.eventBytes - NUMBER_BYTES)
       return refusedOutcome(run, stored, group, tooLarge);
-  return { group, ...(changed ? { write: order } : {}), event, accepted, duplicate };
+  const { key, version, content } = order;
+  return { places: group.places, ...(changed ? { write: { key, version, content } } : {}), event, accepted, duplicate };
 };
 
 const NO_ROWS: ReadonlyMap<string, string> = new Map();
@@ -83,23 +102,22 @@ const refusedOutcome = (
 ): Outcome => {
   const { uploadId } = run.upload;
   const uploadOf = stored === undefined ? NO_ROWS : uploadsByRow(decodeContent(stored.content));
-  const indexes: number[] = [];
+  const places: number[] = [];
   let accepted = 0;
   let duplicate = 0;
-  if (uploadOf.size === 0) return { group, accepted, duplicate, refused: { refusal, indexes: [...group.rows.keys()] } };
   for (const [index, id] of rowIdsOf(group).entries()) {
     const from = uploadOf.get(id);
-    if (from === undefined) indexes.push(index);
+    if (from === undefined) places.push(group.places[index]!);
     else if (from === uploadId) accepted++;
     else duplicate++;
   }
-  return { group, accepted, duplicate, refused: { refusal, indexes } };
+  return { places: group.places, accepted, duplicate, refused: { refusal, places } };
 };
 
 /** Counts the rows and adds the event, once the order book holds the order. */
-const settle = (writer: PartWriter, outcome: Outcome, placeAt: (place: number) => Place): void => {
-  const { group, event, accepted, duplicate, refused } = outcome;
+const settle = (writer: PartWriter, outcome: Outcome, at: (place: number) => Place): void => {
+  const { event, accepted, duplicate, refused } = outcome;
   writer.count(accepted, duplicate);
   if (event !== undefined) writer.add(event);
-  for (const index of refused?.indexes ?? []) writer.quarantine(placeAt(group.places[index]!), refused!.refusal);
+  for (const place of refused?.places ?? []) writer.quarantine(at(place), refused!.refusal);
 };

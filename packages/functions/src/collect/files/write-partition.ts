@@ -19,6 +19,8 @@ const WHOLE_BYTES = 12_000_000;
 const PART_ROWS = 4_000;
 const PART_ORDERS = 1_000;
 
+const NOTHING: Promise<PartSums> = Promise.resolve(noSums);
+
 /** What the rows of a partition add up to. @throws TransientError */
 export const writePartition = async (run: UploadRun, spool: Spool, checkpoint: Checkpoint): Promise<PartSums> => {
   const { layout } = run.rowContext(checkpoint.shape);
@@ -26,7 +28,7 @@ export const writePartition = async (run: UploadRun, spool: Spool, checkpoint: C
   if (layout.shape !== "order_lines" && layout.shape !== "orders") await work.writeEvents();
   else if ((await spool.sizeOf(checkpoint.done)) <= WHOLE_BYTES) await work.writeOrders({ passes: 1, pass: 0 });
   else await work.writeLarge();
-  return work.sums;
+  return await work.settled();
 };
 
 /** Which rows of a partition are taken at a time. */
@@ -44,7 +46,8 @@ class PartitionWork {
   readonly #spool: Spool;
   readonly #rows: OrderRows;
   #parts = 0;
-  sums: PartSums = noSums;
+  #sums: PartSums = noSums;
+  #appending: Promise<PartSums> = NOTHING;
 
   constructor(run: UploadRun, checkpoint: Checkpoint, spool: Spool) {
     this.#run = run;
@@ -54,18 +57,27 @@ class PartitionWork {
   }
 
   #nextPart(): PartWriter {
-    const { shape, done, events } = this.#checkpoint;
-    return new PartWriter(this.#run, shape, done, this.#parts++, events + this.sums.events);
+    const { shape, done } = this.#checkpoint;
+    return new PartWriter(this.#run, shape, done, this.#parts++);
   }
 
+  /** The next part is made while this one is appended; their appends follow each other, as the events' numbers do. */
   async #append(writer: PartWriter, rowsAreEvents: boolean): Promise<void> {
-    this.sums = addSums(this.sums, await writer.append(rowsAreEvents));
+    const { events } = await this.settled();
+    this.#appending = writer.append(this.#checkpoint.events + events, rowsAreEvents);
+    this.#appending.catch(() => undefined); // `settled` throws it
+  }
+
+  /** What the parts add up to, once all are durable. @throws TransientError */
+  async settled(): Promise<PartSums> {
+    this.#sums = addSums(this.#sums, await this.#appending);
+    this.#appending = NOTHING;
     await this.#run.keepLease();
+    return this.#sums;
   }
 
   /**
-   * Gathers rows by the hash of their order id, and only then reads them, a part at a time: what a row becomes is
-   * garbage before the collector has moved it. Parts are cut by the rows alone, so that a second run makes the same.
+   * Gathers rows by the hash of their order id, and only then reads them, an order at a time. Parts are cut by the rows alone, so that a second run makes the same.
    */
   async writeOrders({ passes, pass, crowded, leftOut }: Selection): Promise<void> {
     const chunks: Buffer[] = [];
@@ -97,9 +109,7 @@ class PartitionWork {
     let first = true;
     const flush = async (): Promise<void> => {
       const writer = this.#nextPart();
-      const { groups, refused } = this.#rows.groupsOf(batch, placeAt);
-      for (const { place, refusal } of refused) writer.quarantine(placeAt(place), refusal);
-      await writeOrders(this.#run, writer, groups, placeAt);
+      await writeOrders(this.#run, writer, this.#rows, batch, placeAt);
       await this.#append(writer, false);
       batch = [];
       rows = 0;
