@@ -1,0 +1,40 @@
+/** Sums over the lines of an order, row by row: the lines need not be taken apart for them. */
+import type { Dialect } from "../dialect.ts";
+
+/** The kinds of thing that a line may be about, from the surest name to the last resort. */
+const identity = (line: string): string => `coalesce(${line}.product_id, ${line}.sku, ${line}.name)`;
+const category = (line: string): string => `${line}.category`;
+
+const distinct: Record<Dialect["name"], (value: (line: string) => string) => string> = {
+  // list_distinct leaves NULL out.
+  duckdb: (value) => `len(list_distinct(list_transform(lines, lambda line: ${value("line")})))`,
+  trino: (value) =>
+    `cardinality(array_distinct(filter(transform(lines, line -> ${value("line")}), found -> found IS NOT NULL)))`,
+  spark: (value) =>
+    `size(array_distinct(filter(transform(lines, line -> ${value("line")}), found -> found IS NOT NULL)))`,
+};
+
+const units: Record<Dialect["name"], string> = {
+  duckdb: "list_sum(list_transform(lines, lambda line: line.quantity))",
+  trino:
+    "reduce(lines, CAST(0 AS decimal(38,6)), (total, line) -> CAST(total + line.quantity AS decimal(38,6)), total -> total)",
+  spark: "aggregate(lines, CAST(0 AS decimal(38,6)), (total, line) -> CAST(total + line.quantity AS decimal(38,6)))",
+};
+
+const count: Record<Dialect["name"], string> = {
+  duckdb: "len(lines)",
+  trino: "cardinality(lines)",
+  spark: "size(lines)",
+};
+
+/** Of an event without lines all are 0. */
+const orZero = (value: string): string => `CASE WHEN lines IS NULL THEN 0 ELSE ${value} END`;
+
+/** Expressions over a row with `lines`. */
+export const lineSums = ({ name }: Dialect) => ({
+  /** decimal(18,6); NULL for a sum beyond it. */
+  units: `TRY_CAST(${orZero(`coalesce(${units[name]}, 0)`)} AS decimal(18,6))`,
+  lineCount: `CAST(${orZero(count[name])} AS bigint)`,
+  productCount: `CAST(${orZero(distinct[name](identity))} AS bigint)`,
+  categoryCount: `CAST(${orZero(distinct[name](category))} AS bigint)`,
+});

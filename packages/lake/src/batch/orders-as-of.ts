@@ -1,0 +1,32 @@
+/** The state of orders as it was known at an instant: the CTEs that features, labels, RFM and marts begin with. */
+import type { Dialect } from "../dialect.ts";
+import { orderEffectsSql } from "../tables/order-effects.ts";
+import { orderStateSql } from "../tables/order-state.ts";
+
+export interface AsOf {
+  /**
+   * A condition on the rows of `curated_order_events` that are known, such as `occurred_at < TIMESTAMP '…'`. A later
+   * version, refund or cancellation of an earlier order is an event of its own and is not known before it occurred.
+   */
+  readonly known: string;
+  /** Columns of an order that its effect carries besides the rules' own: name and type of `curated_order_events`. */
+  readonly carried?: readonly string[];
+}
+
+const stateColumns = [
+  ...["customer_key", "order_key", "entry", "reporting_minor", "full_refund", "cancelled", "occurred_at"],
+] as const;
+
+/** `order_states` and `order_effects` (of known customers), without the word WITH. */
+export const orderEffectsAsOf = (m: Dialect, { known, carried = [] }: AsOf): string => `
+order_states AS (${orderStateSql(m, {
+  from: "curated_order_events",
+  where: `customer_key IS NOT NULL AND ${known}`,
+  columns: [...stateColumns, ...carried],
+})}
+),
+order_effects AS (${orderEffectsSql(
+  "order_states",
+  Object.fromEntries(carried.map((column) => [column, `max(CASE WHEN entry = 'order' THEN ${column} END)`])),
+)}
+)`;
