@@ -1,4 +1,5 @@
 import { rawEventsColumns } from "../raw-events.ts";
+import type { Dialect } from "../dialect.ts";
 import type { View } from "../table.ts";
 
 const lines = rawEventsColumns.find((column) => column.name === "lines")!;
@@ -7,7 +8,70 @@ const fields = typeof lines.type === "string" ? [] : lines.type.listOf.map((fiel
 /**
  * Producers state the lines of a refund with either sign; here they always give money back. The sign is turned for a
  * refund as a whole, so that an exchange inside it keeps its own.
+ *
+ * Reads `order_entries`.
+ *
+ * @param carried more columns of `order_entries`
  */
+export const orderLinesSql = (m: Dialect, carried: readonly string[] = []): string => {
+  const of = (relation: string): string => carried.map((column) => `, ${relation}${column}`).join("");
+  const items = m.explodeRows("lines", fields);
+  return `
+WITH cancelled_orders AS (
+  SELECT customer_part, order_key FROM order_entries WHERE cancelled
+),
+live_entries AS (
+  SELECT
+    e.order_key, e.entry, e.event_id AS entry_event_id, e.source AS entry_source, e.customer_key, e.order_id,
+    e.refund_id, e.occurred_at AS entry_occurred_at, e.currency, e.country${of("e.")}, e.lines
+  FROM order_entries AS e
+  LEFT JOIN cancelled_orders AS c ON c.customer_part = e.customer_part AND c.order_key = e.order_key
+  WHERE c.order_key IS NULL
+),
+order_items AS (
+  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
+    currency, country${of("")}, 1 AS turn, ${items.select}
+  FROM live_entries ${items.from}
+  WHERE entry = 'order'
+),
+stated_refund_items AS (
+  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
+    currency, country${of("")}, ${items.select}
+  FROM live_entries ${items.from}
+  WHERE entry = 'refund'
+),
+refund_signs AS (
+  SELECT
+    entry_event_id AS signed_event_id,
+    CASE
+      WHEN sum(total_minor) > 0 OR (sum(total_minor) = 0 AND sum(quantity) > 0) THEN -1
+      ELSE 1
+    END AS turn
+  FROM stated_refund_items
+  GROUP BY entry_event_id
+),
+refund_items AS (
+  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
+    currency, country${of("")}, turn, ${fields.join(", ")}, line_number
+  FROM stated_refund_items
+  JOIN refund_signs ON signed_event_id = entry_event_id
+),
+items AS (
+  SELECT * FROM order_items
+  UNION ALL
+  SELECT * FROM refund_items
+)
+SELECT
+  order_key, entry, entry_event_id AS event_id, CAST(line_number AS bigint) AS line_number, entry_source AS source,
+  customer_key, order_id, refund_id, coalesce(occurred_at, entry_occurred_at) AS occurred_at,
+  line_id, product_id, sku, name, category, brand, variant,
+  CAST(quantity * turn AS decimal(18,6)) AS quantity,
+  unit_price, currency,
+  CAST(total_minor * turn AS bigint) AS total_minor,
+  country${of("")}
+FROM items`;
+};
+
 export const orderLines: View = {
   name: "order_lines",
   grain:
@@ -38,63 +102,7 @@ export const orderLines: View = {
     },
     country: { type: "string", description: "As given with the order" },
   },
-  sql: (m) => {
-    const items = m.explodeRows("lines", fields);
-    return `
-WITH cancelled_orders AS (
-  SELECT customer_part, order_key FROM order_entries WHERE cancelled
-),
-live_entries AS (
-  SELECT
-    e.order_key, e.entry, e.event_id AS entry_event_id, e.source AS entry_source, e.customer_key, e.order_id,
-    e.refund_id, e.occurred_at AS entry_occurred_at, e.currency, e.country, e.lines
-  FROM order_entries AS e
-  LEFT JOIN cancelled_orders AS c ON c.customer_part = e.customer_part AND c.order_key = e.order_key
-  WHERE c.order_key IS NULL
-),
-order_items AS (
-  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
-    currency, country, 1 AS turn, ${items.select}
-  FROM live_entries ${items.from}
-  WHERE entry = 'order'
-),
-stated_refund_items AS (
-  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
-    currency, country, ${items.select}
-  FROM live_entries ${items.from}
-  WHERE entry = 'refund'
-),
-refund_signs AS (
-  SELECT
-    entry_event_id AS signed_event_id,
-    CASE
-      WHEN sum(total_minor) > 0 OR (sum(total_minor) = 0 AND sum(quantity) > 0) THEN -1
-      ELSE 1
-    END AS turn
-  FROM stated_refund_items
-  GROUP BY entry_event_id
-),
-refund_items AS (
-  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
-    currency, country, turn, ${fields.join(", ")}, line_number
-  FROM stated_refund_items
-  JOIN refund_signs ON signed_event_id = entry_event_id
-),
-items AS (
-  SELECT * FROM order_items
-  UNION ALL
-  SELECT * FROM refund_items
-)
-SELECT
-  order_key, entry, entry_event_id AS event_id, CAST(line_number AS bigint) AS line_number, entry_source AS source,
-  customer_key, order_id, refund_id, coalesce(occurred_at, entry_occurred_at) AS occurred_at,
-  line_id, product_id, sku, name, category, brand, variant,
-  CAST(quantity * turn AS decimal(18,6)) AS quantity,
-  unit_price, currency,
-  CAST(total_minor * turn AS bigint) AS total_minor,
-  country
-FROM items`;
-  },
+  sql: (m) => orderLinesSql(m),
   tests: {
     "one row a line": `SELECT event_id, line_number FROM order_lines GROUP BY event_id, line_number HAVING count(*) > 1`,
     "a refund takes money back": `

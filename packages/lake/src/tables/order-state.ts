@@ -4,6 +4,8 @@ import type { Dialect } from "../dialect.ts";
 /** What `orderStateSql` computes; every other column is taken over from the event that holds the state. */
 const computed: Readonly<Record<string, string>> = {
   occurred_at: `CASE WHEN entry = 'order' AND order_rank = ${ORDER_RANK.http} THEN first_occurred_at ELSE occurred_at END AS occurred_at`,
+  // The time that the event itself was stated with.
+  stated_at: "occurred_at AS stated_at",
   total_minor: amount("total_minor"),
   reporting_minor: amount("reporting_minor"),
 };
@@ -51,7 +53,9 @@ export interface OrderStateOptions {
  */
 export const orderStateSql = (m: Dialect, { from, where, columns }: OrderStateOptions): string => {
   const ofEvent = derived(m);
-  const events = [...new Set([...neededByRules, ...columns])].map((column) => ofEvent[column] ?? column);
+  const events = [...new Set([...neededByRules, ...columns.filter((column) => column !== "stated_at")])].map(
+    (column) => ofEvent[column] ?? column,
+  );
   return `
 WITH order_events AS (
   SELECT
@@ -68,7 +72,9 @@ ranked AS (
       ORDER BY order_rank DESC, order_version DESC, event_id DESC, received_at, receipt_id, receipt_number
     ) AS state_rank,
     -- An update says when it was updated, not when the order was placed.
-    min(occurred_at) OVER (PARTITION BY customer_part, order_key, entry, refund_id, order_rank) AS first_occurred_at
+    min(CASE WHEN order_rank = ${ORDER_RANK.http} THEN occurred_at END) OVER (
+      PARTITION BY customer_part, order_key, entry, refund_id
+    ) AS first_occurred_at
   FROM order_events
 )
 SELECT
