@@ -1,0 +1,130 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+
+export interface Series {
+  readonly name: string;
+  /** One value a point of time; null = none. */
+  readonly values: readonly (number | null)[];
+  /** A CSS colour, e.g. `var(--one)`. */
+  readonly colour: string;
+  readonly dashed?: boolean;
+}
+
+export interface TimeSeriesProps {
+  /** What a screen reader says of the chart; the figures themselves are in the table beside it. */
+  readonly label: string;
+  /** UTC epoch seconds, ascending. */
+  readonly times: readonly number[];
+  readonly series: readonly Series[];
+  readonly format: (value: number) => string;
+  readonly height?: number;
+  /** Called with the first and last time of a dragged period, and with nothing when it is cleared by a double click. */
+  readonly onPeriod?: ((period: readonly [number, number] | undefined) => void) | undefined;
+  /** The chosen period, shaded. */
+  readonly period?: readonly [number, number] | undefined;
+}
+
+/** A custom property cannot be drawn on a canvas: its value now, in the theme of now. */
+const colourNow = (colour: string): string => {
+  const name = /^var\((--[\w-]+)\)$/.exec(colour)?.[1];
+  return name === undefined ? colour : getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+};
+
+/** Lines over time (uPlot). A drag chooses a period. Drawn again on a change of data, width or theme. */
+export const TimeSeries = ({ label, times, series, format, height = 240, onPeriod, period }: TimeSeriesProps) => {
+  const holder = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const latest = useRef({ onPeriod, period });
+  latest.current = { onPeriod, period };
+  const names = series.map((one) => `${one.name} ${one.colour} ${one.dashed ?? false}`).join("|");
+
+  useEffect(() => {
+    const element = holder.current!;
+    const draw = (): void => {
+      plot.current?.destroy();
+      const ink = colourNow("var(--ink-soft)");
+      const grid = { stroke: colourNow("var(--line)"), width: 1 };
+      plot.current = new uPlot(
+        {
+          width: element.clientWidth,
+          height,
+          tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+          cursor: {
+            drag: { x: latest.current.onPeriod !== undefined, y: false, setScale: false },
+            points: { size: 6 },
+          },
+          legend: { live: true },
+          scales: { y: { range: (_plot, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.05] } },
+          axes: [
+            { stroke: ink, grid, ticks: grid },
+            {
+              stroke: ink,
+              grid,
+              ticks: grid,
+              size: 70,
+              values: (_plot, values) => values.map((value) => format(value)),
+            },
+          ],
+          series: [
+            {},
+            ...series.map((one) => ({
+              label: one.name,
+              stroke: colourNow(one.colour),
+              width: 1.5,
+              ...(one.dashed === true && { dash: [4, 4] }),
+              points: { show: false },
+              value: (_plot: uPlot, value: number | null) => (value === null ? "–" : format(value)),
+            })),
+          ],
+          hooks: {
+            setSelect: [
+              (chart) => {
+                if (chart.select.width < 2) return;
+                const from = chart.posToVal(chart.select.left, "x");
+                const to = chart.posToVal(chart.select.left + chart.select.width, "x");
+                chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+                latest.current.onPeriod?.([from, to]);
+              },
+            ],
+            drawClear: [
+              (chart) => {
+                const chosen = latest.current.period;
+                if (chosen === undefined) return;
+                const left = chart.valToPos(chosen[0], "x", true);
+                const right = chart.valToPos(chosen[1], "x", true);
+                chart.ctx.fillStyle = colourNow("var(--chosen)");
+                chart.ctx.fillRect(left, chart.bbox.top, Math.max(2, right - left), chart.bbox.height);
+              },
+            ],
+          },
+        },
+        [[...times], ...series.map((one) => [...one.values])] as uPlot.AlignedData,
+        element,
+      );
+    };
+    draw();
+    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
+    resized.observe(element);
+    const themed = new MutationObserver(draw);
+    themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    system.addEventListener("change", draw);
+    const clear = (): void => latest.current.onPeriod?.(undefined);
+    element.addEventListener("dblclick", clear);
+    return () => {
+      resized.disconnect();
+      themed.disconnect();
+      system.removeEventListener("change", draw);
+      element.removeEventListener("dblclick", clear);
+      plot.current?.destroy();
+      plot.current = undefined;
+    };
+  }, [names, height, onPeriod === undefined]);
+
+  useEffect(() => {
+    plot.current?.setData([[...times], ...series.map((one) => [...one.values])] as uPlot.AlignedData);
+  }, [times, series]);
+  useEffect(() => plot.current?.redraw(), [period?.[0], period?.[1]]);
+
+  return <div class="chart" ref={holder} role="img" aria-label={label} />;
+};
