@@ -1,0 +1,156 @@
+/**
+ * A fitted churn model as SQL over the features table: the same text on DuckDB, Spark and Trino, because a logistic model
+ * is nothing but CASE, LN, EXP and sums. Agrees with `score` of `@ebb/core/churn/model` to rounding.
+ */
+import { type ChurnModel, type FittedFeature, meanLogOdds, type ModelTerm } from "@ebb/core/churn/model";
+
+export interface ScoredTable {
+  /** Name of the features table, or a SELECT in parentheses; one row a customer. */
+  readonly from: string;
+  /** Column that names the customer; absent, `customer_key`. */
+  readonly key?: string;
+}
+
+/** Levels of drivers that a row carries. */
+const DRIVERS = 3;
+
+/**
+ * customer_key, log_odds, probability, decile (1 the riskiest tenth, ties by key), at_risk, model_id.
+ * One pass over the features and one sort for the deciles.
+ */
+export const scoreSql = (model: ChurnModel, { from, key = "customer_key" }: ScoredTable): string =>
+  `-- one row per customer: probability of leaving, by model ${commented(model.modelId)}
+WITH scored AS (
+  SELECT
+    ${key} AS customer_key,
+    ${[double(meanLogOdds(model)), ...model.terms.map((term) => contribution(model, term))].join("\n    + ")} AS log_odds
+  FROM ${from} AS features
+),
+probabilities AS (
+  -- EXP of minus the size never overflows.
+  SELECT
+    customer_key,
+    log_odds,
+    CASE
+      WHEN log_odds >= 0 THEN 1E0 / (1E0 + EXP(-ABS(log_odds)))
+      ELSE EXP(-ABS(log_odds)) / (1E0 + EXP(-ABS(log_odds)))
+    END AS probability
+  FROM scored
+)
+SELECT
+  customer_key,
+  log_odds,
+  probability,
+  CAST(ntile(10) OVER (ORDER BY probability DESC NULLS LAST, customer_key NULLS LAST) AS INT) AS decile,
+  probability >= ${double(model.threshold)} AS at_risk,
+  ${literal(model.modelId)} AS model_id
+FROM probabilities
+`;
+
+/**
+ * customer_key, driver_1, driver_1_log_odds, … driver_3, driver_3_log_odds: the three groups of features that move the
+ * customer's log-odds furthest from the mean customer's, either way; NULL where the model has fewer groups. Equal ones in
+ * the order of the model. Row by row, without a join or a sort.
+ */
+export const driversSql = (model: ChurnModel, { from, key = "customer_key" }: ScoredTable): string => {
+  const names = model.groups.map((_, i) => `c${i + 1}`);
+  const columns = model.groups.map(({ features }) => {
+    const terms = model.terms.filter(({ feature }) => features.includes(feature));
+    return terms.map((term) => contribution(model, term)).join(" + ");
+  });
+  const places = Array.from({ length: Math.min(DRIVERS, names.length) }, (_, i) => i + 1);
+  const size = (i: number, place: number): string => {
+    const earlier = places.filter((other) => other < place).map((other) => `place_${other} = ${i + 1}`);
+    return earlier.length === 0
+      ? `ABS(${names[i]})`
+      : `CASE WHEN ${earlier.join(" OR ")} THEN -1E0 ELSE ABS(${names[i]}) END`;
+  };
+  const steps = places.map((place) => {
+    const sizes = names.map((_, i) => size(i, place));
+    const largest = sizes.length === 1 ? sizes[0]! : `GREATEST(${sizes.join(", ")})`;
+    const before = place === 1 ? "contributions" : `with_place_${place - 1}`;
+    return `with_largest_${place} AS (SELECT *, ${largest} AS largest_${place} FROM ${before}),
+with_place_${place} AS (
+  SELECT *, CASE ${sizes.map((of, i) => `WHEN ${of} = largest_${place} THEN ${i + 1}`).join(" ")} END AS place_${place}
+  FROM with_largest_${place}
+)`;
+  });
+  const chosen = (place: number, values: readonly string[]): string =>
+    `CASE place_${place} ${values.map((value, i) => `WHEN ${i + 1} THEN ${value}`).join(" ")} END`;
+  const outputs = Array.from({ length: DRIVERS }, (_, i) => i + 1).flatMap((place) => [
+    places.includes(place)
+      ? `${chosen(
+          place,
+          model.groups.map(({ name }) => literal(name)),
+        )} AS driver_${place}`
+      : `CAST(NULL AS VARCHAR(1)) AS driver_${place}`,
+    places.includes(place)
+      ? `${chosen(place, names)} AS driver_${place}_log_odds`
+      : `CAST(NULL AS DOUBLE) AS driver_${place}_log_odds`,
+  ]);
+  return `-- one row per customer: what moves the score furthest from the mean customer's, by model ${commented(model.modelId)}
+WITH contributions AS (
+  SELECT
+    ${key} AS customer_key,
+    ${columns.map((column, i) => `${column} AS ${names[i]}`).join(",\n    ")}
+  FROM ${from} AS features
+),
+${steps.join(",\n")}
+SELECT
+  customer_key,
+  ${outputs.join(",\n  ")}
+FROM with_place_${places.length}
+`;
+};
+
+/** slope · β · (x − mean) / sd. */
+const contribution = (model: ChurnModel, term: ModelTerm): string => {
+  const feature = model.features.find(({ name }) => name === term.feature)!;
+  const weight = (model.recalibration.slope * term.beta) / term.sd;
+  return `${double(weight)} * (${valueOf(feature, term)} - ${double(term.mean)})`;
+};
+
+/** A number that is present and finite: NULL, NaN and infinities fail it on all three engines, however they order NaN. */
+const isPresent = (value: string): string =>
+  `${value} BETWEEN ${double(-Number.MAX_VALUE)} AND ${double(Number.MAX_VALUE)}`;
+
+const valueOf = (feature: FittedFeature, { part }: ModelTerm): string => {
+  if (feature.kind === "category") {
+    if (part.kind === "missing") return `CASE WHEN ${feature.name} IS NULL THEN 1E0 ELSE 0E0 END`;
+    if (part.kind === "level") return `CASE WHEN ${feature.name} = ${literal(part.level)} THEN 1E0 ELSE 0E0 END`;
+    return `CASE WHEN ${feature.name} NOT IN (${feature.levels.map(literal).join(", ")}) THEN 1E0 ELSE 0E0 END`;
+  }
+  const number = `CAST(${feature.name} AS DOUBLE)`;
+  if (part.kind === "missing") return `CASE WHEN ${isPresent(number)} THEN 0E0 ELSE 1E0 END`;
+  // Each limit and the imputed value are plain numbers: their logarithms are taken here, once.
+  const { lower, upper, imputed } = feature;
+  const cut = (value: number): number => Math.min(upper ?? Infinity, Math.max(lower ?? -Infinity, value));
+  const logged = (value: number): number =>
+    feature.log === "none" ? value : value < 0 ? -Math.log(1 - value) : Math.log(1 + value);
+  const branches = [
+    ...(lower === null ? [] : [`WHEN ${number} < ${double(lower)} THEN ${double(logged(lower))}`]),
+    ...(upper === null ? [] : [`WHEN ${number} > ${double(upper)} THEN ${double(logged(upper))}`]),
+    ...(feature.log === "none" ? [] : [`WHEN ${number} < 0E0 THEN -LN(1E0 + ABS(${number}))`]),
+  ];
+  const otherwise = feature.log === "none" ? number : `LN(1E0 + ABS(${number}))`;
+  return `CASE WHEN NOT (${isPresent(number)}) OR ${feature.name} IS NULL THEN ${double(logged(cut(imputed)))} ${branches.join(" ")} ELSE ${otherwise} END`;
+};
+
+/** A DOUBLE in all three engines, to the last digit; negative ones in parentheses. */
+const double = (value: number): string => {
+  const digits = value.toExponential().replace("e+", "E").replace("e", "E");
+  return value < 0 ? `(${digits})` : digits;
+};
+
+/** A string. Quotes and backslashes by their code: the engines escape them differently. */
+const literal = (value: string): string => {
+  const pieces = value.split(/(['\\])/).filter((piece) => piece !== "");
+  if (pieces.length === 0) return "''";
+  const written = pieces.map((piece) =>
+    piece === "'" || piece === "\\" ? `chr(${piece.charCodeAt(0)})` : `'${piece}'`,
+  );
+  return written.length === 1 ? written[0]! : `concat(${written.join(", ")})`;
+};
+
+/** Text that cannot end a comment's line. */
+const commented = (value: string): string => value.replaceAll(/[\r\n]/g, " ");
