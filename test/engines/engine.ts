@@ -69,7 +69,7 @@ export const plainOf = (shape: Shape, raw: unknown): Plain => {
       ]),
     );
   }
-  const text = String(raw);
+  const text = typeof raw === "string" ? raw : JSON.stringify(raw);
   switch (shape) {
     case "integer":
       return BigInt(text);

@@ -1,6 +1,8 @@
 import type { Dialect } from "../dialect.ts";
 import { monthOfYear, plainMember, ratio, scalarOnly, textLiteral, truncDay, truncMonth } from "./shared.ts";
 
+const DAY_MS = 86_400_000;
+
 // to_unixtime would go through a double.
 const epochMs = (timestamp: string): string =>
   `date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00.000', ${timestamp})`;
@@ -11,7 +13,9 @@ export const trino: Dialect = {
   name: "trino",
 
   epochMs,
-  fromEpochMs: (milliseconds) => `date_add('millisecond', ${milliseconds}, TIMESTAMP '1970-01-01 00:00:00.000')`,
+  // date_add takes no more milliseconds than an integer holds.
+  fromEpochMs: (milliseconds) =>
+    `date_add('day', (${milliseconds}) / ${DAY_MS}, date_add('millisecond', (${milliseconds}) % ${DAY_MS}, TIMESTAMP '1970-01-01 00:00:00.000'))`,
   elapsedSeconds: (from, to) => `((${epochMs(to)} - ${epochMs(from)}) / 1000)`,
   daysBetween: (from, to) => `date_diff('day', CAST(${from} AS date), CAST(${to} AS date))`,
   addDays: (day, days) => `date_add('day', ${days}, ${day})`,
