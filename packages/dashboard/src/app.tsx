@@ -4,7 +4,9 @@ import { linkTo, useRoute, type Route } from "./route.ts";
 import { SignIn } from "./parts/sign-in.tsx";
 import { Empty } from "./parts/state.tsx";
 import { CustomerPage } from "./pages/customer.tsx";
+import { CustomersPage } from "./pages/customers.tsx";
 import { PipelinePage } from "./pages/pipeline.tsx";
+import { SalesPage } from "./pages/sales.tsx";
 import { currentKeys } from "./session.ts";
 import { type Theme, applyTheme, chosenTheme } from "./theme.ts";
 
@@ -18,6 +20,8 @@ interface Page {
 
 /** In the order of the bar. */
 const pages: readonly Page[] = [
+  { name: "sales", title: "Sales", view: SalesPage },
+  { name: "customers", title: "Customers", view: CustomersPage },
   { name: "pipeline", title: "Pipeline", view: PipelinePage },
   { name: "customer", title: "Customer", view: CustomerPage, hidden: true },
 ];
