@@ -6,7 +6,8 @@ import type { CustomerAggregate } from "./customers.ts";
 import { netMinor } from "./customers.ts";
 
 export type Score = 1 | 2 | 3 | 4 | 5;
-type FourCuts = readonly [number, number, number, number];
+export const scores: readonly Score[] = [1, 2, 3, 4, 5];
+export type FourCuts = readonly [number, number, number, number];
 
 export interface CutPoints {
   readonly version: string;
@@ -14,8 +15,14 @@ export interface CutPoints {
   readonly recencyAtMs: FourCuts;
   /** Counted orders. */
   readonly frequency: FourCuts;
-  /** Net money, reporting minor units. */
+  /** Money, reporting minor units: net, unless `money` says otherwise. */
   readonly monetaryMinor: FourCuts;
+  /** Absent: net. */
+  readonly money?: "net" | "gross";
+  /** First UTC month, `YYYY-MM`, whose orders count. Absent: the whole history. */
+  readonly windowFromMonth?: string;
+  /** The segment of each of the 125 cells, by `cellOf`. Absent: the default map. */
+  readonly segments?: readonly string[];
 }
 
 const DAY_MS = 86_400_000;
@@ -52,14 +59,16 @@ export const segmentNames = [
   "Lost",
 ] as const;
 export const NO_PURCHASE = "No purchase";
-export type Segment = (typeof segmentNames)[number] | typeof NO_PURCHASE;
+export type Segment = (typeof segmentNames)[number];
+
+type FiveSegments = [Segment, Segment, Segment, Segment, Segment];
 
 /**
  * Segment by recency score (rows, 1 to 5) and by the rounded mean of frequency and monetary score (columns, 1 to 5).
  * Every one of the 125 cells falls on exactly one of these 25 fields: the map is total and disjoint by its form.
  * The names are those in wide use (Putler, Optimove, CleverTap); where their areas overlap or leave gaps, this is the map.
  */
-const segmentGrid: Record<Score, readonly [Segment, Segment, Segment, Segment, Segment]> = {
+export const defaultSegmentGrid: Record<Score, FiveSegments> = {
   5: ["New", "Potential Loyalists", "Potential Loyalists", "Loyal", "Champions"],
   4: ["Promising", "Potential Loyalists", "Potential Loyalists", "Loyal", "Champions"],
   3: ["About To Sleep", "About To Sleep", "Need Attention", "Loyal", "Loyal"],
@@ -67,31 +76,61 @@ const segmentGrid: Record<Score, readonly [Segment, Segment, Segment, Segment, S
   1: ["Lost", "Lost", "Hibernating", "At Risk", "Can't Lose"],
 };
 
+/** By the default map. */
 export const segmentOf = (recency: Score, frequency: Score, monetary: Score): Segment =>
-  segmentGrid[recency][Math.round((frequency + monetary) / 2) - 1]!;
+  defaultSegmentGrid[recency][Math.round((frequency + monetary) / 2) - 1]!;
+
+export const SEGMENT_CELLS = 125;
+/** Number of a cell, 0 to 124. */
+export const cellOf = (recency: Score, frequency: Score, monetary: Score): number =>
+  (recency - 1) * 25 + (frequency - 1) * 5 + (monetary - 1);
 
 export interface RfmScores {
   readonly recency: Score;
   readonly frequency: Score;
   readonly monetary: Score;
-  readonly segment: Segment;
+  /** One of `segmentNames`, or of the team's own. */
+  readonly segment: string;
   readonly cutPointsVersion: string;
 }
 
-/** Scores of a customer; `undefined` where no order counts (segment `No purchase`). */
+type Sums = Pick<CustomerAggregate, "orders" | "grossMinor" | "refundMinor">;
+
+/** The sums of the months that count. A refund counts in the month of its order, so the parts are whole orders. */
+const sumsWithin = (
+  customer: Sums & Partial<Pick<CustomerAggregate, "months">>,
+  fromMonth: string | undefined,
+): Sums => {
+  if (fromMonth === undefined) return customer;
+  if (customer.months === undefined) throw new RangeError("cut points with a window need the customer's months");
+  const sums = { orders: 0, grossMinor: 0, refundMinor: 0 };
+  for (const [month, bucket] of Object.entries(customer.months)) {
+    if (month < fromMonth) continue;
+    sums.orders += bucket.orders;
+    sums.grossMinor += bucket.grossMinor;
+    sums.refundMinor += bucket.refundMinor;
+  }
+  return sums;
+};
+
+/**
+ * Scores of a customer; `undefined` where no order counts (segment `No purchase`). `months` are needed where the cut
+ * points have a window. The last order needs no window: with an order inside, the last one is inside.
+ */
 export const scoresOf = (
-  customer: Pick<CustomerAggregate, "orders" | "lastOrderAtMs" | "grossMinor" | "refundMinor">,
+  customer: Sums & Pick<CustomerAggregate, "lastOrderAtMs"> & Partial<Pick<CustomerAggregate, "months">>,
   cuts: CutPoints,
 ): RfmScores | undefined => {
-  if (customer.orders === 0 || customer.lastOrderAtMs === undefined) return undefined;
+  const sums = sumsWithin(customer, cuts.windowFromMonth);
+  if (sums.orders === 0 || customer.lastOrderAtMs === undefined) return undefined;
   const recency = scoreOf(customer.lastOrderAtMs, cuts.recencyAtMs);
-  const frequency = scoreOf(customer.orders, cuts.frequency);
-  const monetary = scoreOf(netMinor(customer), cuts.monetaryMinor);
+  const frequency = scoreOf(sums.orders, cuts.frequency);
+  const monetary = scoreOf(cuts.money === "gross" ? sums.grossMinor : netMinor(sums), cuts.monetaryMinor);
   return {
     recency,
     frequency,
     monetary,
-    segment: segmentOf(recency, frequency, monetary),
+    segment: cuts.segments?.[cellOf(recency, frequency, monetary)] ?? segmentOf(recency, frequency, monetary),
     cutPointsVersion: cuts.version,
   };
 };
