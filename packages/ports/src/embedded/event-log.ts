@@ -97,6 +97,7 @@ export class EmbeddedEventLog implements EventLog {
 
   /**
    * `appended` counts every event of the part, those already on the log included: appended = accepted + duplicate.
+   * What waits for the commit is bytes outside the JavaScript heap, and nothing of what it was made from.
    * @throws RangeError for an event id of another form, or where an HTTP part does not balance
    */
   async append(
@@ -109,31 +110,34 @@ export class EmbeddedEventLog implements EventLog {
         `the ledger does not balance: ${part.received} received, ${events.length} appended, ${quarantined.length} quarantined`,
       );
     const ids = idBytesOf(events.map((event) => event.eventId));
-    const bytes =
-      events.reduce((sum, event) => sum + event.json.length, 0) +
-      quarantined.reduce((sum, item) => sum + item.original.length, 0);
-    return await this.#commits.run(() => this.#appendPart(part, ids, events, quarantined), bytes);
+    const lines = linesOf(events);
+    const bytes = lines.bytes.length + quarantined.reduce((sum, item) => sum + item.original.length, 0);
+    return this.#appending(part, ids, lines, quarantined, bytes);
   }
 
-  #appendPart(
+  /** Apart from `append`, so that what waits holds these arguments alone. */
+  #appending(
     part: ReceiptPart,
     ids: Buffer,
-    events: readonly EncodedEvent[],
+    lines: Lines,
     quarantined: readonly QuarantinedItem[],
-  ): Appended {
+    bytes: number,
+  ): Promise<Appended> {
+    return this.#commits.run(() => this.#appendPart(part, ids, lines, quarantined), bytes);
+  }
+
+  #appendPart(part: ReceiptPart, ids: Buffer, lines: Lines, quarantined: readonly QuarantinedItem[]): Appended {
     const known = this.#findPart.get(part.receiptId, part.part);
     if (known !== undefined)
       return { appended: known["appended"] as number, duplicates: eventIdsOf(known["duplicates"] as Uint8Array) };
 
     const isNew = this.#seen.takeNew(ids);
     const duplicates = pick(ids, isNew, false);
-    this.#appendRecords(
-      pick(ids, isNew, true),
-      events.filter((_, index) => isNew[index]),
-    );
-    this.#putQuarantined(quarantined);
+    const count = ids.length / 16;
     const duplicate = duplicates.length / 16;
-    const settled = part.channel === "upload" ? [null, null] : [events.length - duplicate, duplicate];
+    this.#appendRecords(pick(ids, isNew, true), duplicate === 0 ? lines : someOf(lines, isNew));
+    this.#putQuarantined(quarantined);
+    const settled = part.channel === "upload" ? [null, null] : [count - duplicate, duplicate];
     const receipt = this.#addReceipt.get(
       part.receiptId,
       part.channel,
@@ -144,29 +148,29 @@ export class EmbeddedEventLog implements EventLog {
       settled[1]!,
       part.receivedAtMs,
     ) as { id: number };
-    this.#insertPart.run(receipt.id, part.part, events.length, duplicates);
-    return { appended: events.length, duplicates: eventIdsOf(duplicates) };
+    this.#insertPart.run(receipt.id, part.part, count, duplicates);
+    return { appended: count, duplicates: eventIdsOf(duplicates) };
   }
 
-  #appendRecords(ids: Buffer, events: readonly EncodedEvent[]): void {
+  #appendRecords(ids: Buffer, { bytes, ends }: Lines): void {
     let first = 0;
-    let bytes = 0;
-    const close = (end: number) => {
+    let from = 0;
+    const close = (end: number, to: number) => {
       if (end === first) return;
       const { seq, events: firstNumber } = this.#nextHead;
-      const lines = events.slice(first, end).map((event) => event.json);
-      this.#insertRecord.run(seq + 1, this.#now(), firstNumber, lines.length, Buffer.from(lines.join("\n"), "utf8"));
+      const data = bytes.subarray(from, to - 1); // without the last line break
+      this.#insertRecord.run(seq + 1, this.#now(), firstNumber, end - first, data);
       this.#seen.store(seq + 1, ids.subarray(first * 16, end * 16));
-      this.#nextHead = { seq: seq + 1, events: firstNumber + lines.length };
+      this.#nextHead = { seq: seq + 1, events: firstNumber + end - first };
       first = end;
-      bytes = 0;
+      from = to;
     };
-    for (const [index, event] of events.entries()) {
-      const length = Buffer.byteLength(event.json) + 1;
-      if (index - first >= limits.recordEvents || bytes + length > limits.recordBytes) close(index);
-      bytes += length;
+    let before = 0;
+    for (let index = 0; index < ends.length; index++) {
+      if (index - first >= limits.recordEvents || ends[index]! - from > limits.recordBytes) close(index, before);
+      before = ends[index]!;
     }
-    close(events.length);
+    close(ends.length, before);
   }
 
   /** Quarantined items without a part: a stream record that cannot be read, a failed conversion. */
@@ -242,6 +246,41 @@ export class EmbeddedEventLog implements EventLog {
     portCall(() => this.#db.close());
   }
 }
+
+/** JSON lines of events, UTF-8, each with its line break. */
+interface Lines {
+  readonly bytes: Buffer;
+  /** Where each line ends, its line break included. */
+  readonly ends: Uint32Array;
+}
+
+const LINE_BREAK = 0x0a;
+
+const linesOf = (events: readonly EncodedEvent[]): Lines => {
+  const ends = new Uint32Array(events.length);
+  let size = 0;
+  for (let index = 0; index < events.length; index++) ends[index] = size += Buffer.byteLength(events[index]!.json) + 1;
+  const bytes = Buffer.allocUnsafeSlow(size);
+  for (let index = 0; index < events.length; index++) {
+    const end = ends[index]! - 1;
+    bytes.write(events[index]!.json, index === 0 ? 0 : ends[index - 1]!);
+    bytes[end] = LINE_BREAK;
+  }
+  return { bytes, ends };
+};
+
+const someOf = ({ bytes, ends }: Lines, wanted: readonly boolean[]): Lines => {
+  const kept: Buffer[] = [];
+  const keptEnds: number[] = [];
+  let size = 0;
+  for (let index = 0; index < ends.length; index++) {
+    if (wanted[index] !== true) continue;
+    const line = bytes.subarray(index === 0 ? 0 : ends[index - 1]!, ends[index]);
+    kept.push(line);
+    keptEnds.push((size += line.length));
+  }
+  return { bytes: Buffer.concat(kept, size), ends: Uint32Array.from(keptEnds) };
+};
 
 /** The ids (16 bytes each) whose flag is `wanted`. */
 const pick = (ids: Buffer, flags: readonly boolean[], wanted: boolean): Buffer => {
