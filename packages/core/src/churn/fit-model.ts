@@ -36,7 +36,13 @@ export interface FittedModel {
 /** A refusal, with the columns by name. */
 export interface FitRefusal {
   readonly kind: "refused";
-  readonly reason: FitProblem["reason"] | "no_terms" | "recalibration_failed";
+  readonly reason:
+    | FitProblem["reason"]
+    /** No feature varies. */
+    | "no_terms"
+    /** On customers that it has not seen the model tells the classes apart perfectly. */
+    | "recalibration_separated"
+    | "recalibration_failed";
   readonly columns: readonly string[];
 }
 
@@ -68,7 +74,11 @@ export const fitModel = (
           calibration.labels,
         );
   if (recalibration.kind === "refused")
-    return { kind: "refused", reason: "recalibration_failed", columns: [recalibration.reason] };
+    return {
+      kind: "refused",
+      reason: recalibration.reason === "separated" ? "recalibration_separated" : "recalibration_failed",
+      columns: [],
+    };
 
   const { features: fitted, terms, dropped } = preprocessing;
   const model: ChurnModel = {

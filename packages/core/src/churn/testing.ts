@@ -37,7 +37,7 @@ export const shopSlice = (cutoff: string, seed: number, rows: number, drift = 0)
   for (let i = 0; i < rows; i++) {
     const frequency = 1 + Math.floor(-Math.log(1 - random()) * 2);
     const days = Math.floor(-Math.log(1 - random()) * 60);
-    const from = ["UK", "UK", "UK", "France", "It's\\far", null][Math.floor(random() * 6)]!;
+    const from = ["UK", "UK", "UK", "France", "France", "It's\\far", null][Math.floor(random() * 7)]!;
     orders.push(frequency);
     recency.push(days);
     gap.push(frequency === 1 ? NaN : 5 + 40 * random());

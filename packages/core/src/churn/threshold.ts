@@ -11,8 +11,10 @@ export interface ContactEconomics {
 }
 
 /** Expected profit of one contact is p · saveRate · value − cost: above this probability it is positive. */
-export const breakEven = ({ contactCostMinor, saveRate, valueMinor }: ContactEconomics): number =>
-  Math.min(1, contactCostMinor / (saveRate * valueMinor));
+export const breakEven = ({ contactCostMinor, saveRate, valueMinor }: ContactEconomics): number => {
+  const savedMinor = saveRate * valueMinor;
+  return savedMinor > 0 ? Math.min(1, contactCostMinor / savedMinor) : 1;
+};
 
 export interface ProfitPoint {
   /** Contact where the probability is at least this. */

@@ -86,15 +86,10 @@ export const train = (plan: TrainingPlan): TrainingResult => {
     threshold: breakEven(plan.economics),
   };
   const fitted = fitModel(plan.features, rows, calibrate, settings);
-  if (fitted.kind === "refused") return refused(notFitted(fitted));
-  const current = fitModel(
-    plan.features,
-    calibrate === undefined ? rows : pooled([...trainSlices, calibrate]),
-    test,
-    settings,
-  );
-  if (current.kind === "refused") return refused(notFitted(current));
-
+  const leaked = (auc: number): TrainingResult =>
+    refused({ reason: "leakage", auc, features: aucAlone.slice(0, 3).map(({ feature }) => feature) });
+  if (fitted.kind === "refused")
+    return fitted.reason === "recalibration_separated" ? leaked(1) : refused(notFitted(fitted));
   const input: CardInput = {
     plan,
     slices,
@@ -108,12 +103,14 @@ export const train = (plan: TrainingPlan): TrainingResult => {
     baselines: baselinesOf(plan.baselines, rows, calibrate, test, settings),
   };
   const card = cardOf(input);
-  if (card.test.auc.value > LEAKAGE_AUC)
-    return refused({
-      reason: "leakage",
-      auc: card.test.auc.value,
-      features: aucAlone.slice(0, 3).map(({ feature }) => feature),
-    });
+  if (card.test.auc.value > LEAKAGE_AUC) return leaked(card.test.auc.value);
+  const current = fitModel(
+    plan.features,
+    calibrate === undefined ? rows : pooled([...trainSlices, calibrate]),
+    test,
+    settings,
+  );
+  if (current.kind === "refused") return refused(notFitted(current));
   return { kind: "trained", model: fitted.model, current: current.model, card };
 };
 
