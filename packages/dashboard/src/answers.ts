@@ -1,4 +1,5 @@
 /** What the API answers, as far as the pages read it. The API's own description is `/v1/openapi.json`. */
+import type { ModelCard } from "@ebb/core/churn/model-card";
 
 // ── pipeline ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -258,4 +259,9 @@ export interface Timeline {
     readonly monetary?: number;
     readonly churn_probability?: number;
   }[];
+}
+
+/** `GET /v1/models/current`: the model in use, with its whole card. */
+export interface CurrentModel extends AsOf {
+  readonly card: ModelCard;
 }

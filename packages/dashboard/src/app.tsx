@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { linkTo, useRoute, type Route } from "./route.ts";
 import { SignIn } from "./parts/sign-in.tsx";
 import { Empty } from "./parts/state.tsx";
+import { ChurnPage } from "./pages/churn.tsx";
 import { CustomerPage } from "./pages/customer.tsx";
 import { CustomersPage } from "./pages/customers.tsx";
 import { PipelinePage } from "./pages/pipeline.tsx";
@@ -22,6 +23,7 @@ interface Page {
 const pages: readonly Page[] = [
   { name: "sales", title: "Sales", view: SalesPage },
   { name: "customers", title: "Customers", view: CustomersPage },
+  { name: "churn", title: "Churn", view: ChurnPage },
   { name: "pipeline", title: "Pipeline", view: PipelinePage },
   { name: "customer", title: "Customer", view: CustomerPage, hidden: true },
 ];
