@@ -3,7 +3,8 @@ import type { Dialect } from "./dialect.ts";
 import type { EventTables } from "./event-tables.ts";
 
 /** Types of the columns of views: those of stored columns, and what sums need. */
-export type ViewType = ScalarType | "date" | "decimal(38,12)" | { readonly listOf: readonly Column[] };
+export type ViewType =
+  ScalarType | "date" | "decimal(38,6)" | "decimal(38,12)" | { readonly listOf: readonly Column[] };
 
 export interface ViewColumn {
   readonly type: ViewType;

@@ -3,5 +3,26 @@ import type { BatchTable } from "../batch-table.ts";
 import { curatedTables } from "./curated.ts";
 import { customerFeatures } from "./customer-features.ts";
 import { customerLabels } from "./customer-labels.ts";
+import { orderFacts } from "./order-facts.ts";
+import { featureQuality, sourceFreshness } from "./quality.ts";
+import { customerSegments, rfmBase, rfmQuantiles } from "./rfm.ts";
+import { activeCustomersMonthly, productSalesDaily, salesDaily } from "./sales-marts.ts";
+import { rfmGrid, segmentDaily, segmentMovements } from "./segment-marts.ts";
 
-export const batchTables: readonly BatchTable[] = [...curatedTables, customerFeatures, customerLabels];
+export const batchTables: readonly BatchTable[] = [
+  ...curatedTables,
+  orderFacts,
+  customerFeatures,
+  customerLabels,
+  featureQuality,
+  sourceFreshness,
+  rfmBase,
+  rfmQuantiles,
+  customerSegments,
+  segmentMovements,
+  segmentDaily,
+  rfmGrid,
+  salesDaily,
+  activeCustomersMonthly,
+  productSalesDaily,
+];

@@ -17,7 +17,7 @@ import { inMonths } from "./literals.ts";
 import { lineSums } from "./line-lists.ts";
 
 /** The UTC month `YYYY-MM` of a timestamp. */
-const monthText = (m: Dialect, timestamp: string): string => `substr(${m.dayText(m.truncDay(timestamp))}, 1, 7)`;
+export const monthText = (m: Dialect, timestamp: string): string => `substr(${m.dayText(m.truncDay(timestamp))}, 1, 7)`;
 
 const rawColumns = (names: readonly string[]): Record<string, ViewColumn> =>
   Object.fromEntries(

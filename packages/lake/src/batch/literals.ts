@@ -32,3 +32,6 @@ export const inMonths = (timestamp: string, months: readonly string[]): string =
   });
   return `(${ranges.join(" OR ")})`;
 };
+
+/** Text as a literal. Engines read backslashes as they are (Spark by its settings). */
+export const textLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`;

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { cutPointsOf, parseSegmentConfiguration } from "@ebb/core/segments";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { type BatchParameters, renderBatch } from "../batch-table.ts";
+import { duckdb, spark, trino } from "../dialect.ts";
+import { rowsOf } from "../testing.ts";
+import { batchTables } from "./batch-tables.ts";
+import { makeHistory } from "./history.ts";
+import { brokenPromises, curatedLakeOf, write } from "./testing.ts";
+
+const configuration = parseSegmentConfiguration({});
+
+/** A run as the workflow makes it: cut points come from what the run itself found. */
+const run = async (lake: DuckDBConnection, cutoff: string): Promise<BatchParameters> => {
+  let parameters: BatchParameters = { cutoff, horizonDays: 90, documents: { segmentConfiguration: configuration } };
+  for (const table of batchTables) {
+    if (table.name === "customer_segments") {
+      const rows = await rowsOf(
+        lake,
+        "SELECT orders, monetary_minor, epoch_ms(last_order_at) AS last FROM rfm_base WHERE orders > 0",
+      );
+      const column = (name: string): number[] => rows.map((row) => Number(row[name]));
+      const cutPoints = cutPointsOf(
+        { lastOrderAtMs: column("last"), orders: column("orders"), monetaryMinor: column("monetary_minor") },
+        configuration,
+        { asOfMs: Date.parse(cutoff), version: cutoff },
+      );
+      parameters = { ...parameters, documents: { ...parameters.documents, cutPoints } };
+    }
+    await write(lake, table, table.partitionedBy === "month" ? {} : parameters);
+  }
+  return parameters;
+};
+
+const duckdbNames: Record<string, string> = {
+  VARCHAR: "string",
+  INTEGER: "int",
+  BIGINT: "bigint",
+  DOUBLE: "double",
+  BOOLEAN: "boolean",
+  TIMESTAMP: "timestamp",
+  DATE: "date",
+};
+
+const assertDeclared = async (lake: DuckDBConnection): Promise<void> => {
+  for (const { name, columns } of batchTables) {
+    const actual = (await rowsOf(lake, `DESCRIBE ${name}`)).map((row) => {
+      const type = String(row["column_type"]);
+      return `${String(row["column_name"])} ${duckdbNames[type] ?? (type.endsWith("[]") ? "list" : type.toLowerCase())}`;
+    });
+    const declared = Object.entries(columns).map(
+      ([column, { type }]) => `${column} ${typeof type === "string" ? type : "list"}`,
+    );
+    assert.deepEqual(actual, declared, name);
+  }
+};
+
+test("every table keeps its promises, and has the columns and types that it declares", async () => {
+  const lake = await curatedLakeOf(makeHistory({ seed: 11, customers: 150 }));
+  for (const cutoff of ["2024-06-01T00:00:00.000Z", "2024-09-01T00:00:00.000Z"]) {
+    await run(lake, cutoff);
+    for (const table of batchTables) assert.deepEqual(await brokenPromises(lake, table), []);
+  }
+  await assertDeclared(lake);
+  for (const { name } of batchTables)
+    assert.ok((await rowsOf(lake, `SELECT 1 AS one FROM ${name}`)).length > 0, `${name} has no rows`);
+});
+
+test("on an empty lake every table is there, without rows but for those about features", async () => {
+  const lake = await curatedLakeOf([]);
+  await run(lake, "2024-06-01T00:00:00.000Z");
+  await assertDeclared(lake);
+  for (const { name } of batchTables)
+    if (name !== "feature_quality") assert.deepEqual(await rowsOf(lake, `SELECT * FROM ${name}`), [], name);
+});
+
+test("the key of every table identifies its rows", async () => {
+  const lake = await curatedLakeOf(makeHistory({ seed: 12, customers: 100 }));
+  await run(lake, "2024-09-01T00:00:00.000Z");
+  for (const { name, key } of batchTables)
+    assert.deepEqual(
+      await rowsOf(lake, `SELECT ${key.join(", ")} FROM ${name} GROUP BY ${key.join(", ")} HAVING count(*) > 1`),
+      [],
+      name,
+    );
+});
+
+test("every table is written after those it reads, and reads no other", () => {
+  const known = new Set(["raw_events", "erased_customers"]);
+  for (const table of batchTables) {
+    for (const name of table.reads) assert.ok(known.has(name), `${table.name} reads ${name}`);
+    for (const dialect of [duckdb, spark, trino]) {
+      const sql = renderBatch(table, dialect, {
+        cutoff: "2024-06-01T00:00:00.000Z",
+        horizonDays: 90,
+        documents: {
+          cutPoints: { version: "1", recencyAtMs: [1, 2, 3, 4], frequency: [1, 2, 3, 4], monetaryMinor: [1, 2, 3, 4] },
+        },
+      });
+      assert.match(sql, /^-- one row per [^\n]+\n(WITH|SELECT)\b/, table.name);
+      const named = new Set([...sql.matchAll(/\b(?:FROM|JOIN) ([a-z_]+)/g)].map((match) => match[1]!));
+      const others = [...batchTables.map(({ name }) => name), "raw_events", "erased_customers"];
+      const read = others.filter((name) => named.has(name)).sort();
+      assert.deepEqual(read, [...table.reads].sort(), `${table.name}, ${dialect.name}`);
+    }
+    known.add(table.name);
+  }
+});
+
+test("a table that depends on what it is not told says so", () => {
+  for (const table of batchTables)
+    if (table.partitionedBy === "cutoff") assert.throws(() => renderBatch(table, duckdb, {}), RangeError, table.name);
+});

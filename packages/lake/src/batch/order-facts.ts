@@ -1,0 +1,97 @@
+import type { BatchParameters, BatchTable } from "../batch-table.ts";
+import { orderEntries } from "../tables/order-entries.ts";
+import { orderStateSql } from "../tables/order-state.ts";
+import { ordersSql } from "../tables/orders.ts";
+import { refundsSql } from "../tables/refunds.ts";
+import { instantMs, timestampLiteral } from "./literals.ts";
+
+/** What a run knows: everything, or what occurred before its cutoff. */
+export const knownTo = ({ cutoff }: BatchParameters): string =>
+  cutoff === undefined ? "true" : `occurred_at < ${timestampLiteral(instantMs(cutoff))}`;
+
+const entryColumns = [
+  ...Object.keys(orderEntries.columns).filter((column) => column !== "lines"),
+  ...["stated_at", "units", "line_count"],
+];
+
+/** The views `orders` and `refunds` as of the run, in one narrow table: what RFM and the marts read. */
+export const orderFacts: BatchTable = {
+  name: "order_facts",
+  grain: "one row per order and one per refund in its current state as of the run, without lines",
+  key: ["entry", "event_id", "stated_at"],
+  columns: {
+    entry: { type: "string", description: "`order` or `refund`" },
+    event_id: { type: "string", description: "The event that holds the current state" },
+    stated_at: { type: "timestamp", description: "occurred_at of that event, UTC" },
+    source: { type: "string", description: "Source of the events" },
+    customer_key: { type: "string", description: "Pseudonym; NULL where the producer named no customer" },
+    order_key: { type: "string", description: "Identity of the order within its customer: source and order id" },
+    order_id: { type: "string", description: "NULL for a refund that names no order" },
+    refund_id: { type: "string", description: "NULL for an order" },
+    occurred_at: { type: "timestamp", description: "UTC; of the order, of the refund" },
+    effect_at: {
+      type: "timestamp",
+      description: "UTC; the order's time for its refunds too, the refund's own where no order is known",
+    },
+    counts: {
+      type: "boolean",
+      description: "An order that is not cancelled and has a net above 0; false for a refund",
+    },
+    cancelled: { type: "boolean", description: "The order, or the order of the refund, was cancelled" },
+    country: { type: "string", description: "As given with the event" },
+    currency: { type: "string", description: "ISO 4217" },
+    total_minor: { type: "bigint", description: "Minor units of currency, as stated; refunds ≥ 0, cancelled orders 0" },
+    reporting_currency: { type: "string", description: "ISO 4217" },
+    gross_minor: { type: "bigint", description: "Of an order, minor units of reporting_currency; 0 for a refund" },
+    refund_minor: {
+      type: "bigint",
+      description: "What a refund took from the customer's worth, minor units of reporting_currency; 0 for an order",
+    },
+    units: { type: "decimal(18,6)", description: "Σ quantity; of a refund at most 0, of a cancelled order 0" },
+    line_count: { type: "bigint", description: "Lines of the event" },
+  },
+  reads: ["curated_order_events"],
+  engine: "spark",
+  sql: (m, parameters) => `
+WITH order_entries AS (${orderStateSql(m, { from: "curated_order_events", where: knownTo(parameters), columns: entryColumns })}
+),
+refunds AS (${refundsSql([
+    "r.country",
+    "r.stated_at",
+    "r.units",
+    "r.line_count",
+    "coalesce(o.occurred_at, r.first_stated_at) AS effect_at",
+    "coalesce(o.cancelled, false) AS cancelled",
+  ])}
+),
+orders AS (${ordersSql(["stated_at", "units", "line_count", "cancelled"])}
+)
+SELECT
+  'order' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, CAST(NULL AS ${{ duckdb: "varchar", trino: "varchar", spark: "string" }[m.name]}) AS refund_id,
+  occurred_at, occurred_at AS effect_at, counts, cancelled, country, currency, total_minor, reporting_currency,
+  gross_minor, CAST(0 AS bigint) AS refund_minor,
+  CASE WHEN cancelled THEN CAST(0 AS decimal(18,6)) ELSE units END AS units, line_count
+FROM orders
+UNION ALL
+SELECT
+  'refund' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, refund_id,
+  occurred_at, effect_at, false AS counts, cancelled, country, currency, total_minor, reporting_currency,
+  CAST(0 AS bigint) AS gross_minor, effective_minor AS refund_minor,
+  CASE WHEN cancelled THEN CAST(0 AS decimal(18,6)) ELSE CAST(-abs(units) AS decimal(18,6)) END AS units, line_count
+FROM refunds`,
+  tests: {
+    "an order has one state": `
+      SELECT order_key FROM order_facts WHERE entry = 'order' GROUP BY customer_key, order_key HAVING count(*) > 1`,
+    "a refund gives back at least nothing": "SELECT event_id FROM order_facts WHERE refund_minor < 0",
+    "a cancelled order is worth nothing": `
+      SELECT event_id FROM order_facts WHERE cancelled AND (counts OR gross_minor <> 0 OR refund_minor <> 0)`,
+    "an order counts exactly when something is left of it": `
+      WITH left_over AS (
+        SELECT customer_key, order_key, sum(gross_minor - refund_minor) AS net_minor
+        FROM order_facts GROUP BY customer_key, order_key
+      )
+      SELECT f.event_id FROM order_facts AS f
+      JOIN left_over AS l ON coalesce(l.customer_key, '') = coalesce(f.customer_key, '') AND l.order_key = f.order_key
+      WHERE f.entry = 'order' AND f.counts <> (l.net_minor > 0)`,
+  },
+};

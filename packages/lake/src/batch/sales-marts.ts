@@ -1,0 +1,190 @@
+/** Marts over sales. Money is in minor units of the reporting currency; a day is that of the order, or of the refund. */
+import type { BatchTable } from "../batch-table.ts";
+import type { ViewColumn } from "../table.ts";
+import { orderLinesSql } from "../tables/order-lines.ts";
+import { monthText } from "./curated.ts";
+import { inMonths } from "./literals.ts";
+
+const day: ViewColumn = { type: "date", description: "UTC day of the order, of the refund for refunds" };
+const country: ViewColumn = { type: "string", description: "As given with the event; empty where none was" };
+
+export const salesDaily: BatchTable = {
+  name: "sales_daily",
+  grain: "one row per day, country, currency and source with an order or a refund, of customers known or not",
+  key: ["day", "country", "currency", "source"],
+  columns: {
+    day,
+    country,
+    currency: { type: "string", description: "ISO 4217, of the orders; empty where none was given" },
+    source: { type: "string", description: "Source of the events" },
+    orders: { type: "bigint", description: "Counted orders" },
+    units: { type: "decimal(38,6)", description: "Units ordered less units given back" },
+    gross_minor: { type: "bigint", description: "Orders of the day, whatever was given back later" },
+    refund_minor: { type: "bigint", description: "Refunds of the day, whenever the order was" },
+    net_minor: { type: "bigint", description: "gross_minor − refund_minor" },
+    new_customers: { type: "bigint", description: "Customers whose first counted order ever is on this day" },
+    returning_customers: {
+      type: "bigint",
+      description: "Customers with a counted order that have an earlier day with one",
+    },
+    customers: { type: "bigint", description: "Known customers with an order or a refund" },
+  },
+  reads: ["order_facts"],
+  engine: "athena",
+  sql: (m) => `
+WITH first_days AS (
+  SELECT customer_key AS buyer_key, ${m.truncDay("min(occurred_at)")} AS first_day
+  FROM order_facts
+  WHERE counts AND customer_key IS NOT NULL
+  GROUP BY customer_key
+),
+facts AS (
+  SELECT
+    ${m.truncDay("f.occurred_at")} AS day, coalesce(f.country, '') AS country, coalesce(f.currency, '') AS currency,
+    f.source, f.counts, f.units, f.gross_minor, f.refund_minor, f.customer_key, d.first_day
+  FROM order_facts AS f
+  LEFT JOIN first_days AS d ON d.buyer_key = f.customer_key
+)
+SELECT
+  day, country, currency, source,
+  CAST(sum(CASE WHEN counts THEN 1 ELSE 0 END) AS bigint) AS orders,
+  CAST(sum(coalesce(units, 0)) AS decimal(38,6)) AS units,
+  CAST(sum(gross_minor) AS bigint) AS gross_minor,
+  CAST(sum(refund_minor) AS bigint) AS refund_minor,
+  CAST(sum(gross_minor - refund_minor) AS bigint) AS net_minor,
+  CAST(count(DISTINCT CASE WHEN counts AND first_day = day THEN customer_key END) AS bigint) AS new_customers,
+  CAST(count(DISTINCT CASE WHEN counts AND first_day < day THEN customer_key END) AS bigint) AS returning_customers,
+  CAST(count(DISTINCT customer_key) AS bigint) AS customers
+FROM facts
+GROUP BY day, country, currency, source`,
+  tests: {
+    "one row a day, country, currency and source":
+      "SELECT day FROM sales_daily GROUP BY day, country, currency, source HAVING count(*) > 1",
+    "net = gross - refunds": "SELECT day FROM sales_daily WHERE net_minor <> gross_minor - refund_minor",
+    "the sum is that of all orders and refunds": `
+      WITH mart AS (SELECT sum(net_minor) AS net_minor, sum(orders) AS orders FROM sales_daily),
+      facts AS (
+        SELECT sum(gross_minor - refund_minor) AS net_minor, sum(CASE WHEN counts THEN 1 ELSE 0 END) AS orders
+        FROM order_facts
+      )
+      SELECT m.net_minor FROM mart AS m CROSS JOIN facts AS f WHERE m.net_minor <> f.net_minor OR m.orders <> f.orders`,
+  },
+};
+
+/** A customer counts in a month with any order or refund, whether it counts for RFM or not. */
+export const activeCustomersMonthly: BatchTable = {
+  name: "active_customers_monthly",
+  grain:
+    "one row per month and country with an order or a refund of a known customer, and one per month over all countries",
+  key: ["month", "country"],
+  columns: {
+    month: { type: "string", description: "UTC month, YYYY-MM" },
+    country: { type: "string", description: "As given with the event, empty where none was; `*` for all countries" },
+    customers: {
+      type: "bigint",
+      description: "Distinct customers with an order or a refund; not additive over countries",
+    },
+    buyers: { type: "bigint", description: "Of those the customers with a counted order" },
+  },
+  reads: ["order_facts"],
+  engine: "athena",
+  sql: (m) => `
+WITH seen AS (
+  SELECT ${monthText(m, "occurred_at")} AS month, coalesce(country, '') AS country, customer_key, max(CASE WHEN counts THEN 1 ELSE 0 END) AS bought
+  FROM order_facts
+  WHERE customer_key IS NOT NULL
+  GROUP BY 1, 2, 3
+)
+SELECT month, country, CAST(count(*) AS bigint) AS customers, CAST(sum(bought) AS bigint) AS buyers
+FROM seen
+GROUP BY month, country
+UNION ALL
+SELECT
+  month, '*' AS country, CAST(count(DISTINCT customer_key) AS bigint) AS customers,
+  CAST(count(DISTINCT CASE WHEN bought = 1 THEN customer_key END) AS bigint) AS buyers
+FROM seen
+GROUP BY month`,
+  tests: {
+    "one row a month and country":
+      "SELECT month FROM active_customers_monthly GROUP BY month, country HAVING count(*) > 1",
+    "all countries have at least as many as each": `
+      SELECT c.month FROM active_customers_monthly AS c
+      JOIN active_customers_monthly AS a ON a.month = c.month AND a.country = '*'
+      WHERE c.customers > a.customers OR c.buyers > c.customers`,
+  },
+};
+
+const named = (description: string): ViewColumn => ({
+  type: "string",
+  description: `${description}; empty where none was given`,
+});
+
+export const productSalesDaily: BatchTable = {
+  name: "product_sales_daily",
+  grain: "one row per day, product as it was named, category and country with a line of an order or a refund",
+  key: ["day", "product_id", "sku", "name", "category", "country", "month"],
+  columns: {
+    day,
+    product_id: named("The producer's product id"),
+    sku: named("Stock keeping unit"),
+    name: named("Product name without spaces around it"),
+    category: named("Product category"),
+    country,
+    lines: { type: "bigint", description: "Lines of orders (those of refunds are not counted)" },
+    units: { type: "decimal(38,6)", description: "Units ordered less units given back" },
+    net_minor: {
+      type: "bigint",
+      description:
+        "Σ quantity × unit price, refunds taken off, at the order's rate in minor units of the reporting currency: before discounts, shipping and tax of the order as a whole",
+    },
+    month: { type: "string", description: "UTC month of day, YYYY-MM (partition)" },
+  },
+  partitionedBy: "month",
+  reads: ["order_facts", "curated_order_events"],
+  engine: "athena",
+  sql: (m, { months }) => `
+WITH order_entries AS (
+  SELECT
+    coalesce(f.customer_key, '') AS customer_part, f.order_key, f.entry, f.event_id, f.source, f.customer_key, f.order_id,
+    f.refund_id, f.occurred_at, f.cancelled, f.currency, f.country, c.lines,
+    f.occurred_at AS sold_at, f.reporting_currency,
+    c.total_minor AS stated_minor, c.reporting_minor AS stated_reporting_minor
+  FROM order_facts AS f
+  JOIN curated_order_events AS c ON c.event_id = f.event_id AND c.occurred_at = f.stated_at
+  WHERE NOT f.cancelled${months === undefined ? "" : `\n    AND ${inMonths("f.occurred_at", months)}`}
+),
+order_lines AS (${orderLinesSql(m, ["sold_at", "reporting_currency", "stated_minor", "stated_reporting_minor"])}
+),
+sold AS (
+  SELECT
+    ${m.truncDay("sold_at")} AS day, coalesce(product_id, '') AS product_id, coalesce(sku, '') AS sku,
+    coalesce(trim(name), '') AS name, coalesce(category, '') AS category, coalesce(country, '') AS country,
+    entry, quantity,
+    CASE
+      WHEN currency = reporting_currency THEN total_minor
+      WHEN stated_minor <> 0 THEN CAST(round(
+        CAST(total_minor AS double) * CAST(stated_reporting_minor AS double) / CAST(stated_minor AS double)
+      ) AS bigint)
+      ELSE 0
+    END AS net_minor
+  FROM order_lines
+),
+summed AS (
+  SELECT
+    day, product_id, sku, name, category, country,
+    CAST(sum(CASE WHEN entry = 'order' THEN 1 ELSE 0 END) AS bigint) AS lines,
+    CAST(sum(quantity) AS decimal(38,6)) AS units,
+    CAST(sum(net_minor) AS bigint) AS net_minor
+  FROM sold
+  GROUP BY day, product_id, sku, name, category, country
+)
+SELECT *, substr(${m.dayText("day")}, 1, 7) AS month
+FROM summed`,
+  tests: {
+    "one row a day, product, category and country": `
+      SELECT day FROM product_sales_daily
+      GROUP BY day, product_id, sku, name, category, country HAVING count(*) > 1`,
+    "a row is in the month of its day": `
+      SELECT day FROM product_sales_daily WHERE CAST(substr(month, 6, 2) AS int) <> extract(month FROM day)`,
+  },
+};
