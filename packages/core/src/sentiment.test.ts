@@ -77,7 +77,7 @@ describe(
       rows = parsed.data.map((row) => ({ ...row, sentiment: sentimentOf(row.text) }));
     });
 
-  const f1Of = (pairs: readonly (readonly [truth: string, guess: string])[], label: string): number => {
+    const f1Of = (pairs: readonly (readonly [truth: string, guess: string])[], label: string): number => {
       const right = pairs.filter(([truth, guess]) => truth === label && guess === label).length;
       const named = pairs.filter(([truth, guess]) => truth === label || guess === label).length;
       return (2 * right) / (right + named);
@@ -85,7 +85,7 @@ describe(
     const mean = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 
     it("is twice as good as the majority class by macro-F1, below it by accuracy, as the decision records", (context) => {
-        assert.equal(rows.length, 14_640);
+      assert.equal(rows.length, 14_640);
       const covered = rows.filter(({ sentiment }) => sentiment.covered);
       assert.ok(covered.length / rows.length > 0.99, `${covered.length} of English tweets are known as such`);
       const pairs = covered.map(
