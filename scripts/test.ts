@@ -4,23 +4,24 @@
  *   quick     *.test.ts that belong to no other lane: no emulator, no browser
  *   slow      *.slow.test.ts: whole files, fifty kills, thousands of schedules
  *   aws       *.aws.test.ts: the AWS adapters on emulators
+ *   oracles   *.oracles.test.ts: figures against scikit-learn, statsmodels and ONNX Runtime
  *   browser   *.browser.test.ts: SDKs and pages in Chromium
  *
- * Usage: npm test [-- [--lane quick|slow|aws|browser|all] [part of a path …]]
+ * Usage: npm test [-- [--lane quick|slow|aws|oracles|browser|all] [part of a path …]]
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const lanes = ["slow", "aws", "browser"];
+const lanes = ["slow", "aws", "oracles", "browser"];
 const { values, positionals } = parseArgs({
   options: { lane: { type: "string", default: "quick" }, help: { type: "boolean", short: "h" } },
   allowPositionals: true,
 });
 
 if (values.help || !["quick", "all", ...lanes].includes(values.lane)) {
-  console.error("Usage: npm test [-- [--lane quick|slow|aws|browser|all] [part of a path …]]");
+  console.error("Usage: npm test [-- [--lane quick|slow|aws|oracles|browser|all] [part of a path …]]");
   process.exit(values.help ? 0 : 2);
 }
 

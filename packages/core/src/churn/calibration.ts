@@ -85,12 +85,11 @@ export const reliabilityBins = (
   bins = 10,
 ): ReliabilityBin[] => {
   const ascending = strategy === "quantile" ? probabilities.toSorted() : [0, 1];
-  const edges = [...new Set(Array.from({ length: bins + 1 }, (_, i) => quantile(ascending, i / bins)))];
-  const last = Math.max(1, edges.length - 1);
-  const sums = Array.from({ length: last }, () => ({ customers: 0, predicted: 0, churned: 0 }));
+  const inner = [...new Set(Array.from({ length: bins - 1 }, (_, i) => quantile(ascending, (i + 1) / bins)))];
+  const sums = Array.from({ length: inner.length + 1 }, () => ({ customers: 0, predicted: 0, churned: 0 }));
   for (let i = 0; i < labels.length; i++) {
     let bin = 0;
-    while (bin < last - 1 && probabilities[i]! > edges[bin + 1]!) bin++;
+    while (bin < inner.length && probabilities[i]! > inner[bin]!) bin++;
     const sum = sums[bin]!;
     sum.customers++;
     sum.predicted += probabilities[i]!;
@@ -101,8 +100,8 @@ export const reliabilityBins = (
       ? []
       : [
           {
-            from: edges[bin]!,
-            to: edges[bin + 1] ?? edges[bin]!,
+            from: inner[bin - 1] ?? ascending[0]!,
+            to: inner[bin] ?? ascending[ascending.length - 1]!,
             customers,
             meanPredicted: predicted / customers,
             observed: churned / customers,
