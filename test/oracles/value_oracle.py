@@ -34,7 +34,7 @@ def maximise(log_likelihood, start):
     # Far out the differences of log-gammas are rounding alone, and a simplex would follow it.
     objective = lambda logs: -log_likelihood(np.exp(logs)) if np.abs(logs).max() < 12 else np.inf
     best = None
-    for factor in (0.5, 1.5):
+    for factor in (0.7,):
         point = np.log(np.array(start) * factor)
         for _ in range(2):
             fit = minimize(objective, point, method="Nelder-Mead",
