@@ -48,7 +48,7 @@ export const table = (caption: string, header: readonly string[], rows: readonly
           ([first = "", ...others]) =>
             html`<tr>
               <th scope="row">${first}</th>
-              ${others.map((text) => html`<td>${text}</td>`)}
+              ${others.map((text) => (/^\p{L}/u.test(text) ? html`<td class="words">${text}</td>` : html`<td>${text}</td>`))}
             </tr>`,
         )}
       </tbody>

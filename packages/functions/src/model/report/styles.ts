@@ -16,7 +16,7 @@ code { font-size: 0.9em; overflow-wrap: anywhere; }
 .facts dd { margin: 4px 0 0; font-size: 1.1rem; font-variant-numeric: tabular-nums; }
 .remarks { border-left: 4px solid var(--mark); margin: 12px 0; padding: 8px 8px 8px 28px; background: var(--panel); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 24px; }
-figure { margin: 16px 0 0; min-width: 0; }
+figure { margin: 16px 0 0; min-width: 0; max-width: 620px; }
 figcaption { color: var(--soft); font-size: 0.875rem; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
@@ -35,6 +35,7 @@ table { border-collapse: collapse; width: 100%; font-size: 0.875rem; font-varian
 caption { text-align: left; color: var(--soft); padding-bottom: 6px; }
 th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; font-weight: 500; white-space: normal; min-width: 10em; }
+td.words { text-align: left; white-space: normal; }
 thead th { color: var(--soft); font-weight: 500; vertical-align: bottom; white-space: normal; }
 summary { cursor: pointer; color: var(--data); font-size: 0.875rem; margin-top: 6px; }
 @media print { details > * { display: block; } }

@@ -17,7 +17,7 @@ export interface Axis {
 const WIDTH = 480;
 const HEIGHT = 320;
 const LEFT = 62;
-const RIGHT = 14;
+const RIGHT = 26;
 const TOP = 12;
 const BOTTOM = 46;
 
