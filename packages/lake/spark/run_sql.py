@@ -15,6 +15,7 @@ import argparse
 import json
 import re
 import sys
+import traceback
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -107,6 +108,8 @@ class Job:
         else:
             frame = self.spark.table(source)
         frame.createOrReplaceTempView("raw_events")
+        for default in self.document["defaults"]:
+            self.spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {named(default['name'])} AS {default['sql']}")
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOGUE}.{self.database}")
         for row in self.spark.sql(f"SHOW TABLES IN {CATALOGUE}.{self.database}").collect():
             self.register_table(named(row["tableName"]))
@@ -265,7 +268,9 @@ class Job:
 def failure(error):
     """The reason in one line, and whether the same job may succeed when it is started again."""
     text = str(error)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    # Py4J puts a line of its own before what Java said.
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "occurred while calling" not in line]
+    first = lines[0].removeprefix(": ") if lines else type(error).__name__
     wrong = isinstance(error, (Refused, KeyError, ValueError))
     return {
         "state": "failed",
@@ -283,7 +288,7 @@ def main():
         result = Job(spark, args, document).run()
     except Exception as error:  # whatever it was, the poller must be told
         result = failure(error)
-        print(result["reason"], file=sys.stderr)
+        traceback.print_exc()
     files.write(args.result, json.dumps(result))
     spark.stop()
     return 0 if result["state"] == "succeeded" else 1

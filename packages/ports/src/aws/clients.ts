@@ -1,5 +1,6 @@
 import { AthenaClient } from "@aws-sdk/client-athena";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { EMRServerlessClient } from "@aws-sdk/client-emr-serverless";
 import { KinesisClient } from "@aws-sdk/client-kinesis";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { S3Client } from "@aws-sdk/client-s3";
@@ -35,6 +36,7 @@ export class Clients {
   readonly #env: NodeJS.ProcessEnv;
   #athena: AthenaClient | undefined;
   #dynamo: DynamoDBClient | undefined;
+  #emr: EMRServerlessClient | undefined;
   #kinesis: KinesisClient | undefined;
   #lambda: LambdaClient | undefined;
   #s3: S3Client | undefined;
@@ -49,6 +51,10 @@ export class Clients {
 
   get dynamo(): DynamoDBClient {
     return (this.#dynamo ??= new DynamoDBClient(settings(this.#env, "DYNAMODB")));
+  }
+
+  get emr(): EMRServerlessClient {
+    return (this.#emr ??= new EMRServerlessClient(settings(this.#env, "EMR_SERVERLESS")));
   }
 
   get kinesis(): KinesisClient {
@@ -72,6 +78,7 @@ export class Clients {
 
   /** Closes the sockets: for tests; a function keeps them. */
   destroy(): void {
-    for (const client of [this.#athena, this.#dynamo, this.#kinesis, this.#lambda, this.#s3]) client?.destroy();
+    for (const client of [this.#athena, this.#dynamo, this.#emr, this.#kinesis, this.#lambda, this.#s3])
+      client?.destroy();
   }
 }

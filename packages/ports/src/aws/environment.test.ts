@@ -62,6 +62,7 @@ describe("the environment", () => {
       corsOrigins: [],
       allowedProperties: [],
       allowedTraits: [],
+      model: {},
       hookSecrets: { x: "hush" },
     });
   });

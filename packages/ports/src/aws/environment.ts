@@ -18,6 +18,11 @@
  * | EBB_PROCESS_UPLOAD_FUNCTION | Lambda function, name or ARN                                                | jobs              |
  * | EBB_ATHENA_WORKGROUP        | Athena workgroup that sets the result location and the scan cap             | queries           |
  * | EBB_GLUE_DATABASE           | Glue database of the lake's tables                                          | queries           |
+ * | EBB_RUN_TABLE               | DynamoDB table: pk (S); index `newest`: shard (S), at (S)                   | runs              |
+ * | EBB_SPARK_APPLICATION       | EMR Serverless application, id                                              | runner            |
+ * | EBB_SPARK_ROLE              | role that Spark jobs run with, ARN                                          | runner            |
+ * | EBB_SPARK_ENTRY_POINT       | URI of packages/lake/spark/run_sql.py                                       | runner            |
+ * | EBB_SPARK_PARAMETERS        | `sparkSubmitParameters` of a job                                            | runner            |
  * | EBB_CUSTOMER_SECRET         | secret of the pseudonyms, at least 32 characters, never rotated             | pseudonyms        |
  * | EBB_KEYS                    | JSON `[{"hash","id","scope","source"}]`, hash = SHA-256 of the key in hex   | keys              |
  * | EBB_SETTINGS                | JSON of the settings (below)                                                | settings          |
@@ -28,7 +33,7 @@
  * | AWS_ENDPOINT_URL[_SERVICE]  | the SDK's own names, for emulators                                          | every client      |
  *
  * EBB_SETTINGS: `{"rates": {"reportingCurrency": "EUR", "rates": {"GBP": {"2026-01-01": 1.15}}}, "corsOrigins": [],
- * "allowedProperties": [], "allowedTraits": []}`; only `rates.reportingCurrency` must be there.
+ * "allowedProperties": [], "allowedTraits": [], "model": {"horizonDays": 90}}`; only `rates.reportingCurrency` must be there.
  *
  * A function is given the names of the ports it uses and no others; a port that is touched without its names throws
  * `EnvironmentError`. What is there must be well-formed: all faults are told at once, at the first event.
@@ -74,6 +79,14 @@ const StoredSettings = z.strictObject({
   corsOrigins: z.array(z.string()).default([]),
   allowedProperties: z.array(z.string()).default([]),
   allowedTraits: z.array(z.string()).default([]),
+  model: z
+    .strictObject({
+      horizonDays: z.int().min(7).max(730).optional(),
+      contactCostMinor: z.number().nonnegative().optional(),
+      saveRate: z.number().gt(0).max(1).optional(),
+      margin: z.number().gt(0).max(1).optional(),
+    })
+    .default({}),
 });
 
 const Environment = z.object({
@@ -91,6 +104,11 @@ const Environment = z.object({
   EBB_PROCESS_UPLOAD_FUNCTION: name,
   EBB_ATHENA_WORKGROUP: name,
   EBB_GLUE_DATABASE: name,
+  EBB_RUN_TABLE: name,
+  EBB_SPARK_APPLICATION: name,
+  EBB_SPARK_ROLE: name,
+  EBB_SPARK_ENTRY_POINT: name,
+  EBB_SPARK_PARAMETERS: name,
   EBB_CUSTOMER_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   EBB_KEYS: json(z.array(Key)).optional(),
   EBB_SETTINGS: json(StoredSettings).optional(),
@@ -113,6 +131,18 @@ export const variablesOf = {
   lakeFailures: ["EBB_LAKE_BUCKET"],
   jobs: ["EBB_PROCESS_UPLOAD_FUNCTION"],
   queries: ["EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
+  runner: [
+    "EBB_LAKE_BUCKET",
+    "EBB_ATHENA_WORKGROUP",
+    "EBB_GLUE_DATABASE",
+    "EBB_SPARK_APPLICATION",
+    "EBB_SPARK_ROLE",
+    "EBB_SPARK_ENTRY_POINT",
+    "EBB_SPARK_PARAMETERS",
+  ],
+  arrivals: ["EBB_LEDGER_TABLE", "EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
+  runs: ["EBB_RUN_TABLE"],
+  scores: ["EBB_CUSTOMER_TABLE"],
   pseudonyms: ["EBB_CUSTOMER_SECRET"],
   keys: ["EBB_KEYS"],
   settings: ["EBB_SETTINGS"],

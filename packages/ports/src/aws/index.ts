@@ -2,12 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { Pseudonymizer } from "@ebb/core/ids";
 import type { Ports } from "../ports.ts";
+import { AthenaArrivals } from "./arrivals.ts";
 import { Clients } from "./clients.ts";
 import { DynamoCustomerStore } from "./customer-store.ts";
 import type { ConfiguredPort } from "./environment.ts";
 import { parseEnvironment, settingsOf, variablesFor } from "./environment.ts";
 import { KinesisEventLog } from "./event-log.ts";
 import { LambdaJobQueue } from "./job-queue.ts";
+import { AwsJobRunner } from "./job-runner.ts";
 import { EnvironmentKeyRing } from "./key-ring.ts";
 import { DynamoLedger } from "./ledger.ts";
 import { PowertoolsMetrics, awsMetrics } from "./metrics.ts";
@@ -16,6 +18,8 @@ import { DynamoOrderBook } from "./order-book.ts";
 import { DynamoProfileStore } from "./profile-store.ts";
 import { S3Quarantine } from "./quarantine.ts";
 import { AthenaQueryEngine } from "./query-engine.ts";
+import { DynamoRunStore } from "./run-store.ts";
+import { DynamoScoreStore } from "./score-store.ts";
 import { DynamoUploadStore } from "./upload-store.ts";
 
 export { EnvironmentError, variablesOf } from "./environment.ts";
@@ -23,6 +27,8 @@ export { awsMetrics } from "./metrics.ts";
 
 /** API Gateway answers for the function after 30 s. */
 const QUERY_TIMEOUT_MS = 25_000;
+/** A count over the raw events of a week. */
+const COUNT_TIMEOUT_MS = 300_000;
 
 /** 48 bits of time and 80 of chance, in hex: ids made later sort later. */
 const newId: Ports["newId"] = (prefix) =>
@@ -67,6 +73,31 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database } = of("queries");
     return new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: QUERY_TIMEOUT_MS, now });
   });
+  const runner = lazy(() => {
+    const variables = of("runner");
+    return new AwsJobRunner(
+      { emr: clients.emr, athena: clients.athena },
+      new S3ObjectStore(clients.s3, variables.EBB_LAKE_BUCKET, now),
+      {
+        lake: `s3://${variables.EBB_LAKE_BUCKET}`,
+        database: variables.EBB_GLUE_DATABASE,
+        workgroup: variables.EBB_ATHENA_WORKGROUP,
+        spark: {
+          applicationId: variables.EBB_SPARK_APPLICATION,
+          roleArn: variables.EBB_SPARK_ROLE,
+          entryPoint: variables.EBB_SPARK_ENTRY_POINT,
+          submitParameters: variables.EBB_SPARK_PARAMETERS,
+        },
+      },
+    );
+  });
+  const arrivals = lazy(() => {
+    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database, EBB_LEDGER_TABLE: table } = of("arrivals");
+    const counts = new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: COUNT_TIMEOUT_MS, now });
+    return new AthenaArrivals(clients.dynamo, table, counts);
+  });
+  const runs = lazy(() => new DynamoRunStore(clients.dynamo, of("runs").EBB_RUN_TABLE));
+  const scores = lazy(() => new DynamoScoreStore(clients.dynamo, of("scores").EBB_CUSTOMER_TABLE));
   const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
   const keys = lazy(() => new EnvironmentKeyRing(of("keys").EBB_KEYS));
   const settings = lazy(() => settingsOf(environment));
@@ -107,6 +138,18 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     },
     get queries() {
       return queries();
+    },
+    get runner() {
+      return runner();
+    },
+    get arrivals() {
+      return arrivals();
+    },
+    get runs() {
+      return runs();
+    },
+    get scores() {
+      return scores();
     },
     get pseudonyms() {
       return pseudonyms();

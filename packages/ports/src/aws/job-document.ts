@@ -34,6 +34,8 @@ export interface SparkDocument {
   readonly token: string;
   readonly job: string;
   readonly rawEvents: { readonly columns: readonly SparkColumn[] };
+  /** Stand for tables that no run has written yet. */
+  readonly defaults: readonly { readonly name: string; readonly sql: string }[];
   /** In the order in which they read each other. */
   readonly views: readonly { readonly name: string; readonly sql: string }[];
   readonly writes: readonly SparkWrite[];
@@ -55,8 +57,8 @@ export type SparkResult =
 
 export type JobStep =
   | { readonly kind: "spark"; readonly document: SparkDocument }
-  /** One statement on Athena. */
-  | { readonly kind: "query"; readonly sql: string }
+  /** Statements on Athena that may run side by side. */
+  | { readonly kind: "queries"; readonly sql: readonly string[] }
   /** Columns that a table made by an older release lacks are added. */
   | { readonly kind: "columns"; readonly table: string; readonly columns: readonly SparkColumn[] }
   /** A statement whose one row says how many rows a table's replaced partitions now hold, and in how many files. */
@@ -121,6 +123,8 @@ export const sparkDocument = (
       type: sparkType(type, "timestamp"),
     })),
   },
+  // Runs leave the table of erased customers; before the first, nobody is erased.
+  defaults: [{ name: "erased_customers", sql: "SELECT CAST(NULL AS string) AS customer_key WHERE false" }],
   views: sparkViews(),
   writes: [],
   exports: [],
@@ -130,7 +134,7 @@ export const sparkDocument = (
 const athenaSteps = (write: TableWrite, places: Places): JobStep[] => {
   const replaced = replacedPartitions(write);
   return [
-    { kind: "query", sql: createStatement(write.table, places.lake) },
+    { kind: "queries", sql: [createStatement(write.table, places.lake)] },
     {
       kind: "columns",
       table: write.table.name,
@@ -140,8 +144,8 @@ const athenaSteps = (write: TableWrite, places: Places): JobStep[] => {
       })),
     },
     {
-      kind: "query",
-      sql: replaceStatement(write.table, replaced, renderBatch(write.table, trino, write.parameters)),
+      kind: "queries",
+      sql: [replaceStatement(write.table, replaced, renderBatch(write.table, trino, write.parameters))],
     },
     { kind: "count", table: write.table.name, sql: standingStatement(write.table, replaced) },
   ];
@@ -177,10 +181,8 @@ export const planOf = (job: BatchJob, token: string, places: Places): JobPlan =>
       }),
     });
   }
-  if (!exportedBySpark)
-    steps.push(
-      ...exports.map((each): JobStep => ({ kind: "query", sql: unloadStatement(each.sql(trino), uri(each)) })),
-    );
+  if (!exportedBySpark && exports.length > 0)
+    steps.push({ kind: "queries", sql: exports.map((each) => unloadStatement(each.sql(trino), uri(each))) });
   return {
     name: job.name,
     token,

@@ -18,7 +18,7 @@ import { GetJobRunCommand, StartJobRunCommand } from "@aws-sdk/client-emr-server
 import type { BatchJob, ExportedColumn, JobRunner, JobState } from "../batch-ports.ts";
 import { type ObjectStore, ObjectNotFound } from "../ports.ts";
 import { addColumnsStatement } from "./athena-statements.ts";
-import { calling } from "./errors.ts";
+import { calling, mapLimit } from "./errors.ts";
 import type { JobPlan, JobStep, SparkDocument, SparkResult } from "./job-document.ts";
 import { planOf } from "./job-document.ts";
 import { readParquetColumns } from "./parquet-columns.ts";
@@ -60,6 +60,9 @@ type StepState =
 
 /** Longer than any job of a day takes; a job beyond it is stopped, and fails. */
 const SPARK_TIMEOUT_MINUTES = 360;
+
+/** StartQueryExecution takes 20 calls a second of an account. */
+const STARTED_AT_ONCE = 5;
 
 /** Athena's own words for what may pass: another commit came first, the service was short of room. */
 const PASSING_QUERY = /ICEBERG_COMMIT_ERROR|exhausted resources|INTERNAL_ERROR|SlowDown|throttl/i;
@@ -148,7 +151,12 @@ export class AwsJobRunner implements JobRunner {
     switch (step.kind) {
       case "spark":
         return this.#startSpark(jobId, index, step.document, token);
-      case "query":
+      case "queries":
+        return (
+          await mapLimit([...step.sql.entries()], STARTED_AT_ONCE, ([at, sql]) =>
+            this.#startQuery(sql, `${token}-${at}`),
+          )
+        ).join(",");
       case "count":
         return this.#startQuery(step.sql, token);
       case "columns": {
@@ -162,7 +170,8 @@ export class AwsJobRunner implements JobRunner {
   async #look(jobId: string, index: number, step: JobStep, id: string): Promise<StepState> {
     if (id === "") return { state: "done" };
     if (step.kind === "spark") return this.#sparkState(jobId, index, id);
-    const state = await this.#queryState(id);
+    const states = await mapLimit(id.split(","), STARTED_AT_ONCE, (each) => this.#queryState(each));
+    const state = together(states);
     if (state.state !== "done" || step.kind !== "count") return state;
     return { ...state, written: { [step.table]: await this.#counts(id) } };
   }
@@ -289,6 +298,15 @@ export class AwsJobRunner implements JobRunner {
     await this.#objects.put(objectName(jobId, name), Buffer.from(JSON.stringify(document)));
   }
 }
+
+/** One failure fails all; they are done when each is. */
+const together = (states: readonly StepState[]): StepState =>
+  states.find(({ state }) => state === "failed") ??
+  states.find(({ state }) => state === "running") ??
+  states.reduce<StepState & { state: "done" }>(
+    (all, each) => ({ state: "done", usage: sums(all.usage ?? {}, (each as typeof all).usage ?? {}, (a, b) => a + b) }),
+    { state: "done" },
+  );
 
 const objectName = (jobId: string, name: string): string => `jobs/${jobId}/${name}.json`;
 

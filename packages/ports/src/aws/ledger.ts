@@ -11,7 +11,7 @@ import type { Item } from "./dynamo.ts";
 import { WIDTH, instantKey, isConditionFailed, newestFirst, number, text } from "./dynamo.ts";
 import { calling, mapLimit } from "./errors.ts";
 
-const SHARDS = ["0", "1", "2", "3", "4", "5", "6", "7"] as const;
+export const SHARDS = ["0", "1", "2", "3", "4", "5", "6", "7"] as const;
 const shardOf = (receiptId: string): string => SHARDS[Number.parseInt(digest(receiptId)[0]!, 16) % SHARDS.length]!;
 
 const itemOf = (part: ReceiptPart, events: number): Item => ({

@@ -1,0 +1,156 @@
+/**
+ * The two calls of EMR Serverless that a job runner makes, over HTTP for the SDK's own client, by starting the real
+ * spark-submit with what the request says: entry point, arguments, `sparkSubmitParameters`. It adds what the service adds:
+ * a master, and the machine's own folders.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { globSync } from "node:fs";
+import { type IncomingMessage, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { pythonEnvironment } from "../support/python-environment.ts";
+import { type SparkLine, sparkVersions } from "./spark.ts";
+
+export interface StartedJob {
+  readonly arguments: readonly string[];
+  readonly parameters: readonly string[];
+  state: "RUNNING" | "SUCCESS" | "FAILED";
+  stateDetails: string;
+  readonly ended: Promise<void>;
+}
+
+export interface EmrServerless {
+  readonly endpoint: string;
+  /** Every job that was started, in order; asking again with the same token starts none. */
+  readonly jobs: readonly StartedJob[];
+  stop(): Promise<void>;
+}
+
+interface StartRequest {
+  readonly clientToken: string;
+  readonly executionRoleArn: string;
+  readonly jobDriver: {
+    readonly sparkSubmit: {
+      readonly entryPoint: string;
+      readonly entryPointArguments: readonly string[];
+      readonly sparkSubmitParameters: string;
+    };
+  };
+}
+
+/** @param folder for what Spark leaves on disk */
+export const startEmrServerless = async (line: SparkLine, folder: string): Promise<EmrServerless> => {
+  const { python, folder: environment } = await pythonEnvironment({
+    name: `spark-${line}`,
+    packages: [`pyspark==${sparkVersions[line]}`],
+  });
+  const [sparkHome] = globSync(`${environment}/lib/python3*/site-packages/pyspark`);
+  if (sparkHome === undefined) throw new Error(`${environment} holds no pyspark`);
+  const jobs = new Map<string, StartedJob>();
+  const idOfToken = new Map<string, string>();
+  const children = new Set<ChildProcess>();
+
+  const submit = ({ jobDriver: { sparkSubmit } }: StartRequest): StartedJob => {
+    const parameters = sparkSubmit.sparkSubmitParameters.split(/\s+/);
+    const machine = {
+      "spark.ui.enabled": "false",
+      "spark.driver.host": "127.0.0.1",
+      "spark.driver.bindAddress": "127.0.0.1",
+      "spark.local.dir": folder,
+      "spark.driver.extraJavaOptions": `-Dderby.system.home=${folder}`,
+    };
+    const child = spawn(
+      `${sparkHome}/bin/spark-submit`,
+      [
+        ...["--master", "local[2]"],
+        ...Object.entries(machine).flatMap(([name, value]) => ["--conf", `${name}=${value}`]),
+        ...parameters,
+        sparkSubmit.entryPoint,
+        ...sparkSubmit.entryPointArguments,
+      ],
+      {
+        cwd: folder,
+        env: {
+          PATH: process.env["PATH"],
+          HOME: process.env["HOME"],
+          LANG: "C.UTF-8",
+          // A zone of its own: the session's must come from the parameters.
+          TZ: "America/New_York",
+          ...(process.env["JAVA_HOME"] !== undefined && { JAVA_HOME: process.env["JAVA_HOME"] }),
+          SPARK_HOME: sparkHome,
+          PYSPARK_PYTHON: python,
+          PYSPARK_DRIVER_PYTHON: python,
+          SPARK_LOCAL_IP: "127.0.0.1",
+        },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    children.add(child);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-6_000)));
+    const ended = new Promise<void>((resolve) =>
+      child.once("close", (code) => {
+        children.delete(child);
+        job.state = code === 0 ? "SUCCESS" : "FAILED";
+        job.stateDetails = code === 0 ? "" : `Job failed. ExitCode: ${code}. Last lines: ${output}`;
+        resolve();
+      }),
+    );
+    const job: StartedJob = {
+      arguments: sparkSubmit.entryPointArguments,
+      parameters,
+      state: "RUNNING",
+      stateDetails: "",
+      ended,
+    };
+    return job;
+  };
+
+  const answer = async (request: IncomingMessage): Promise<object | undefined> => {
+    const [, applicationId, jobRunId] =
+      /^\/applications\/([0-9a-z]+)\/jobruns(?:\/([0-9a-z]+))?$/.exec(request.url!.split("?")[0]!) ?? [];
+    if (applicationId === undefined) return undefined;
+    if (request.method === "POST" && jobRunId === undefined) {
+      const start = JSON.parse(await text(request)) as StartRequest;
+      const known = idOfToken.get(start.clientToken);
+      const id = known ?? randomBytes(8).toString("hex");
+      if (known === undefined) {
+        idOfToken.set(start.clientToken, id);
+        jobs.set(id, submit(start));
+      }
+      return { applicationId, jobRunId: id, arn: `arn:aws:emr-serverless:us-east-1:123456789012:/jobruns/${id}` };
+    }
+    const job = jobRunId === undefined ? undefined : jobs.get(jobRunId);
+    return job === undefined ? undefined : { jobRun: { applicationId, jobRunId, ...publicOf(job) } };
+  };
+
+  const server = createServer((request, response) => {
+    void answer(request).then((found) => {
+      response.statusCode = found === undefined ? 404 : 200;
+      response.setHeader("content-type", "application/json");
+      if (found === undefined) response.setHeader("x-amzn-errortype", "ResourceNotFoundException");
+      response.end(JSON.stringify(found ?? { message: "not known" }));
+    });
+  });
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get jobs() {
+      return [...jobs.values()];
+    },
+    async stop() {
+      for (const child of children) child.kill("SIGKILL");
+      await Promise.all([...jobs.values()].map(({ ended }) => ended));
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+};
+
+const publicOf = ({ state, stateDetails }: StartedJob) => ({
+  state,
+  stateDetails,
+  ...(state === "SUCCESS" ? { billedResourceUtilization: { vCPUHour: 0.5, memoryGBHour: 2 } } : {}),
+});
