@@ -21,7 +21,17 @@ export type Need =
   | "objects:write"
   | "objects:upload-url"
   | "jobs:process-upload"
-  | "lake-failures:read";
+  | "lake-failures:read"
+  | "scores:read"
+  | "scores:write"
+  | "runs:read"
+  | "runs:write"
+  | "customers:scan"
+  | "arrivals:read"
+  | "runner:run"
+  | "tables:keep-up"
+  | "documents:read"
+  | "documents:write";
 
 export type Auth = "write-key" | "read-key" | "any-key" | "hook-signature" | "upload-url" | "none";
 
@@ -75,6 +85,23 @@ export interface Job {
   readonly startedBy: { readonly prefix: string; readonly suffix?: string };
 }
 
+/** Something that happens by the clock. */
+export interface Schedule {
+  readonly name: "daily-run" | "weekly-upkeep";
+  readonly handler: string;
+  /** `HH:MM`. In AWS in the time zone of the deployment, on one machine in that of the machine. */
+  readonly at: string;
+  /** Every day where absent. */
+  readonly onDay?: "SUN";
+  /** Starts of the handler that fail are made again this often, for this long. */
+  readonly maximumRetryAttempts: number;
+  readonly maximumEventAgeSeconds: number;
+  /** A workflow runs in pieces: each at most as long as the function, all of it at most this. */
+  readonly executionTimeoutSeconds?: number;
+  /** Only where there is anything to do. */
+  readonly only?: "aws";
+}
+
 export const functions: readonly FunctionDeclaration[] = [
   { handler: "collect/events", needs: ["log:append", "profiles:put"], memoryMb: 1024, timeoutSeconds: 29 },
   { handler: "collect/sdk-settings", needs: [], memoryMb: 256, timeoutSeconds: 10 },
@@ -118,7 +145,27 @@ export const functions: readonly FunctionDeclaration[] = [
     memoryMb: 1024,
     timeoutSeconds: 900,
   },
-  { handler: "serve/customer", needs: ["customers:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/customer", needs: ["customers:read", "scores:read"], memoryMb: 512, timeoutSeconds: 10 },
+  {
+    handler: "model/run-model",
+    needs: [
+      "customers:read",
+      "customers:scan",
+      "customers:write",
+      "scores:write",
+      "runs:read",
+      "runs:write",
+      "arrivals:read",
+      "runner:run",
+      "documents:read",
+      "documents:write",
+    ],
+    // A fit holds the features of a million customers as doubles.
+    memoryMb: 4096,
+    timeoutSeconds: 900,
+  },
+  { handler: "model/keep-up-tables", needs: ["tables:keep-up"], memoryMb: 512, timeoutSeconds: 900 },
+  { handler: "serve/runs", needs: ["runs:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/quarantine", needs: ["quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/openapi", needs: [], memoryMb: 256, timeoutSeconds: 10 },
@@ -161,6 +208,8 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/ledger", handler: "serve/ledger", auth: "read-key" },
   { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: "read-key" },
   { method: "GET", path: "/v1/customers/{id}", handler: "serve/customer", auth: "read-key" },
+  { method: "GET", path: "/v1/runs", handler: "serve/runs", auth: "read-key" },
+  { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: "read-key" },
   { method: "GET", path: "/v1/openapi.json", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/v1/docs", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/healthz", handler: "serve/health", auth: "none" },
@@ -207,3 +256,26 @@ export const failedRecordsJob: Job = {
   maximumRetryAttempts: 2,
   startedBy: { prefix: "failed/" },
 };
+
+/** The batch run. Its as-of date is the day on which it begins; one that was started twice is one run (`RunStore.lock`). */
+export const dailyRun: Schedule = {
+  name: "daily-run",
+  handler: "model/run-model",
+  at: "03:00",
+  maximumRetryAttempts: 5,
+  maximumEventAgeSeconds: 6 * 3600,
+  executionTimeoutSeconds: 20 * 3600,
+};
+
+/** Joins small files of the Iceberg tables and forgets old snapshots. On one machine every write leaves whole files. */
+export const weeklyUpkeep: Schedule = {
+  name: "weekly-upkeep",
+  handler: "model/keep-up-tables",
+  at: "14:00",
+  onDay: "SUN",
+  maximumRetryAttempts: 2,
+  maximumEventAgeSeconds: 6 * 3600,
+  only: "aws",
+};
+
+export const schedules: readonly Schedule[] = [dailyRun, weeklyUpkeep];

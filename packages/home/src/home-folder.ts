@@ -48,6 +48,7 @@ export const settingsOf = (folder: string, options: SettingsOptions): Settings =
     hookSecrets: options.hookSecrets ?? settings.hookSecrets,
     allowedProperties: options.allowedProperties ?? settings.allowedProperties,
     allowedTraits: options.allowedTraits ?? settings.allowedTraits,
+    ...(settings.model === undefined ? {} : { model: settings.model }),
   };
 };
 

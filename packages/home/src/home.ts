@@ -7,7 +7,9 @@ import { chmodSync } from "node:fs";
 import path from "node:path";
 import { defaultCutPoints } from "@ebb/core/rfm";
 import { routes } from "@ebb/functions/declarations";
+import type { RunRequest } from "@ebb/functions/model/run-request";
 import { logger } from "@ebb/functions/runtime/logger";
+import type { Run } from "@ebb/ports";
 import {
   EmbeddedKeyRing,
   EmbeddedMetrics,
@@ -25,7 +27,9 @@ import { loadHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
 import { HttpServer } from "./http-server.ts";
+import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
+import type { RunClock } from "./run-clock.ts";
 import { Stages } from "./stages.ts";
 
 export interface HomeOptions extends SettingsOptions {
@@ -36,6 +40,8 @@ export interface HomeOptions extends SettingsOptions {
   readonly host?: string;
   /** How long the log keeps what every stage has read. */
   readonly retentionDays?: number;
+  /** Local time of the daily batch run; absent, only on demand. */
+  readonly runAt?: RunClock | undefined;
 }
 
 export interface Home {
@@ -50,6 +56,12 @@ export interface Home {
   /** Everything on the log becomes visible to SQL. */
   flushLake(): Promise<void>;
   status(): HomeStatus;
+  /** Begins a batch run and answers its id. @throws RunInProgress */
+  beginRun(request: RunRequest): Promise<string>;
+  /** The trail of a run as it stands. */
+  run(runId: string): Promise<Run | undefined>;
+  /** The trail of a run when it is over, or the home stops. */
+  runEnded(runId: string): Promise<Run | undefined>;
   /** Takes no more requests, finishes those under way, and leaves everything durable. */
   close(): Promise<void>;
 }
@@ -61,11 +73,15 @@ export interface HomeStatus {
   readonly scored: number;
   readonly landed: number;
   readonly uploads: number;
+  /** The batch run that is under way. */
+  readonly run?: string;
   readonly workers: Readonly<Record<string, { readonly state: string; readonly crashes: number }>>;
   readonly counts: readonly Counter[];
 }
 
 const REQUEST_GRACE_MS = 10_000;
+/** A step of a run may be hours of work: one that does not end in this time is cut off, and made again. */
+const RUN_GRACE_MS = 3_000;
 
 /** @throws FolderInUse, FolderNotWritable, SettingsError, or the system's error when it cannot listen (EADDRINUSE) */
 export const startHome = async (options: HomeOptions): Promise<Home> => {
@@ -116,6 +132,15 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     objects: stores.objects,
   });
   undo.push(() => stages.close());
+  const model = new ModelStage({
+    folder,
+    settings,
+    runs: stores.runs,
+    flush: () => stages.flushLake(),
+    clock: options.runAt,
+    hasEvents: () => log.head().events > 0,
+  });
+  undo.push(() => model.close(RUN_GRACE_MS));
 
   const handlers = await loadHandlers(routes, {
     ...commonPorts({ secrets, settings }, counters),
@@ -130,6 +155,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     scored: progress.get("score"),
     landed: progress.get("landed"),
     uploads: stages.activeUploads,
+    ...(model.runUnderWay === undefined ? {} : { run: model.runUnderWay }),
     workers: stages.status(),
     counts: counters.snapshot(),
   });
@@ -142,6 +168,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     control: control(controlToken, {
       flush: () => stages.flushLake(),
       settle: () => stages.settled(),
+      run: (request) => model.begin(request),
       status,
     }),
   });
@@ -158,6 +185,9 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     settled: () => stages.settled(),
     flushLake: () => stages.flushLake(),
     status,
+    beginRun: (request) => model.begin(request),
+    run: (runId) => stores.runs.get(runId),
+    runEnded: (runId) => model.ended(runId),
     close: () =>
       (closed ??= (async () => {
         // Requests first, so that what they append is still scored and landed; then the threads; the log last.

@@ -32,6 +32,7 @@ export type Control = (
   method: string,
   path: string,
   headers: IncomingMessage["headers"],
+  query: string,
 ) => Promise<HttpResult> | undefined;
 
 export interface FrontDoor {
@@ -136,7 +137,7 @@ export class HttpServer {
     const cors = corsHeaders(this.#corsOrigins, request.headers.origin);
     const door = await this.#opened.promise;
 
-    const control = door.control(method, path, request.headers);
+    const control = door.control(method, path, request.headers, query);
     if (control !== undefined) return writeResult(response, await control, {});
 
     if (method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined)

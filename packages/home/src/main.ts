@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "send a file (CSV, JSON Lines, XLSX; gzip allowed) to the running home",
     load: () => import("./commands/upload.ts"),
   },
+  run: { summary: "make a batch run: segments, churn model, scores, report", load: () => import("./commands/run.ts") },
   status: { summary: "what the running home is doing", load: () => import("./commands/status.ts") },
   keys: { summary: "list, make and remove keys", load: () => import("./commands/keys.ts") },
 };

@@ -55,6 +55,22 @@ export interface JobRunner {
   readColumns(exportKey: string, columns: readonly string[]): Promise<Record<string, ExportedColumn>>;
 }
 
+// ── settings ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How runs score and decide; what is absent has its default. Money in minor units of the reporting currency. */
+export interface ModelSettings {
+  /** Days without an order that count as leaving; 90. */
+  readonly horizonDays?: number | undefined;
+  /** What it costs to contact a customer; 100. */
+  readonly contactCostMinor?: number | undefined;
+  /** Share of leaving customers whom a contact keeps; 0.1. An assumption until a control group has measured it. */
+  readonly saveRate?: number | undefined;
+  /** Share of net money that is profit; 0.3. */
+  readonly margin?: number | undefined;
+  /** A team's own cut points, map, money and window: a `SegmentConfiguration`, checked when a run reads it. */
+  readonly segments?: unknown;
+}
+
 // ── what the lake holds ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Whether landing has caught up with the log. */
@@ -135,9 +151,15 @@ export interface CustomerScores {
   readonly churnProbability?: number;
   /** 1 = the tenth most likely to leave. */
   readonly churnDecile?: number;
-  readonly churnHorizonDays?: number;
-  /** At most three, the largest first: the feature and its part of the log-odds, above the average customer. */
-  readonly drivers?: readonly { readonly feature: string; readonly logOdds: number }[];
+  /** At most three, the largest first: the feature and its part of the log-odds, against the average customer. */
+  readonly drivers?: readonly {
+    readonly feature: string;
+    readonly logOdds: number;
+    /** Follows "This customer …". */
+    readonly inWords?: string;
+  }[];
+  /** Of the churn probability and of the expected value. */
+  readonly horizonDays?: number;
   /** Expected net money within the horizon, reporting minor units. */
   readonly expectedValueMinor?: number;
   readonly probabilityActive?: number;

@@ -25,6 +25,12 @@ export const metricNames = {
   EventsLanded: [],
   /** Rounds of the land stage that failed and are made again. One machine. */
   LandRunsFailed: [],
+  /** Batch runs that failed. */
+  RunsFailed: [],
+  /** Batch runs that could make no churn model: too few customers, a source that went silent, … */
+  RunsWithoutModel: [],
+  /** Customers whose RFM in the store is not that of the lake after a run. */
+  CustomersDrifted: [],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The dimensions of each stand beside it. */

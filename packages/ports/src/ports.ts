@@ -9,7 +9,7 @@ import type { RateTable } from "@ebb/core/money";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { Refusal } from "@ebb/core/reasons";
 import type { Pseudonymizer } from "@ebb/core/ids";
-import type { BatchPorts } from "./batch-ports.ts";
+import type { BatchPorts, ModelSettings } from "./batch-ports.ts";
 import type { MetricName } from "./metric-names.ts";
 
 /** Throttling, a timeout, a lost connection: the same call may succeed later. Everything else is a bug or bad input. */
@@ -296,6 +296,7 @@ export interface Settings {
   /** Property names of own track events that are kept (besides those of the known kinds). */
   readonly allowedProperties: readonly string[];
   readonly allowedTraits: readonly string[];
+  readonly model?: ModelSettings;
 }
 
 export interface Metrics {

@@ -6,4 +6,6 @@ export * from "./object-store.ts";
 export * from "./order-book.ts";
 export * from "./profile-store.ts";
 export * from "./quarantine.ts";
+export * from "./run-store.ts";
+export * from "./score-store.ts";
 export * from "./upload-store.ts";

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
 import { currencyDigits } from "@ebb/core/money";
+import { SegmentConfiguration } from "@ebb/core/segments";
 import type { Settings } from "../ports.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
 
@@ -24,6 +25,15 @@ const SettingsFile = z.strictObject({
   hookSecrets: z.record(z.string(), z.string().min(16)).default({}),
   allowedProperties: z.array(z.string()).default([]),
   allowedTraits: z.array(z.string()).default([]),
+  model: z
+    .strictObject({
+      horizonDays: z.int().min(7).max(730).optional(),
+      contactCostMinor: z.number().nonnegative().optional(),
+      saveRate: z.number().gt(0).max(1).optional(),
+      margin: z.number().gt(0).max(1).optional(),
+      segments: SegmentConfiguration.optional(),
+    })
+    .default({}),
 });
 
 /** The secrets of a home, made at its first start. @throws Error that names what is wrong, never a secret */

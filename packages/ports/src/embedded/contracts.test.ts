@@ -7,6 +7,8 @@ import {
   type OpenObjectStore,
   type OpenOrderBook,
   type OpenProfileStore,
+  type OpenRunStore,
+  type OpenScoreStore,
   type OpenUploadStore,
   customerStoreContract,
   eventLogContract,
@@ -15,6 +17,8 @@ import {
   orderBookContract,
   profileStoreContract,
   quarantineContract,
+  runStoreContract,
+  scoreStoreContract,
   uploadStoreContract,
 } from "../contracts/index.ts";
 import { EmbeddedCustomerStore } from "./customer-store.ts";
@@ -24,6 +28,8 @@ import { LogReader } from "./log-reader.ts";
 import { EmbeddedObjectStore } from "./object-store.ts";
 import { EmbeddedOrderBook } from "./order-book.ts";
 import { EmbeddedProfileStore } from "./profile-store.ts";
+import { EmbeddedRunStore } from "./run-store.ts";
+import { EmbeddedScoreStore } from "./score-store.ts";
 import { EmbeddedUploadStore } from "./upload-store.ts";
 
 const newFolder = () => mkdtemp(path.join(os.tmpdir(), "ebb-contract-"));
@@ -106,6 +112,20 @@ orderBookContract("embedded", (): Promise<OpenOrderBook> =>
 uploadStoreContract("embedded", (): Promise<OpenUploadStore> =>
   inFolder((folder) => {
     const store = new EmbeddedUploadStore(folder);
+    return { value: { store }, close: () => store.close() };
+  }),
+);
+
+runStoreContract("embedded", (): Promise<OpenRunStore> =>
+  inFolder((folder) => {
+    const store = new EmbeddedRunStore(folder);
+    return { value: { store }, close: () => store.close() };
+  }),
+);
+
+scoreStoreContract("embedded", (): Promise<OpenScoreStore> =>
+  inFolder((folder) => {
+    const store = new EmbeddedScoreStore(folder);
     return { value: { store }, close: () => store.close() };
   }),
 );

@@ -11,6 +11,8 @@ import { LogReader } from "./log-reader.ts";
 import { EmbeddedObjectStore, type ObjectStoreOptions } from "./object-store.ts";
 import { EmbeddedOrderBook } from "./order-book.ts";
 import { EmbeddedProfileStore } from "./profile-store.ts";
+import { EmbeddedRunStore } from "./run-store.ts";
+import { EmbeddedScoreStore } from "./score-store.ts";
 import { EmbeddedUploadStore } from "./upload-store.ts";
 
 export * from "./configuration.ts";
@@ -25,6 +27,8 @@ export { EmbeddedMetrics, type Counter } from "./metrics.ts";
 export { EmbeddedObjectStore, uploadUrlIsValid, type ObjectStoreOptions } from "./object-store.ts";
 export { EmbeddedOrderBook } from "./order-book.ts";
 export { EmbeddedProfileStore } from "./profile-store.ts";
+export { EmbeddedRunStore } from "./run-store.ts";
+export { EmbeddedScoreStore } from "./score-store.ts";
 export { EmbeddedUploadStore } from "./upload-store.ts";
 
 export interface EmbeddedOptions {
@@ -48,6 +52,9 @@ export interface FrontStores extends LogSide {
   readonly uploads: EmbeddedUploadStore;
   readonly objects: EmbeddedObjectStore;
   readonly customers: CustomerReader;
+  /** Written by the process of a run. */
+  readonly runs: EmbeddedRunStore;
+  readonly scores: EmbeddedScoreStore;
 }
 
 /** Opens a home's folder for the thread that takes requests. It is the first to open it: it makes every file. */
@@ -62,8 +69,21 @@ export const openFront = async (folder: string, options: EmbeddedOptions = {}): 
   const customers = openCustomerReader(folder);
   const reader = new LogReader(folder);
   const quarantine = reader.quarantine((items) => log.quarantine(items));
-  const stores = { log, profiles, uploads, objects, customers, reader, ledger: reader.ledger(), quarantine };
-  return { ...stores, close: () => closeAll([reader, customers, uploads, profiles, log]) };
+  const runs = new EmbeddedRunStore(folder);
+  const scores = new EmbeddedScoreStore(folder);
+  const stores = {
+    log,
+    profiles,
+    uploads,
+    objects,
+    customers,
+    reader,
+    ledger: reader.ledger(),
+    quarantine,
+    runs,
+    scores,
+  };
+  return { ...stores, close: () => closeAll([scores, runs, reader, customers, uploads, profiles, log]) };
 };
 
 /** The thread that scores: it owns the customer store. `port` leads to the log's thread (`eventLogServer`). */

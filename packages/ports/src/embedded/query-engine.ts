@@ -1,14 +1,13 @@
 /**
- * SQL over the lake of one machine: DuckDB, in memory, over the Parquet files that the manifest names at the moment of
+ * SQL over the lake of one machine: DuckDB, in memory, over the Parquet files that the manifests name at the moment of
  * the query. Statements may read and nothing else, and reach no file but those of the lake.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { duckdbEmptyTable } from "@ebb/lake/raw-events";
-import { duckdbViews } from "@ebb/lake/views";
+import { duckdb } from "@ebb/lake/dialect";
 import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
 import type { QueryEngine, QueryResult, SqlValue } from "../ports.ts";
-import { COLUMNS_ID, LAKE_MANIFEST_FILE, type LakeFile, LakeManifest } from "./lake-manifest.ts";
+import { defineTables, lakeFolders } from "./lake-tables.ts";
 import { quoted } from "./parquet-conversion.ts";
 import { sqlValueOf } from "./sql-values.ts";
 
@@ -35,6 +34,7 @@ export interface StreamedResult {
 }
 
 export class DuckDbQueryEngine implements QueryEngine {
+  readonly dialect = duckdb;
   readonly #options: QueryEngineOptions;
   readonly #instance: DuckDBInstance;
   readonly #spill: string;
@@ -46,8 +46,8 @@ export class DuckDbQueryEngine implements QueryEngine {
   }
 
   static async open(options: QueryEngineOptions): Promise<DuckDbQueryEngine> {
-    const raw = path.join(options.folder, "raw_events");
-    mkdirSync(raw, { recursive: true });
+    const folders = lakeFolders(options.folder);
+    for (const each of folders) mkdirSync(each, { recursive: true });
     const spill = ownSpillFolder(path.join(options.folder, "spill"));
     const instance = await DuckDBInstance.create(":memory:", {
       memory_limit: `${options.memoryMb ?? 256}MB`,
@@ -59,7 +59,7 @@ export class DuckDbQueryEngine implements QueryEngine {
     });
     const connection = await instance.connect();
     await connection.run("SET GLOBAL TimeZone = 'UTC'");
-    await connection.run(`SET GLOBAL allowed_directories = [${quoted(raw)}, ${quoted(spill)}]`);
+    await connection.run(`SET GLOBAL allowed_directories = [${[...folders, spill].map(quoted).join(", ")}]`);
     await connection.run("SET GLOBAL enable_external_access = false");
     await connection.run("SET GLOBAL lock_configuration = true");
     connection.closeSync();
@@ -105,7 +105,7 @@ export class DuckDbQueryEngine implements QueryEngine {
 }
 
 /** A folder that no other process spills to; those of processes that are gone are removed. */
-const ownSpillFolder = (folder: string): string => {
+export const ownSpillFolder = (folder: string): string => {
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder))
     if (!isAlive(Number.parseInt(name, 10))) rmSync(path.join(folder, name), { recursive: true, force: true });
@@ -142,31 +142,6 @@ async function* rowsOf(
     connection.closeSync();
   }
 }
-
-/** `raw_events` over the files of this moment, and the views over it; they belong to the connection alone. */
-const defineTables = async (connection: DuckDBConnection, folder: string): Promise<void> => {
-  await connection.run(`CREATE TEMP VIEW raw_events AS ${rawEventsSql(folder, filesOf(folder))}`);
-  for (const view of duckdbViews()) await connection.run(`CREATE TEMP VIEW ${view.name} AS ${view.sql}`);
-};
-
-const filesOf = (folder: string): LakeFile[] => {
-  if (!existsSync(path.join(folder, LAKE_MANIFEST_FILE))) return [];
-  const manifest = new LakeManifest(folder, { readOnly: true });
-  try {
-    return manifest.files();
-  } finally {
-    manifest.close();
-  }
-};
-
-const rawEventsSql = (folder: string, files: readonly LakeFile[]): string => {
-  if (files.length === 0) return duckdbEmptyTable();
-  const list = files.map((file) => quoted(path.join(folder, file.path))).join(", ");
-  const partitions = "hive_partitioning = true, hive_types = {'dt': VARCHAR, 'hour': VARCHAR}";
-  if (files.every((file) => file.columns === COLUMNS_ID)) return `SELECT * FROM read_parquet([${list}], ${partitions})`;
-  // Files of an older release lack columns: the typed empty table says what they are.
-  return `${duckdbEmptyTable()} UNION ALL BY NAME SELECT * FROM read_parquet([${list}], ${partitions}, union_by_name = true)`;
-};
 
 const readingTypes: ReadonlySet<StatementType> = new Set([StatementType.SELECT, StatementType.EXPLAIN]);
 const comments = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*`;

@@ -217,11 +217,24 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     problems: [404],
   }),
   get("/v1/customers/{id}", {
-    summary: "A customer: orders, money, recency, scores and segment",
+    summary: "A customer: orders, money, recency, scores and segment, and what the last run said of it",
     description:
-      "By the producer's own customer id, or by customer key. Recency is computed at the time of the request.",
+      "By the producer's own customer id, or by customer key. Recency is computed at the time of the request; `churn` and `value` are as of the last batch run.",
     tag: "serve",
     answer: { status: 200, schema: ref("Customer"), text: "The customer" },
+    problems: [404],
+  }),
+  get("/v1/runs", {
+    summary: "List batch runs with their steps, the newest first",
+    tag: "serve",
+    query: { limit, cursor: string },
+    answer: { status: 200, schema: ref("Runs"), text: "Runs" },
+    problems: [400],
+  }),
+  get("/v1/runs/{id}", {
+    summary: "A batch run: its steps, what each found, and why it failed if it did",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Run"), text: "The run" },
     problems: [404],
   }),
   get("/v1/openapi.json", {

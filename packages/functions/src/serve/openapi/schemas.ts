@@ -45,6 +45,7 @@ const withoutId = (schema: object): JsonSchema => {
 
 const string: JsonSchema = { type: "string" };
 const integer: JsonSchema = { type: "integer" };
+const number: JsonSchema = { type: "number" };
 const instant: JsonSchema = { type: "string", format: "date-time" };
 const object = (
   properties: Readonly<Record<string, JsonSchema>>,
@@ -199,10 +200,73 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
           type: "array",
           items: object({ month: string, orders: integer, gross_minor: integer, refunds_minor: integer }),
         },
+        churn: {
+          ...object(
+            {
+              probability: { ...number, description: "Of no order that counts within the horizon after `as_of`" },
+              decile: { ...integer, description: "1: the tenth most likely to leave" },
+              horizon_days: integer,
+              drivers: {
+                type: "array",
+                items: object({ feature: string, log_odds: number, text: string }, ["feature", "log_odds", "text"]),
+                description: "What goes with the probability, the largest first: log-odds against the average customer",
+              },
+              as_of: instant,
+              run_id: string,
+            },
+            ["probability", "decile", "horizon_days", "drivers", "as_of", "run_id"],
+          ),
+          description: "Absent where the last run had no model, or did not know the customer",
+        },
+        value: {
+          ...object(
+            {
+              expected_minor: { ...integer, description: "Net money expected within the horizon" },
+              probability_active: number,
+              horizon_days: integer,
+              as_of: instant,
+              run_id: string,
+            },
+            ["as_of", "run_id"],
+          ),
+          description: "BG/NBD and Gamma-Gamma; absent where they are not determined",
+        },
+        cluster: { ...string, description: "K-Means over recency, frequency and monetary value, as of the last run" },
         version: integer,
       },
       ["customer_key", "currency", "orders", "gross_minor", "refunds_minor", "net_minor", "segment", "months"],
     ),
     description: "Money in minor units of the reporting currency; what is absent has no order that counts",
   },
+  Run: {
+    ...object(
+      {
+        run_id: { ...string, description: "The as-of date, with -2, -3, … for a further run of the day" },
+        as_of: { type: "string", format: "date", description: "Nothing from this day on (UTC) was known to the run" },
+        horizon_days: integer,
+        state: { enum: ["running", "succeeded", "failed"] },
+        started_by: { enum: ["schedule", "command", "api"] },
+        started_at: instant,
+        ended_at: instant,
+        reason: { ...string, description: "Why it failed, or why it has no churn model" },
+        steps: {
+          type: "array",
+          items: object(
+            {
+              name: string,
+              state: { enum: ["running", "done", "failed"] },
+              started_at: instant,
+              ended_at: instant,
+              figures: { type: "object", additionalProperties: { anyOf: [number, string] } },
+              reason: string,
+            },
+            ["name", "state", "started_at"],
+          ),
+        },
+      },
+      ["run_id", "as_of", "horizon_days", "state", "started_by", "started_at", "steps"],
+    ),
+    description: "A batch run and its audit trail",
+  },
+  Runs: page("runs", "Run"),
 };

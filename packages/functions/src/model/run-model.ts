@@ -1,0 +1,120 @@
+/**
+ * The batch run: one workflow for both homes. Each step is named, remembered and safe to repeat; after a crash the run
+ * goes on at the step where it stopped.
+ */
+import type { Run, WorkflowContext } from "@ebb/ports";
+import type { RunModelPorts } from "./run-model-ports.ts";
+import { type RunPlan, RunInProgress, RunRequest, dayOf, freeRunId, horizonOf } from "./run-request.ts";
+import { RunSteps, endedRun } from "./run-steps.ts";
+import { awaitArrivals } from "./steps/await-arrivals.ts";
+import { checkQuality } from "./steps/check-quality.ts";
+import { findClusters } from "./steps/clusters.ts";
+import { curate } from "./steps/curate.ts";
+import { customersAtAsOf } from "./steps/customers.ts";
+import { makeFeatures } from "./steps/features.ts";
+import { type Fit, fitChurnModel } from "./steps/fit.ts";
+import { makeMarts } from "./steps/marts.ts";
+import { type Promotion, promote } from "./steps/promote.ts";
+import { reconcile } from "./steps/reconcile.ts";
+import { writeReport } from "./steps/report.ts";
+import { scoreCustomers } from "./steps/score.ts";
+import { makeSegments } from "./steps/segments.ts";
+import { fitValue } from "./steps/value.ts";
+import { writeBack } from "./steps/write-back.ts";
+
+export interface RunSummary {
+  readonly runId: string;
+  readonly state: Run["state"];
+}
+
+export type RunModelHandler = (event: unknown, context: WorkflowContext) => Promise<RunSummary>;
+
+/** Longer than the time from one sign of life to the next. */
+const LEASE_MS = 15 * 60_000;
+
+/** The event is a `RunRequest`. @throws StepFailed, RunInProgress; the trail says why */
+export const make =
+  (ports: RunModelPorts): RunModelHandler =>
+  async (event, context) => {
+    const plan = await context.step("begin", () => begin(RunRequest.parse(event ?? {}), ports));
+    try {
+      await stepsOf(plan, context, ports);
+    } catch (error) {
+      // One that was told to stop, or that lost its right to run, is not over.
+      if (error instanceof RunInProgress || (error instanceof Error && error.name === "WorkflowStopped")) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      await context.step("fail", () => end(plan, ports, reason));
+      throw error;
+    }
+    return { runId: plan.runId, state: "succeeded" };
+  };
+
+const begin = async (request: RunRequest, { now, runs, settings }: RunModelPorts): Promise<RunPlan> => {
+  const asOf = request.asOf ?? dayOf(now());
+  const runId = request.runId ?? (await freeRunId(runs, asOf));
+  if (!(await runs.lock(runId, now(), LEASE_MS)))
+    throw new RunInProgress(`Another run is under way, so ${runId} cannot begin.`);
+  // Begun before, and stopped before this was remembered: the trail goes on.
+  const begun = await runs.get(runId);
+  const run: Run = begun ?? {
+    runId,
+    asOf,
+    horizonDays: request.horizonDays ?? horizonOf(settings),
+    state: "running",
+    startedBy: request.startedBy,
+    startedAtMs: now(),
+    steps: [],
+  };
+  if (begun === undefined) await runs.put(run);
+  const { horizonDays, startedBy, startedAtMs } = run;
+  return { runId, asOf, horizonDays, startedBy, startedAtMs };
+};
+
+const end = async (plan: RunPlan, ports: RunModelPorts, failure?: string, remark?: string): Promise<boolean> => {
+  const run = await ports.runs.get(plan.runId);
+  if (run !== undefined) await ports.runs.put(endedRun(run, ports.now(), failure, remark));
+  await ports.runs.unlock(plan.runId);
+  if (failure !== undefined) ports.metrics.count("RunsFailed", 1);
+  return true;
+};
+
+const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelPorts): Promise<void> => {
+  const steps = new RunSteps(plan, context, ports);
+  await awaitArrivals(steps, plan, ports);
+  const history = await curate(steps, plan, ports);
+  const cutoffs = await makeFeatures(steps, plan, history);
+  const quality = await checkQuality(steps, plan, history);
+  const segments = await makeSegments(steps, plan, ports);
+  const atAsOf = await customersAtAsOf(steps, plan);
+  const clusters = await findClusters(steps, plan, ports, atAsOf);
+  const value = await fitValue(steps, plan, ports, atAsOf);
+
+  let fit: Fit = { kind: "refused", reason: quality.noModelBecause ?? "" };
+  let promotion: Promotion | undefined;
+  if (quality.noModelBecause === undefined) {
+    const fitted = await fitChurnModel(steps, plan, ports, cutoffs, history.dataVersion);
+    fit = fitted.fit;
+    if (fit.kind === "trained") promotion = await promote(steps, plan, ports, fit, fitted.exports);
+  }
+  const churn = promotion === undefined ? undefined : await scoreCustomers(steps, plan, ports, promotion.scoresBy);
+
+  await makeMarts(steps, plan);
+  await writeBack(steps, plan, ports, { customers: segments.customers, churn, value, clusters });
+  const reconciliation = await reconcile(steps, plan, ports);
+  await writeReport(steps, plan, ports, {
+    history,
+    quality,
+    segments,
+    clusters,
+    value,
+    fit,
+    promotion,
+    reconciliation,
+  });
+
+  const remark = fit.kind === "refused" ? `No churn model: ${fit.reason}` : undefined;
+  await context.step("end", async () => {
+    if (remark !== undefined) ports.metrics.count("RunsWithoutModel", 1);
+    return await end(plan, ports, undefined, remark);
+  });
+};

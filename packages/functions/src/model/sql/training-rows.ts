@@ -1,0 +1,18 @@
+import { modelFeatures } from "@ebb/lake/batch/features";
+
+/** What BG/NBD reads besides the features. */
+export const historyColumns = ["repeat_days", "first_to_last_days", "observed_days"] as const;
+
+/** Of 256 parts of the customers, by the first byte of their keys (which are uniform): the same ones at every cutoff. */
+const sampled = (key: string, parts: number): string =>
+  parts >= 256 ? "" : `\n  AND substr(${key}, 5, 2) < '${parts.toString(16).padStart(2, "0")}'`;
+
+/** Labelled customers of one cutoff in the order of their keys: customer_key, churned, future_net_minor, features. */
+export const trainingRowsSql = (cutoff: string, horizonDays: number, parts: number): string => `
+SELECT
+  f.customer_key, l.churned, l.future_net_minor,
+  ${[...modelFeatures.map(({ name }) => name), ...historyColumns].map((name) => `f.${name}`).join(", ")}
+FROM customer_features AS f
+JOIN customer_labels AS l ON l.customer_key = f.customer_key AND l.cutoff = f.cutoff
+WHERE f.cutoff = '${cutoff}' AND l.horizon_days = ${horizonDays}${sampled("f.customer_key", parts)}
+ORDER BY f.customer_key`;

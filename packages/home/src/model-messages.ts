@@ -1,0 +1,18 @@
+/** What the home and the process of a batch run say to each other. */
+import type { RunRequest } from "@ebb/functions/model/run-request";
+import type { Settings } from "@ebb/ports";
+
+export interface ModelStart {
+  readonly type: "run";
+  readonly folder: string;
+  readonly settings: Settings;
+  readonly request: RunRequest & { readonly runId: string };
+  readonly memoryMb: number;
+  readonly threads: number;
+}
+
+export type ToModelProcess =
+  ModelStart | { readonly type: "flushed"; readonly id: number; readonly failure?: string } | { readonly type: "stop" };
+
+export type FromModelProcess =
+  { readonly type: "flush"; readonly id: number } | { readonly type: "ended"; readonly failure?: string };
