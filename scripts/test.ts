@@ -5,23 +5,24 @@
  *   slow      *.slow.test.ts: whole files, fifty kills, thousands of schedules
  *   aws       *.aws.test.ts: the AWS adapters on emulators
  *   oracles   *.oracles.test.ts: figures against scikit-learn, statsmodels and ONNX Runtime
+ *   engines   *.engines.test.ts: one SQL on DuckDB, Spark 3.5 and 4.1, and Trino
  *   browser   *.browser.test.ts: SDKs and pages in Chromium
  *
- * Usage: npm test [-- [--lane quick|slow|aws|oracles|browser|all] [part of a path …]]
+ * Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|browser|all] [part of a path …]]
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const lanes = ["slow", "aws", "oracles", "browser"];
+const lanes = ["slow", "aws", "oracles", "engines", "browser"];
 const { values, positionals } = parseArgs({
   options: { lane: { type: "string", default: "quick" }, help: { type: "boolean", short: "h" } },
   allowPositionals: true,
 });
 
 if (values.help || !["quick", "all", ...lanes].includes(values.lane)) {
-  console.error("Usage: npm test [-- [--lane quick|slow|aws|oracles|browser|all] [part of a path …]]");
+  console.error("Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|browser|all] [part of a path …]]");
   process.exit(values.help ? 0 : 2);
 }
 
@@ -43,9 +44,11 @@ console.log(`Lane ${values.lane}: ${files.length} test files on Node ${process.v
 
 // Files of the slower lanes share engines and both cores: one after the other.
 const concurrency = values.lane === "quick" ? [] : ["--test-concurrency=1"];
+// An engine takes seconds to start and serves every file of its lane.
+const isolation = values.lane === "engines" ? ["--test-isolation=none"] : [];
 const run = spawnSync(
   process.execPath,
-  ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=spec", ...concurrency, ...files],
+  ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=spec", ...concurrency, ...isolation, ...files],
   {
     cwd: root,
     stdio: "inherit",

@@ -62,7 +62,8 @@ export const proveOnEveryEngine = ({ title, tables, queries, skip = false }: Pro
 
     before(async () => {
       const made = typeof tables === "function" ? await tables() : tables;
-      engines = await Promise.all(
+      // All are waited for even when one fails: nothing of this suite may run into the next.
+      const ready = await Promise.allSettled(
         engineNames.map(async (name) => {
           const engine = await engineNamed(name);
           await engine.clear();
@@ -71,6 +72,10 @@ export const proveOnEveryEngine = ({ title, tables, queries, skip = false }: Pro
           return engine;
         }),
       );
+      engines = ready.map((outcome) => {
+        if (outcome.status === "rejected") throw outcome.reason;
+        return outcome.value;
+      });
     });
     after(async () => {
       await Promise.all(engines.map((engine) => engine.clear()));

@@ -132,6 +132,7 @@ export const startSparkSession = async (
   const ask = conversation(child, () => output);
   const { version } = await ask<{ version: string }>();
 
+  const named = new Set<string>();
   const read = async (sql: string): Promise<Rows> => {
     const into = path.join(folder, "rows");
     const { fields } = await ask<{ fields: { name: string; type: SparkType }[] }>({ rows: sql, into });
@@ -153,13 +154,20 @@ export const startSparkSession = async (
     engine: {
       title: `Spark ${version}`,
       dialect: spark,
-      load: (table, parquet) => ask({ load: table, parquet }),
+      async load(table, parquet) {
+        await ask({ load: table, parquet });
+        named.add(table);
+      },
       async define(name, kind, sql) {
         await ask({ run: `CREATE OR REPLACE TEMPORARY VIEW ${name} AS ${sql}` });
+        named.add(name);
         if (kind === "table") await ask({ run: `CACHE TABLE ${name}` });
       },
       rows: read,
-      clear: () => ask({ clear: true }),
+      async clear() {
+        await ask({ clear: [...named] });
+        named.clear();
+      },
       async stop() {
         const gone = new Promise((resolve) => child.once("exit", resolve));
         child.ref();

@@ -3,7 +3,7 @@
 {"load": table, "parquet": path}    a table of Parquet files
 {"run": sql}                        a statement without rows
 {"rows": sql, "into": folder}       rows as lines of JSON, every scalar as text, in text files; answers the schema
-{"clear": true}                     forgets every temporary view
+{"clear": [names]}                  forgets temporary views and what is cached
 """
 
 import json
@@ -44,9 +44,8 @@ def obey(request: dict) -> object:
         lines.write.mode("overwrite").text(request["into"])
         return json.loads(result.schema.json())
     elif "clear" in request:
-        for table in spark.catalog.listTables():
-            if table.isTemporary:
-                spark.catalog.dropTempView(table.name)
+        for name in request["clear"]:
+            spark.catalog.dropTempView(name)
         spark.catalog.clearCache()
     return None
 
