@@ -22,7 +22,9 @@ export const eventIdOf = (source: string, ...parts: readonly (string | number)[]
 /** Pseudonyms under one secret. The secret is never rotated: a new one would make every customer a stranger. */
 export class Pseudonymizer {
   readonly #secret: string;
-  readonly #cache = new Map<string, string>();
+  /** By kind, then by value: a name made of both would have to be hashed each time. */
+  readonly #cache = new Map<string, Map<string, string>>();
+  #cached = 0;
 
   constructor(secret: string) {
     if (secret.length < 32) throw new RangeError("the customer secret must have at least 32 characters");
@@ -43,12 +45,16 @@ export class Pseudonymizer {
   }
 
   #key(kind: string, value: string): string {
-    const name = `${kind}${SEPARATOR}${value}`;
-    const known = this.#cache.get(name);
+    const known = this.#cache.get(kind)?.get(value);
     if (known !== undefined) return known;
+    const name = `${kind}${SEPARATOR}${value}`;
     const key = `${kind}_${createHmac("sha256", this.#secret).update(name).digest("hex").slice(0, 32)}`;
-    if (this.#cache.size >= 50_000) this.#cache.clear(); // bounded: 50,000 keys are about 10 MB
-    this.#cache.set(name, key);
+    if (this.#cached++ >= 50_000) {
+      this.#cache.clear(); // bounded: 50,000 keys are about 10 MB
+      this.#cached = 1;
+    }
+    const keys = this.#cache.get(kind) ?? new Map<string, string>();
+    this.#cache.set(kind, keys.set(value, key));
     return key;
   }
 }

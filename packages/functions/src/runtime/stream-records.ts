@@ -34,6 +34,12 @@ export const bytesOf = (payload: KinesisStreamRecordPayload): Buffer => {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 };
 
+/** The bytes of each event in a stream record's data, views on them. @throws SyntaxError on a broken aggregate. */
+export const eventBytesOf = (data: Buffer): Buffer[] =>
+  isAggregated(data)
+    ? userRecords(data).map(({ data: bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    : ([...linesOf(data)] as Buffer[]); // views on a Buffer are Buffers
+
 /** The JSON texts of the events in a stream record's data. @throws SyntaxError on a broken aggregate. */
 export const eventTextsOf = (data: Uint8Array): string[] => {
   const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);

@@ -2,7 +2,7 @@
 import { type CustomerAggregate, emptyCustomer, foldCustomer } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import { limits } from "@ebb/core/limits";
-import { type OrderKey, type OrderRecord, effectOf, orderKeyOf } from "@ebb/core/orders";
+import { type OrderEvent, type OrderKey, type OrderRecord, effectOf, orderKeyOf } from "@ebb/core/orders";
 import { type CustomerState, type CustomerStore, type CustomerWrite, type Metrics, TransientError } from "@ebb/ports";
 import type { ReceivedEvent } from "./read-events.ts";
 
@@ -20,6 +20,9 @@ interface Portion {
   readonly orderKeys: readonly OrderKey[];
 }
 
+/** What is read of so many fits the young generation: a backlog brings thousands in one batch. */
+const CUSTOMERS_AT_ONCE = 250;
+
 /**
  * Folds all events, the events of a customer in one write a batch in the usual case.
  * @returns the events that may succeed later: the store could not answer, or others kept writing the same customer
@@ -34,14 +37,11 @@ export const foldBatch = async (
   let turn = [...groupByCustomer(events)].map(([customerKey, own]) => portionsOf(customerKey, own));
   // A customer with more orders than one write holds takes several turns, each a whole and consistent write.
   while (turn.length > 0) {
-    const lost = new Set(
-      await foldPortions(
-        store,
-        turn.map(([portion]) => portion!),
-        patience,
-        metrics,
-      ),
-    );
+    const lost = new Set<Portion>();
+    for (let at = 0; at < turn.length; at += CUSTOMERS_AT_ONCE) {
+      const portions = turn.slice(at, at + CUSTOMERS_AT_ONCE).map(([portion]) => portion!);
+      for (const portion of await foldPortions(store, portions, patience, metrics)) lost.add(portion);
+    }
     for (const portions of turn)
       if (lost.has(portions[0]!)) failed.push(...portions.flatMap((portion) => portion.events));
     turn = turn.filter(([portion]) => !lost.has(portion!)).map((portions) => portions.slice(1));
@@ -62,6 +62,10 @@ const groupByCustomer = (events: readonly ReceivedEvent[]): Map<CustomerKey, Rec
 
 /** All events of an order are in one portion; a portion names at most as many orders as a write may hold. */
 const portionsOf = (customerKey: CustomerKey, events: readonly ReceivedEvent[]): Portion[] => {
+  if (events.length <= limits.customerWriteOrders) {
+    const orderKeys = events.map(({ event }) => orderKeyOf(event));
+    return [{ customerKey, events, orderKeys: orderKeys.length === 1 ? orderKeys : [...new Set(orderKeys)] }];
+  }
   const byOrder = new Map<OrderKey, ReceivedEvent[]>();
   for (const received of events) {
     const key = orderKeyOf(received.event);
@@ -101,9 +105,15 @@ const foldOnce = async (
 ): Promise<readonly Portion[]> => {
   const states = await unlessTransient(store.read(portions));
   if (states === undefined) return portions;
-  const folded = await Promise.all(
-    portions.map((portion) => foldPortion(store, portion, states.get(portion.customerKey)!)),
-  );
+  const folded: Folded[] = [];
+  // A promise only for those that have to wait: they are few.
+  const waiting: Promise<void>[] = [];
+  for (const [index, portion] of portions.entries()) {
+    const fold = foldPortion(store, portion, states.get(portion.customerKey)!);
+    if (fold instanceof Promise) waiting.push(fold.then((outcome) => void (folded[index] = outcome)));
+    else folded[index] = fold;
+  }
+  await Promise.all(waiting);
   const writes = folded.filter((outcome) => typeof outcome === "object");
   // A write that failed on the way may have arrived: the next reading tells.
   const outcomes = writes.length === 0 ? new Map<CustomerKey, string>() : await unlessTransient(store.write(writes));
@@ -116,21 +126,31 @@ const foldOnce = async (
   });
 };
 
-const foldPortion = async (
+type Folded = CustomerWrite | "unchanged" | "unanswered";
+
+const foldPortion = (
   store: CustomerStore,
   { customerKey, events }: Portion,
   state: CustomerState,
-): Promise<CustomerWrite | "unchanged" | "unanswered"> => {
+): Folded | Promise<Folded> => {
   const customer: CustomerAggregate = state.customer ?? emptyCustomer(customerKey);
   const plain = events.map((received) => received.event);
-  let fold = foldCustomer(customer, state.orders, plain);
-  if (fold.outcome === "needsAllOrders") {
-    // Read after the aggregate: should they belong to a newer one, the version guard refuses the write. An order that
-    // the aggregate counts and the reading lacks is on its way; one that does not count moves neither first nor last.
-    const all: OrderRecord[] | undefined = await unlessTransient(store.orders(customerKey));
-    if (all?.filter((record) => effectOf(record).counts).length !== customer.orders) return "unanswered";
-    fold = foldCustomer(customer, state.orders, plain, all);
-  }
+  const fold = foldCustomer(customer, state.orders, plain);
+  if (fold.outcome === "needsAllOrders") return foldOverAll(store, customer, state.orders, plain);
+  return fold.outcome === "changed" ? { customer: fold.customer, orders: fold.orders } : "unchanged";
+};
+
+const foldOverAll = async (
+  store: CustomerStore,
+  customer: CustomerAggregate,
+  stored: CustomerState["orders"],
+  events: readonly OrderEvent[],
+): Promise<Folded> => {
+  // Read after the aggregate: should they belong to a newer one, the version guard refuses the write. An order that
+  // the aggregate counts and the reading lacks is on its way; one that does not count moves neither first nor last.
+  const all: OrderRecord[] | undefined = await unlessTransient(store.orders(customer.customerKey));
+  if (all?.filter((record) => effectOf(record).counts).length !== customer.orders) return "unanswered";
+  const fold = foldCustomer(customer, stored, events, all);
   return fold.outcome === "changed" ? { customer: fold.customer, orders: fold.orders } : "unchanged";
 };
 

@@ -72,6 +72,8 @@ export interface CustomerRecordRow {
   readonly filed: 0 | 1;
 }
 
+type OnRow = (customerKey: CustomerKey, row: CustomerRecordRow | undefined) => void;
+
 const recordRowOf = (row: [...CustomerRow, ...Extra]): CustomerRecordRow => ({
   id: row[8],
   version: row[1],
@@ -119,11 +121,8 @@ export class CustomerQueries {
     this.#offset = db.prepare("SELECT seq FROM offsets WHERE consumer = ?");
   }
 
-  /** @param onRow is told of every row that is there */
-  read(
-    requests: readonly CustomerRead[],
-    onRow?: (customerKey: CustomerKey, row: CustomerRecordRow) => void,
-  ): Map<CustomerKey, CustomerState> {
+  /** @param onRow is told of every row, `undefined` for one that is not there */
+  read(requests: readonly CustomerRead[], onRow?: OnRow): Map<CustomerKey, CustomerState> {
     return this.#consistently(() => {
       const states = new Map<CustomerKey, CustomerState>();
       for (const request of requests) states.set(request.customerKey, this.#state(request, onRow));
@@ -131,15 +130,12 @@ export class CustomerQueries {
     });
   }
 
-  #state(
-    { customerKey, orderKeys }: CustomerRead,
-    onRow?: (customerKey: CustomerKey, row: CustomerRecordRow) => void,
-  ): CustomerState {
+  #state({ customerKey, orderKeys }: CustomerRead, onRow?: OnRow): CustomerState {
     const found = this.#customer.get(customerKey) as unknown as [...CustomerRow, ...Extra] | undefined;
     const orders = new Map<OrderKey, OrderRecord>();
-    if (found === undefined) return { orders };
-    const row = recordRowOf(found);
+    const row = found === undefined ? undefined : recordRowOf(found);
     onRow?.(customerKey, row);
+    if (found === undefined || row === undefined) return { orders };
     for (const key of orderKeys) {
       const order = findRecent(row.recent, key) ?? (row.filed === 1 ? this.#filedOrder(row.id, key) : undefined);
       if (order !== undefined) orders.set(key, order);

@@ -26,8 +26,8 @@ interface Ambient {
   readonly ended: Promise<void>;
   /** A write failed in it, or SQLite has rolled it back by itself (full disk): nothing more may be done in it. */
   lost: boolean;
-  /** Rows read in it: nobody else writes until it ends, so that a write need not read them again. */
-  readonly rows: Map<CustomerKey, CustomerRecordRow>;
+  /** Rows read in it and not written since: nobody else writes until it ends, so that a write need not read them again. */
+  readonly rows: Map<CustomerKey, CustomerRecordRow | undefined>;
 }
 
 /**
@@ -112,7 +112,8 @@ export class EmbeddedCustomerStore implements CustomerStore {
 
   #writeOne({ customer, orders }: CustomerWrite): "written" | "conflict" {
     const { customerKey } = customer;
-    const known = this.#open?.rows.get(customerKey) ?? this.#queries.row(customerKey);
+    const rows = this.#open?.rows;
+    const known = rows?.has(customerKey) === true ? rows.get(customerKey) : this.#queries.row(customerKey);
     if ((known?.version ?? 0) !== customer.version - 1) return "conflict";
     const recent = withOrders(known?.recent ?? NO_ORDERS, orders);
     const files = recent.length > RECENT_CHARACTERS;
@@ -135,7 +136,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
     if (changes === 0) return "conflict";
     const id = known?.id ?? Number(lastInsertRowid);
     if (files) for (const [key, record] of recentOrders(recent)) this.#fileOrder.run(id, key, record);
-    this.#open?.rows.set(customerKey, { id, version: customer.version, recent: kept, filed });
+    rows?.delete(customerKey); // seldom written twice, and a transaction of thousands of customers would hold them all
     return "written";
   }
 
