@@ -17,7 +17,7 @@ const row = (price: number, minute = 0): OrderRow => ({
     currency: "GBP",
     country: undefined,
     coupon: undefined,
-    canonical: "",
+    digest: "",
   },
   identity: `${price}/${minute}`,
   line: `"quantity":1,"unit_price":${price}`,

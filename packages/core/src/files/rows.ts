@@ -33,8 +33,8 @@ export interface RowHead {
   readonly currency: string;
   readonly country: string | undefined;
   readonly coupon: string | undefined;
-  /** The head's share of what a row's identity is the digest of. */
-  readonly canonical: string;
+  /** Of all that is above, as the file itself says it. */
+  readonly digest: string;
 }
 
 export interface OrderRow {
@@ -48,6 +48,8 @@ export interface OrderRow {
 }
 
 export const SEPARATOR = "\u001f";
+
+const headRoles = ["order_id", "occurred_at", "country", "coupon", "currency", "customer_id"] as const;
 
 const LONGEST: Partial<Record<ColumnRole, number>> = {
   order_id: 256,
@@ -73,11 +75,13 @@ export class FieldReader {
   #lastCustomer = "";
   #lastCustomerKey = "";
   #lastHead: RowHead | Refusal | undefined;
+  readonly #headColumns: readonly number[];
   readonly #lastHeadFields: string[] = [];
   readonly #rated = new Set<string>();
 
   constructor(context: RowContext) {
     this.context = context;
+    this.#headColumns = headRoles.flatMap((role) => context.columns[role] ?? []);
   }
 
   raw(fields: readonly string[], role: ColumnRole): string {
@@ -138,15 +142,16 @@ export class FieldReader {
 
   /** Of a row of the shapes `order_lines` and `orders`. */
   head(fields: readonly string[]): RowHead | Refusal {
+    const columns = this.#headColumns;
     const last = this.#lastHeadFields;
-    let isLast = this.#lastHead !== undefined;
-    for (const [index, role] of headRoles.entries()) {
-      const text = this.raw(fields, role);
+    let same = this.#lastHead !== undefined;
+    for (let index = 0; index < columns.length; index++) {
+      const text = fields[columns[index]!]!;
       if (text === last[index]) continue;
       last[index] = text;
-      isLast = false;
+      same = false;
     }
-    return isLast ? this.#lastHead! : (this.#lastHead = this.#readHead(fields));
+    return same ? this.#lastHead! : (this.#lastHead = this.#readHead(fields));
   }
 
   #readHead(fields: readonly string[]): RowHead | Refusal {
@@ -164,7 +169,7 @@ export class FieldReader {
     const customerKey = this.customer(fields);
     // A currency that an option gave is not part of the row: the same file with another option is the same rows. The
     // customer goes in by key: a digest of few unknowns is no secret.
-    const canonical = [
+    const values = [
       this.context.source,
       orderId,
       customerKey,
@@ -172,9 +177,8 @@ export class FieldReader {
       country ?? "",
       this.raw(fields, "currency") === "" ? "" : currency,
       coupon ?? "",
-      "",
-    ].join(SEPARATOR);
-    return { orderId, customerKey, occurredAtMs, currency, country, coupon, canonical };
+    ];
+    return { orderId, customerKey, occurredAtMs, currency, country, coupon, digest: rowDigest(values.join(SEPARATOR)) };
   }
 
   /** The currency of a row, with a rate to the reporting currency at its time. */
@@ -216,8 +220,6 @@ export const invalid = (role: ColumnRole, what: string): Refusal => ({
 
 const optional = ["product_id", "sku", "name", "category", "brand", "variant"] as const;
 
-const headRoles = ["order_id", "occurred_at", "country", "coupon", "currency", "customer_id"] as const;
-
 /** A row of the shapes `order_lines` and `orders`. The first fault decides: the row is refused whole. */
 export const readOrderRow = (reader: FieldReader, fields: readonly string[]): OrderRow | Refusal => {
   const head = reader.head(fields);
@@ -228,7 +230,7 @@ export const readOrderRow = (reader: FieldReader, fields: readonly string[]): Or
     if (typeof total !== "number") return total;
     const totalMinor = toMinor(total, digits);
     if (totalMinor === undefined) return invalid("total", "is not an amount");
-    return { head, identity: rowDigest(head.canonical + total), line: undefined, totalMinor };
+    return { head, identity: rowDigest(`${head.digest}${total}`), line: undefined, totalMinor };
   }
   const quantity = reader.number(fields, "quantity");
   if (typeof quantity !== "number") return quantity;
@@ -243,10 +245,15 @@ export const readOrderRow = (reader: FieldReader, fields: readonly string[]): Or
     const value = reader.text(fields, role);
     if (value === undefined) continue;
     if (typeof value !== "string") return value;
-    line += `,"${role}":${JSON.stringify(value)}`;
+    line += `,"${role}":${jsonText(value)}`;
   }
-  return { head, identity: rowDigest(head.canonical + line), line, totalMinor };
+  return { head, identity: rowDigest(head.digest + line), line, totalMinor };
 };
+
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
+/** A text as JSON. Most texts have nothing to escape. */
+const jsonText = (text: string): string => (PLAIN_TEXT.test(text) ? `"${text}"` : JSON.stringify(text));
 
 /** 132 bits of SHA-256. Short: every line of every order carries one to the lake. */
 const rowDigest = (canonical: string): string => hash("sha256", canonical, "base64url").slice(0, 22);
