@@ -137,6 +137,17 @@ describe("K-Means", () => {
     assert.deepEqual([alike.k, ...alike.sizes], [1, 10]);
   });
 
+  it("gives a cluster that falls empty on the way the point that is farthest from its own", () => {
+    // Found by search: from this start the first of five clusters loses all its rows.
+    const values = Float64Array.of(14, 0, 14, 13, 9, 0, 0, 0, 1, 1, 15, 9, 23, 8, 17);
+    const found = kMeans({ values, dimensions: 1 }, { k: 5, seed: 823_803, starts: 1 });
+    assert.ok(
+      found.sizes.every((size) => size > 0),
+      `sizes ${found.sizes.join()}`,
+    );
+    assert.ok(found.inertia < 5);
+  });
+
   it("leaves no cluster empty, whatever the points", () => {
     fc.assert(
       fc.property(

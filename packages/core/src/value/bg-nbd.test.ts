@@ -86,6 +86,20 @@ describe("a BG/NBD fit", () => {
     assert.ok(a / (a + b) < 0.01 && Math.abs(r / alpha / 0.2 - 1) < 0.1);
   });
 
+  it("of few customers says which parameters they leave open, though a maximum exists", () => {
+    const truth = { r: 0.24, alpha: 4.4, a: 0.8, b: 2.4 };
+    const fit = fitBgNbd(historiesOf(simulate(truth, { customers: 120, longest: 39, horizon: 0, seed: 4 })));
+    assert.equal(fit.identified, false);
+    assert.deepEqual(
+      fit.problems.map(({ code, parameter }) => [code, parameter]),
+      [
+        ["flat_likelihood", "a"],
+        ["flat_likelihood", "b"],
+      ],
+    );
+    assert.ok(fit.logStandardErrors!.a! > 1 && fit.logStandardErrors!.r! < 1);
+  });
+
   it("of nobody, of one customer and of one-time buyers gives no parameters but a reason", () => {
     const codesOf = (x: number[], tx: number[], T: number[]): unknown[] => {
       const fit = fitBgNbd(groupHistories(x, tx, T));
