@@ -97,7 +97,8 @@ export const startSparkSession = async (
         "spark.driver.memory": "1500m",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": `-Dderby.system.home=${folder}`,
+        // Many short queries: the first compiler and the serial collector leave the cores to the work.
+        "spark.driver.extraJavaOptions": `-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.home=${folder}`,
         "spark.local.dir": folder,
         "spark.sql.warehouse.dir": path.join(folder, "warehouse"),
         // Two cores, small tables: the default of 200 is all overhead.
