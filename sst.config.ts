@@ -19,6 +19,7 @@ export default $config({
     await import("./stacks/collect.ts");
     await import("./stacks/score.ts");
     await import("./stacks/land.ts");
+    await import("./stacks/model.ts");
     const { url } = await import("./stacks/serve.ts");
     return { url };
   },

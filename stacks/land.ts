@@ -14,7 +14,7 @@ import { lakeBucket, stream } from "./shared.ts";
 // ── where it lands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 const databaseName = namePrefix.replace(/[^a-zA-Z0-9]/g, "_").toLowerCase();
-const database = new aws.glue.CatalogDatabase("LakeDatabase", { name: databaseName, description: "Ebb's lake" });
+export const database = new aws.glue.CatalogDatabase("LakeDatabase", { name: databaseName, description: "Ebb's lake" });
 const rawEvents = rawEventsTable(database.name, lakeBucket.name);
 views.reduce<aws.glue.CatalogTable[]>((before, view) => [...before, athenaView(view, database, before)], [rawEvents]);
 

@@ -46,6 +46,8 @@ export const uploadTable = table("Uploads", {
   fields: { pk: "string" },
   listedByTime: true,
 });
+/** The trail of the batch runs, and the right to run. */
+export const runTable = table("Runs", { key: dataKey, fields: { pk: "string" }, listedByTime: true });
 export const orderBookTable = table("OrderBook", { key: dataKey, fields: { pk: "string" } });
 
 // ── buckets ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -84,6 +86,13 @@ export const lakeBucket = privateBucket("Lake", {
       expireDays: rawDays,
     },
     { id: "failed", prefix: failedRecordsJob.startedBy.prefix, expireDays: limits.quarantineDays },
+    // Plans and results of jobs, and the columns that a run read: of use while the run goes on.
+    { id: "jobs", prefix: "jobs/", expireDays: limits.quarantineDays },
+    { id: "exports", prefix: "exports/", expireDays: limits.keptOriginalDays },
+    // Iceberg removes files of the tables itself; what the runs made of them stays.
+    { id: "tables", prefix: "tables/" },
+    { id: "models", prefix: "models/" },
+    { id: "reports", prefix: "reports/" },
   ],
 });
 /** Whole invocation records that a consumer or a job gave up on: nothing is dropped without a copy here. */
@@ -173,6 +182,36 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
     { actions: ["s3:GetObject"], resources: [under(lakeBucket, failedRecordsJob.startedBy.prefix)] },
     decrypt(dataKey),
   ],
+  "customers:scan": [{ actions: ["dynamodb:Scan"], resources: [customerTable.arn] }, decrypt(dataKey)],
+  "scores:read": [{ actions: ["dynamodb:GetItem"], resources: [customerTable.arn] }, decrypt(dataKey)],
+  "scores:write": [{ actions: ["dynamodb:BatchWriteItem"], resources: [customerTable.arn] }, encrypt(dataKey)],
+  "runs:read": [
+    { actions: ["dynamodb:GetItem"], resources: [runTable.arn] },
+    { actions: ["dynamodb:Query"], resources: [newest(runTable)] },
+    decrypt(dataKey),
+  ],
+  "runs:write": [
+    { actions: ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], resources: [runTable.arn] },
+    encrypt(dataKey),
+  ],
+  "documents:read": [
+    { actions: ["s3:ListBucket"], resources: [lakeBucket.arn] },
+    { actions: ["s3:GetObject"], resources: [under(lakeBucket, "models/"), under(lakeBucket, "reports/")] },
+    decrypt(dataKey),
+  ],
+  "documents:write": [
+    {
+      actions: ["s3:PutObject", "s3:AbortMultipartUpload"],
+      resources: [under(lakeBucket, "models/"), under(lakeBucket, "reports/")],
+    },
+    encrypt(dataKey),
+  ],
+  // Athena and Spark are declared in stacks/model.ts, which gives the rights to them.
+  "arrivals:read": [
+    { actions: ["dynamodb:Query"], resources: [ledgerTable.arn, newest(ledgerTable)] },
+    decrypt(dataKey),
+  ],
+  "runner:run": [],
   "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
 };
 
@@ -194,6 +233,15 @@ export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
   "objects:upload-url": "objects",
   "jobs:process-upload": "jobs",
   "lake-failures:read": "lakeFailures",
+  "customers:scan": "customers",
+  "scores:read": "scores",
+  "scores:write": "scores",
+  "runs:read": "runs",
+  "runs:write": "runs",
+  "documents:read": "objects",
+  "documents:write": "objects",
+  "arrivals:read": "arrivals",
+  "runner:run": "runner",
 };
 
 /** Values of the variables that name a store. */
@@ -208,5 +256,6 @@ export const storeVariables: Readonly<Partial<Record<Variable, $util.Input<strin
   EBB_UPLOAD_TABLE: uploadTable.name,
   EBB_UPLOAD_BUCKET: uploadBucket.name,
   EBB_LAKE_BUCKET: lakeBucket.name,
+  EBB_RUN_TABLE: runTable.name,
   EBB_PROCESS_UPLOAD_FUNCTION: processUploadName,
 };

@@ -51,6 +51,8 @@ export interface AlarmArgs {
   readonly periodSeconds?: number;
   /** Periods in a row that must be out of bounds. */
   readonly periods?: number;
+  /** No data is an alarm as well: for what must happen by itself. */
+  readonly expected?: boolean;
   /** Divides `metric`; the alarm is then on the ratio, and quiet below `atLeast` of the divisor a period. */
   readonly per?: { readonly metric: Metric; readonly atLeast: number };
 }
@@ -58,7 +60,7 @@ export interface AlarmArgs {
 const resourceName = (name: string): string =>
   name.replace(/(^|-)([a-z0-9])/g, (_match, _dash: string, letter: string) => letter.toUpperCase());
 
-/** An alarm named `<app>-<stage>-<name>`. Missing data is no alarm: every metric here is absent while nothing happens. */
+/** An alarm named `<app>-<stage>-<name>`. Missing data is no alarm unless `expected`: most metrics here are absent while nothing happens. */
 export const alarm = (name: string, args: AlarmArgs): aws.cloudwatch.MetricAlarm => {
   const threshold = args.above ?? args.below;
   if (threshold === undefined) throw new Error(`The alarm ${name} has no threshold.`);
@@ -80,7 +82,7 @@ export const alarm = (name: string, args: AlarmArgs): aws.cloudwatch.MetricAlarm
     comparisonOperator: args.above === undefined ? "LessThanThreshold" : "GreaterThanThreshold",
     threshold,
     evaluationPeriods: args.periods ?? 1,
-    treatMissingData: "notBreaching",
+    treatMissingData: args.expected === true ? "breaching" : "notBreaching",
     alarmActions: [alarmTopic.arn],
     okActions: [alarmTopic.arn],
     ...(args.per === undefined

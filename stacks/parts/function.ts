@@ -1,7 +1,7 @@
-import { functions, routes } from "@ebb/functions/declarations";
+import { functions, routes, type Need } from "@ebb/functions/declarations";
 import { variablesOf, type ConfiguredPort, type Variable } from "@ebb/ports/aws/environment";
 import { secretNames, type SecretName } from "../secrets.ts";
-import { grants, portOf, processUploadName, storeVariables, type Grant } from "../shared.ts";
+import { grants, lakeBucket, portOf, processUploadName, storeVariables, type Grant } from "../shared.ts";
 import { dataKey } from "./keys.ts";
 import { logRetention, metricsNamespace, settingsFile, settingsJson } from "./settings.ts";
 
@@ -30,7 +30,9 @@ const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
   "collect/social": ["pseudonyms", "settings"],
   "collect/uploads": ["keys", "settings"],
   "collect/process-upload": ["pseudonyms", "settings"],
+  "model/run-model": ["settings"],
   "serve/customer": ["keys", "pseudonyms", "settings"],
+  "serve/runs": ["keys"],
   "serve/ledger": ["keys"],
   "serve/quarantine": ["keys"],
 };
@@ -55,27 +57,41 @@ export const logicalName = (handler: string): string =>
  */
 const tracing: Grant = { actions: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources: ["*"] };
 
+/** Values that only one stack knows. */
+type OwnVariables = Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $util.Input<string>>>>;
+
+/** Objects of the model stage (models, reports) lie in the lake, where nothing expires; those of others with the uploads. */
+const documentsIn = (needs: readonly Need[]): OwnVariables => {
+  const documents = needs.some((need) => need.startsWith("documents:"));
+  if (documents && needs.some((need) => need.startsWith("objects:")))
+    throw new Error("A function cannot have both the objects of uploads and the documents of the model stage.");
+  return documents ? { EBB_UPLOAD_BUCKET: lakeBucket.name } : {};
+};
+
 const assumedByLambda = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
 
-/** The Lambda function of a declared handler, with exactly what its `needs` stand for and `more`. */
-export const lambdaOf = (handler: string, more: readonly Grant[] = []): sst.aws.Function => {
+/** What a function of ours is made of, whether it is a plain one or a workflow. */
+const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables) => {
   const declared = functions.find((each) => each.handler === handler);
   if (declared === undefined) throw new Error(`No function is declared for the handler ${handler}.`);
   const ports = [...declared.needs.map((need) => portOf[need]), ...(configuredPorts[handler] ?? [])];
   const environment: Record<string, $util.Input<string>> = { EBB_METRICS_NAMESPACE: metricsNamespace };
   for (const name of new Set(variables(handler, ports))) {
-    const value = configuration[name] ?? (name === "EBB_SETTINGS_FILE" ? undefined : storeVariables[name]);
+    const value =
+      own[name] ??
+      documentsIn(declared.needs)[name] ??
+      configuration[name] ??
+      (name === "EBB_SETTINGS_FILE" ? undefined : storeVariables[name]);
     if (value === undefined) throw new Error(`${handler} needs ${name}, which no stack sets.`);
     environment[name] = value;
   }
-  return new sst.aws.Function(logicalName(handler), {
-    ...(handler === "collect/process-upload" ? { name: processUploadName } : {}),
+  return {
+    declared,
     handler: `packages/functions/src/${handler}.handler`,
     description: `Ebb ${handler}`,
-    runtime: "nodejs24.x",
-    architecture: "arm64",
-    memory: `${declared.memoryMb} MB`,
-    timeout: `${declared.timeoutSeconds} seconds`,
+    runtime: "nodejs24.x" as const,
+    architecture: "arm64" as const,
+    memory: `${declared.memoryMb} MB` as const,
     environment,
     ...(settingsFile === "" || !("EBB_SETTINGS_FILE" in environment)
       ? {}
@@ -86,7 +102,7 @@ export const lambdaOf = (handler: string, more: readonly Grant[] = []): sst.aws.
         resources: [...resources],
       }),
     ),
-    logging: { format: "json", retention: logRetention },
+    logging: { format: "json" as const, retention: logRetention },
     transform: {
       function: { kmsKeyArn: dataKey.arn, tracingConfig: { mode: "Active" } },
       logGroup: { kmsKeyId: dataKey.arn },
@@ -94,5 +110,38 @@ export const lambdaOf = (handler: string, more: readonly Grant[] = []): sst.aws.
       // runs on the developer's machine with the function's rights.
       ...($dev ? {} : { role: { assumeRolePolicy: assumedByLambda } }),
     },
+  } as const;
+};
+
+/** The Lambda function of a declared handler, with exactly what its `needs` stand for and `more`. */
+export const lambdaOf = (handler: string, more: readonly Grant[] = [], own: OwnVariables = {}): sst.aws.Function => {
+  const { declared, ...args } = argsOf(handler, more, own);
+  return new sst.aws.Function(logicalName(handler), {
+    ...args,
+    ...(handler === "collect/process-upload" ? { name: processUploadName } : {}),
+    timeout: `${declared.timeoutSeconds} seconds`,
+  });
+};
+
+/** A declared handler as a durable function: it runs in pieces, and its steps are remembered. */
+export const workflowOf = (
+  handler: string,
+  executionTimeoutSeconds: number,
+  more: readonly Grant[] = [],
+  own: OwnVariables = {},
+): sst.aws.Workflow => {
+  const {
+    declared,
+    transform: { logGroup, ...transform },
+    ...args
+  } = argsOf(handler, more, own);
+  return new sst.aws.Workflow(logicalName(handler), {
+    ...args,
+    retention: "30 days",
+    timeout: {
+      invocation: `${declared.timeoutSeconds / 60} minutes` as `${number} minutes`,
+      execution: `${executionTimeoutSeconds / 3600} hours` as `${number} hours`,
+    },
+    transform: { function: { ...transform, logGroup } },
   });
 };

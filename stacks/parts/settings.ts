@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { EMR_ICEBERG_JAR } from "@ebb/ports/aws/spark-parameters";
 
 /** What a deployment may set by environment variables of `sst deploy`; each has a default that works. */
 const setting = (name: string, fallback: string): string => {
@@ -46,6 +47,19 @@ export const monthlyBudgetUsd = positive("EBB_MONTHLY_BUDGET_USD", "100");
 
 /** An Athena query that would read more is cancelled. 100 GB is 0.50 USD at 5 USD a terabyte. */
 export const queryScanLimitBytes = positive("EBB_QUERY_SCAN_LIMIT_GB", "100") * 1_000_000_000;
+
+/** IANA time zone of the schedules. */
+export const scheduleTimeZone = setting("EBB_TIME_ZONE", "UTC");
+
+/** EMR Serverless release; the 7 line runs Spark 3.5 and keeps Iceberg's runtime where its documentation says. */
+export const sparkRelease = setting("EBB_SPARK_RELEASE", "emr-7.13.0");
+/** Where that release has Iceberg's runtime. */
+export const icebergJar = setting("EBB_SPARK_ICEBERG_JAR", EMR_ICEBERG_JAR);
+/** The most that all Spark jobs together may have. 32 vCPU for an hour are about 2 USD. */
+export const sparkVcpus = positive("EBB_SPARK_VCPUS", "32");
+
+/** Hours after which a day without a run that succeeded is an alarm. */
+export const latestRunHours = 30;
 
 /** Steady requests a second and burst that API Gateway lets through before it answers 429. */
 export const requestsPerSecond = positive("EBB_REQUESTS_PER_SECOND", "1000");

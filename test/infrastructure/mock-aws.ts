@@ -20,6 +20,8 @@ const arnShapes: Readonly<Record<string, string>> = {
   "aws:athena/workgroup:Workgroup": `athena:${region}:${account}:workgroup/`,
   "aws:secretsmanager/secret:Secret": `secretsmanager:${region}:${account}:secret:`,
   "aws:ssm/parameter:Parameter": `ssm:${region}:${account}:parameter/`,
+  "aws:emrserverless/application:Application": `emr-serverless:${region}:${account}:/applications/`,
+  "aws:scheduler/schedule:Schedule": `scheduler:${region}:${account}:schedule/default/`,
   "aws:apigatewayv2/api:Api": `apigateway:${region}::/apis/`,
 };
 

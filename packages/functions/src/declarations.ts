@@ -29,7 +29,6 @@ export type Need =
   | "customers:scan"
   | "arrivals:read"
   | "runner:run"
-  | "tables:keep-up"
   | "documents:read"
   | "documents:write";
 
@@ -97,7 +96,7 @@ export interface Schedule {
   readonly maximumRetryAttempts: number;
   readonly maximumEventAgeSeconds: number;
   /** A workflow runs in pieces: each at most as long as the function, all of it at most this. */
-  readonly executionTimeoutSeconds?: number;
+  readonly executionTimeoutSeconds: number;
   /** Only where there is anything to do. */
   readonly only?: "aws";
 }
@@ -164,7 +163,7 @@ export const functions: readonly FunctionDeclaration[] = [
     memoryMb: 4096,
     timeoutSeconds: 900,
   },
-  { handler: "model/keep-up-tables", needs: ["tables:keep-up"], memoryMb: 512, timeoutSeconds: 900 },
+  { handler: "model/keep-up-tables", needs: ["runner:run"], memoryMb: 512, timeoutSeconds: 900 },
   { handler: "serve/runs", needs: ["runs:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/quarantine", needs: ["quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
@@ -275,6 +274,7 @@ export const weeklyUpkeep: Schedule = {
   onDay: "SUN",
   maximumRetryAttempts: 2,
   maximumEventAgeSeconds: 6 * 3600,
+  executionTimeoutSeconds: 12 * 3600,
   only: "aws",
 };
 

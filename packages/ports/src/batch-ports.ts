@@ -3,6 +3,7 @@
  * a memory of the steps that are done, and a trail of the runs.
  */
 import type { BatchParameters, BatchTable } from "@ebb/lake/batch-table";
+import type { ScalarType } from "@ebb/lake/columns";
 import type { Dialect } from "@ebb/lake/dialect";
 
 // ── jobs over the lake ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -20,11 +21,24 @@ export interface TableExport {
   readonly sql: (dialect: Dialect) => string;
 }
 
+/** Rows that a run computed itself, for the SQL of its job: objects of JSON Lines as a relation of this name. */
+export interface TableImport {
+  readonly name: string;
+  /** A field that a line lacks is NULL. */
+  readonly columns: Readonly<Record<string, ScalarType>>;
+  /** None is an empty relation. */
+  readonly objectKeys: readonly string[];
+}
+
 export interface BatchJob {
   readonly name: string;
+  /** Only writes of the `spark` engine may read them. */
+  readonly imports?: readonly TableImport[];
   /** In order; each may read what those before it wrote. Readers see a table before or after its write, never between. */
   readonly writes: readonly TableWrite[];
   readonly exports?: readonly TableExport[];
+  /** Tables whose small files are joined and whose old snapshots are forgotten, where the home's tables have such. */
+  readonly upkeep?: readonly string[];
 }
 
 export type JobState =

@@ -4,6 +4,7 @@
  */
 import type { Run, WorkflowContext } from "@ebb/ports";
 import type { RunModelPorts } from "./run-model-ports.ts";
+import { scheduledDay, workflowOnAws } from "../runtime/workflow-on-aws.ts";
 import { type RunPlan, RunInProgress, RunRequest, dayOf, freeRunId, horizonOf } from "./run-request.ts";
 import { RunSteps, endedRun } from "./run-steps.ts";
 import { awaitArrivals } from "./steps/await-arrivals.ts";
@@ -48,6 +49,14 @@ export const make =
     }
     return { runId: plan.runId, state: "succeeded" };
   };
+
+/** A start that the scheduler makes again is the run of the same day, which goes on. */
+const requestOf = (event: unknown): unknown => {
+  const day = scheduledDay(event);
+  return day === undefined ? event : ({ asOf: day, runId: day, startedBy: "schedule" } satisfies Partial<RunRequest>);
+};
+
+export const handler = workflowOnAws(make, requestOf);
 
 const begin = async (request: RunRequest, { now, runs, settings }: RunModelPorts): Promise<RunPlan> => {
   const asOf = request.asOf ?? dayOf(now());

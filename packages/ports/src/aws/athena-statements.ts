@@ -87,8 +87,8 @@ export const standingStatement = (table: BatchTable, replaced: readonly string[]
 export const unloadStatement = (select: string, uri: string): string =>
   `UNLOAD (\n${select.trimEnd()}\n)\nTO ${text(uri)}\nWITH (format = 'PARQUET', compression = 'SNAPPY')`;
 
-/** Joins small files and applies deletes; then forgets old snapshots with the files that only they name. */
-export const upkeepStatements = (table: string): readonly string[] => [
-  `OPTIMIZE ${table} REWRITE DATA USING BIN_PACK`,
-  `VACUUM ${table}`,
-];
+/** Joins small files and applies deletes. */
+export const optimizeStatement = (table: string): string => `OPTIMIZE "${table}" REWRITE DATA USING BIN_PACK`;
+
+/** Forgets old snapshots with the files that only they name. */
+export const vacuumStatement = (table: string): string => `VACUUM "${table}"`;

@@ -10,7 +10,14 @@ import { rawEventsColumns, rawEventsPartitionKeys } from "@ebb/lake/raw-events";
 import type { ViewType } from "@ebb/lake/table";
 import { sparkViews } from "@ebb/lake/views";
 import type { BatchJob, TableExport, TableWrite } from "../batch-ports.ts";
-import { createStatement, replaceStatement, standingStatement, unloadStatement } from "./athena-statements.ts";
+import {
+  createStatement,
+  optimizeStatement,
+  replaceStatement,
+  standingStatement,
+  unloadStatement,
+  vacuumStatement,
+} from "./athena-statements.ts";
 
 export interface SparkColumn {
   readonly name: string;
@@ -59,6 +66,8 @@ export type JobStep =
   | { readonly kind: "spark"; readonly document: SparkDocument }
   /** Statements on Athena that may run side by side. */
   | { readonly kind: "queries"; readonly sql: readonly string[] }
+  /** A statement a table; a table that no run has made yet is passed over. */
+  | { readonly kind: "upkeep"; readonly statements: readonly { readonly table: string; readonly sql: string }[] }
   /** Columns that a table made by an older release lacks are added. */
   | { readonly kind: "columns"; readonly table: string; readonly columns: readonly SparkColumn[] }
   /** A statement whose one row says how many rows a table's replaced partitions now hold, and in how many files. */
@@ -183,6 +192,12 @@ export const planOf = (job: BatchJob, token: string, places: Places): JobPlan =>
   }
   if (!exportedBySpark && exports.length > 0)
     steps.push({ kind: "queries", sql: exports.map((each) => unloadStatement(each.sql(trino), uri(each))) });
+  // Snapshots go when the deletes that they hold are in the files: every table is done before the first forgets.
+  if (job.upkeep !== undefined && job.upkeep.length > 0)
+    steps.push(
+      { kind: "upkeep", statements: job.upkeep.map((table) => ({ table, sql: optimizeStatement(table) })) },
+      { kind: "upkeep", statements: job.upkeep.map((table) => ({ table, sql: vacuumStatement(table) })) },
+    );
   return {
     name: job.name,
     token,

@@ -65,7 +65,8 @@ const SPARK_TIMEOUT_MINUTES = 360;
 const STARTED_AT_ONCE = 5;
 
 /** Athena's own words for what may pass: another commit came first, the service was short of room. */
-const PASSING_QUERY = /ICEBERG_COMMIT_ERROR|exhausted resources|INTERNAL_ERROR|SlowDown|throttl/i;
+const PASSING_QUERY =
+  /ICEBERG_COMMIT_ERROR|ICEBERG_VACUUM_MORE_RUNS_NEEDED|exhausted resources|INTERNAL_ERROR|SlowDown|throttl/i;
 
 const sums = <Value>(
   a: Readonly<Record<string, Value>>,
@@ -152,15 +153,17 @@ export class AwsJobRunner implements JobRunner {
       case "spark":
         return this.#startSpark(jobId, index, step.document, token);
       case "queries":
-        return (
-          await mapLimit([...step.sql.entries()], STARTED_AT_ONCE, ([at, sql]) =>
-            this.#startQuery(sql, `${token}-${at}`),
-          )
-        ).join(",");
+        return this.#startQueries(step.sql, token);
+      case "upkeep": {
+        const there = await mapLimit(step.statements, STARTED_AT_ONCE, async ({ table, sql }) =>
+          (await this.#columnsOf(table)) === undefined ? [] : [sql],
+        );
+        return this.#startQueries(there.flat(), token);
+      }
       case "count":
         return this.#startQuery(step.sql, token);
       case "columns": {
-        const there = new Set(await this.#columnsOf(step.table));
+        const there = new Set((await this.#columnsOf(step.table)) ?? []);
         const missing = step.columns.filter(({ name }) => !there.has(name));
         return missing.length === 0 ? "" : this.#startQuery(addColumnsStatement(step.table, missing), token);
       }
@@ -232,6 +235,13 @@ export class AwsJobRunner implements JobRunner {
     return { state: "failed", reason, mayRetry: state === "FAILED" };
   }
 
+  async #startQueries(statements: readonly string[], token: string): Promise<string> {
+    const ids = await mapLimit([...statements.entries()], STARTED_AT_ONCE, ([at, sql]) =>
+      this.#startQuery(sql, `${token}-${at}`),
+    );
+    return ids.join(",");
+  }
+
   async #startQuery(sql: string, token: string): Promise<string> {
     const { QueryExecutionId } = await calling("starting a statement", () =>
       this.#athena.send(
@@ -269,17 +279,22 @@ export class AwsJobRunner implements JobRunner {
     return { rows: Number(rows?.VarCharValue), files: Number(files?.VarCharValue) };
   }
 
-  async #columnsOf(table: string): Promise<string[]> {
-    const { TableMetadata } = await calling("reading a table's columns", () =>
-      this.#athena.send(
-        new GetTableMetadataCommand({
-          CatalogName: "AwsDataCatalog",
-          DatabaseName: this.#settings.database,
-          TableName: table,
-        }),
-      ),
-    );
-    return [...(TableMetadata?.Columns ?? []), ...(TableMetadata?.PartitionKeys ?? [])].map(({ Name }) => Name!);
+  /** Undefined where there is no such table. */
+  async #columnsOf(table: string): Promise<string[] | undefined> {
+    const command = new GetTableMetadataCommand({
+      CatalogName: "AwsDataCatalog",
+      DatabaseName: this.#settings.database,
+      TableName: table,
+    });
+    try {
+      const { TableMetadata } = await calling("reading a table's columns", () => this.#athena.send(command));
+      return [...(TableMetadata?.Columns ?? []), ...(TableMetadata?.PartitionKeys ?? [])].map(({ Name }) => Name!);
+    } catch (error) {
+      // Athena hands on what the catalogue says.
+      if (error instanceof Error && error.name === "MetadataException" && /not found/i.test(error.message))
+        return undefined;
+      throw error;
+    }
   }
 
   // ── what is noted down ───────────────────────────────────────────────────────────────────────────────────────────
