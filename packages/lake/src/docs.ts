@@ -1,7 +1,11 @@
 /** The page `docs/tables.md`, from the definitions. */
 import type { Column } from "./columns.ts";
 import { rawEventsColumns, rawEventsPartitionKeys } from "./raw-events.ts";
-import type { View, ViewType } from "./table.ts";
+import type { BatchTable } from "./batch-table.ts";
+import { batchTables } from "./batch/batch-tables.ts";
+import type { Feature } from "./batch/feature.ts";
+import { features } from "./batch/features.ts";
+import type { View, ViewColumn, ViewType } from "./table.ts";
 import { views } from "./views.ts";
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
@@ -18,16 +22,69 @@ const columnRow = (column: Column, prefix = ""): string[][] => [
     : column.type.listOf.flatMap((field) => columnRow(field, `${prefix}${column.name}[].`))),
 ];
 
+const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
+
+const columnsTable = (columns: Readonly<Record<string, ViewColumn>>): string =>
+  table(
+    ["column", "type", "what it is"],
+    Object.entries(columns).map(([name, { type, description }]) => [`\`${name}\``, typeName(type), description]),
+  );
+
 const viewSection = (view: View): string =>
   [
     `## \`${view.name}\``,
-    `${view.grain[0]!.toUpperCase()}${view.grain.slice(1)}.`,
-    table(
-      ["column", "type", "what it is"],
-      Object.entries(view.columns).map(([name, { type, description }]) => [`\`${name}\``, typeName(type), description]),
-    ),
+    sentence(view.grain),
+    columnsTable(view.columns),
     `Tested: ${Object.keys(view.tests).join("; ")}.`,
   ].join("\n\n");
+
+const featureNames: ReadonlySet<string> = new Set(features.map(({ name }) => name));
+
+const batchSection = (batch: BatchTable): string => {
+  const own = Object.entries(batch.columns).filter(
+    ([name]) => batch.name !== "customer_features" || !featureNames.has(name),
+  );
+  const facts = [
+    `Key: ${batch.key.map((name) => `\`${name}\``).join(", ")}.`,
+    batch.partitionedBy === undefined ? "Written whole by every run." : `Partitioned by \`${batch.partitionedBy}\`.`,
+    `Made of ${batch.reads.map((name) => `\`${name}\``).join(", ")}${batch.engine === "spark" ? ", in AWS by Spark" : ", in AWS by Athena"}.`,
+  ];
+  return [
+    `## \`${batch.name}\``,
+    `${sentence(batch.grain)} ${facts.join(" ")}`,
+    columnsTable(Object.fromEntries(own)),
+    ...(batch.name === "customer_features" ? [featuresText] : []),
+    `Tested: ${Object.keys(batch.tests).join("; ")}.`,
+  ].join("\n\n");
+};
+
+const treatmentText = ({ treatment }: Feature): string => {
+  if (treatment.kind === "none") return "not used";
+  if (treatment.kind === "categorical") return "categorical";
+  const { transform, winsorise, missing } = treatment;
+  const parts = [
+    ...(transform === "none" ? [] : [transform === "log1p" ? "log" : "signed log"]),
+    ...(winsorise ? ["winsorised"] : []),
+    ...(missing === "median" ? ["median and indicator"] : []),
+  ];
+  return parts.length === 0 ? "as it is" : parts.join(", ");
+};
+
+const featuresText = [
+  "The features, each known when the last event that it stands on occurred; an event that arrives later than that is known to the next run over the same cutoff. A refund, a new version or a cancellation is an event of its own. The last column is how the churn model takes it.",
+  table(
+    ["feature", "type", "unit", "what it is", "group", "stands on", "in the model"],
+    features.map((feature) => [
+      `\`${feature.name}\``,
+      feature.type,
+      feature.unit,
+      feature.definition,
+      feature.group,
+      feature.from,
+      treatmentText(feature),
+    ]),
+  ),
+].join("\n\n");
 
 export const tablesPage = (): string =>
   `${[
@@ -49,4 +106,7 @@ export const tablesPage = (): string =>
       ],
     ),
     ...views.map(viewSection),
+    "## Tables of the batch run",
+    "Views are always as fresh as `raw_events`; these tables are as fresh as the run that wrote them. `erased_customers` (one column, `customer_key`) is given to a run: curated tables leave these customers out.",
+    ...batchTables.map(batchSection),
   ].join("\n\n")}\n`;
