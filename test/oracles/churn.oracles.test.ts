@@ -90,7 +90,7 @@ const scored = [1, 8].map((steps) => {
   const probabilities = columns[0]!.map((value) =>
     sigmoid(0.8 * (steps === 1 ? value : Math.round(value * steps) / steps)),
   );
-  return { probabilities, labels, weights: Float64Array.from(labels, (_, i) => i % 4) };
+  return { probabilities, labels, weights: Uint16Array.from(labels, (_, i) => i % 4) };
 });
 
 const values = Array.from({ length: 1001 }, (_, i) => (i % 9 === 0 ? null : ((i * 7919) % 1009) ** 1.5));

@@ -28,12 +28,12 @@ export const clustersOf = (keys: readonly string[]): { readonly clusterOf: Int32
 export const resample = (
   keys: readonly string[],
   { replicates, seed }: { readonly replicates: number; readonly seed: number },
-  visit: (weights: Float64Array) => void,
+  visit: (weights: Uint16Array) => void,
 ): void => {
   const { clusterOf, count } = clustersOf(keys);
   const random = uniform(seed);
-  const drawn = new Int32Array(count);
-  const weights = new Float64Array(keys.length);
+  const drawn = new Uint16Array(count);
+  const weights = new Uint16Array(keys.length);
   for (let replicate = 0; replicate < replicates; replicate++) {
     drawn.fill(0);
     for (let i = 0; i < count; i++) drawn[Math.floor(random() * count)]!++;

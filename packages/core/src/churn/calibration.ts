@@ -19,20 +19,33 @@ export interface ProbabilityScores {
   readonly brier: number;
 }
 
+/** @param weights how often each row counts; absent, once */
 export const probabilityScores = (
   probabilities: Float64Array,
   labels: Uint8Array,
-  weights?: Float64Array,
+  weights?: Uint16Array,
+): ProbabilityScores => weightedScores(rowLosses(probabilities, labels), weights);
+
+/** What each row adds to the scores: computed once for many weightings. */
+export interface RowLosses {
+  readonly log: Float64Array;
+  readonly squared: Float64Array;
+}
+
+export const rowLosses = (probabilities: Float64Array, labels: Uint8Array): RowLosses => ({
+  log: probabilities.map((p, i) => -Math.log(labels[i] === 1 ? clipped(p) : 1 - clipped(p))),
+  squared: probabilities.map((p, i) => (p - labels[i]!) ** 2),
+});
+
+export const weightedScores = (
+  { log, squared }: RowLosses,
+  weights: Uint16Array = new Uint16Array(log.length).fill(1),
 ): ProbabilityScores => {
   let [loss, squares, total] = [0, 0, 0];
-  for (let i = 0; i < labels.length; i++) {
-    const weight = weights === undefined ? 1 : weights[i]!;
-    if (weight === 0) continue;
-    const p = probabilities[i]!;
-    const label = labels[i]!;
-    loss -= weight * Math.log(label === 1 ? clipped(p) : 1 - clipped(p));
-    squares += weight * (p - label) ** 2;
-    total += weight;
+  for (let i = 0; i < log.length; i++) {
+    loss += weights[i]! * log[i]!;
+    squares += weights[i]! * squared[i]!;
+    total += weights[i]!;
   }
   return { logLoss: loss / total, brier: squares / total };
 };

@@ -40,15 +40,21 @@ export interface CardInput {
   readonly baselines: readonly (Baseline | MissingBaseline)[];
 }
 
-const DEFAULT_REPLICATES = 400;
+/** Resampled rows in all: 400 replicates of 50,000 customers under five names, fewer (but 100) of more. */
+const RESAMPLED_ROWS = 1e8;
+const replicatesOf = (rows: number, sets: number): number =>
+  Math.min(400, Math.max(100, Math.round(RESAMPLED_ROWS / (rows * sets))));
 /** Fewer of either class, and no figure of a stratum means anything. */
 const STRATUM_MINIMUM = 10;
 
 export const cardOf = (input: CardInput): ModelCard => {
   const { plan, test, fitted, probabilities, rows } = input;
   const { labels, customers } = test;
-  const resampling = { replicates: plan.replicates ?? DEFAULT_REPLICATES, seed: plan.seed };
   const baselines = input.baselines.filter((baseline) => "probabilities" in baseline);
+  const resampling = {
+    replicates: plan.replicates ?? replicatesOf(labels.length, 1 + baselines.length),
+    seed: plan.seed,
+  };
   const [first, ...others] = evaluated(
     [probabilities, ...baselines.map((baseline) => baseline.probabilities)],
     labels,
@@ -206,7 +212,7 @@ const qualityOf = ({ plan, rows, test, fitted }: CardInput): FeatureQuality[] =>
       feature: name,
       label,
       missingTrain: 1 - ascending.length / trained.length,
-      missingTest: 1 - sortedFinite(tested).length / tested.length,
+      missingTest: meanOf(tested.map((value) => (Number.isFinite(value) ? 0 : 1))),
       range:
         ascending.length === 0
           ? null

@@ -8,8 +8,9 @@ import type { DriverGroup, FittedFeature, Term } from "./model.ts";
 export const CORRELATED = 0.7;
 
 /**
- * Groups of features: those declared together, and those with a pair of terms correlated at |ρ| ≥ `threshold`, closed
- * under both. A group is named as declared, otherwise after its strongest feature.
+ * Groups of features: those declared together, then, the most alike first, whatever groups have only pairs with
+ * |ρ| ≥ `threshold` between them (complete linkage: by single linkage most of a shop's features hang together somehow and
+ * end in one group, which explains nothing). A group is named as declared, otherwise after its strongest feature.
  */
 export const driverGroups = (
   features: readonly FittedFeature[],
@@ -19,41 +20,60 @@ export const driverGroups = (
   threshold = CORRELATED,
 ): DriverGroup[] => {
   const used = features.filter(({ name }) => terms.some((term) => term.feature === name));
-  const indexOf = new Map(used.map(({ name }, i) => [name, i]));
-  const parent = used.map((_, i) => i);
-  const rootOf = (i: number): number => (parent[i] === i ? i : (parent[i] = rootOf(parent[i]!)));
-  const join = (a: number, b: number): void => {
-    const [first, second] = [rootOf(a), rootOf(b)].sort((x, y) => x - y) as [number, number];
-    parent[second] = first;
-  };
-  // A declared group may bear the name of a feature: that feature then belongs to it.
-  used.forEach(({ group }, i) =>
-    used.forEach((other, j) => {
-      if (group !== undefined && (other.group === group || other.name === group)) join(i, j);
-    }),
-  );
-  const correlations = correlationsOf(design);
-  terms.forEach((a, i) =>
-    terms.forEach((b, j) => {
-      if (Math.abs(correlations[i * terms.length + j]!) >= threshold)
-        join(indexOf.get(a.feature)!, indexOf.get(b.feature)!);
-    }),
-  );
+  const alike = likenessOf(used, terms, design);
+  const likeness = (a: readonly number[], b: readonly number[]): number =>
+    Math.min(...a.flatMap((i) => b.map((j) => alike[i]![j]!)));
+  const groups = declaredTogether(used);
+  for (;;) {
+    let best = { likeness: threshold, first: -1, second: -1 };
+    groups.forEach((a, first) =>
+      groups.slice(0, first).forEach((b, second) => {
+        const value = likeness(a, b);
+        if (value > best.likeness || (value === best.likeness && best.first < 0))
+          best = { likeness: value, first: second, second: first };
+      }),
+    );
+    if (best.first < 0) break;
+    groups[best.first]!.push(...groups.splice(best.second, 1)[0]!);
+  }
   const strengthOf = ({ name }: FittedFeature): number =>
     terms.reduce((max, term, j) => (term.feature === name ? Math.max(max, Math.abs(coefficients[j]!)) : max), 0);
-  return used.flatMap((_, root) => {
-    const members = used.filter((_, i) => rootOf(i) === root);
-    if (members.length === 0) return [];
-    const declared = members.find(({ group }) => group !== undefined)?.group;
-    const strongest = members.reduce((best, member) => (strengthOf(member) > strengthOf(best) ? member : best));
-    return [
-      {
+  return groups
+    .map((group) => group.sort((a, b) => a - b).map((i) => used[i]!))
+    .sort(([a], [b]) => used.indexOf(a!) - used.indexOf(b!))
+    .map((members) => {
+      const declared = members.find(({ group }) => group !== undefined)?.group;
+      const strongest = members.reduce((best, member) => (strengthOf(member) > strengthOf(best) ? member : best));
+      return {
         name: declared ?? strongest.name,
         label: declared ?? strongest.label,
         features: members.map(({ name }) => name),
-      },
-    ];
+      };
+    });
+};
+
+/** Indexes of the features, in groups as declared. A group may bear the name of a feature, which then belongs to it. */
+const declaredTogether = (features: readonly FittedFeature[]): number[][] => {
+  const groups = new Map<string, number[]>();
+  const named = new Set(features.map(({ group }) => group));
+  features.forEach(({ name, group }, i) => {
+    const key = group !== undefined || named.has(name) ? `group ${group ?? name}` : `feature ${name}`;
+    groups.set(key, [...(groups.get(key) ?? []), i]);
   });
+  return [...groups.values()];
+};
+
+/** The largest |ρ| between any two terms of each pair of features. */
+const likenessOf = (
+  features: readonly FittedFeature[],
+  terms: readonly Term[],
+  design: readonly Float64Array[],
+): number[][] => {
+  const correlations = correlationsOf(design);
+  const termsOf = features.map(({ name }) => terms.flatMap(({ feature }, j) => (feature === name ? [j] : [])));
+  return termsOf.map((a) =>
+    termsOf.map((b) => Math.max(...a.flatMap((i) => b.map((j) => Math.abs(correlations[i * terms.length + j]!))))),
+  );
 };
 
 export interface TermEffect {

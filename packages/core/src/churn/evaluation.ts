@@ -1,5 +1,12 @@
 import { type Interval, intervalOf, resample } from "./bootstrap.ts";
-import { brierSkill, calibrationInTheLarge, calibrationLine, meanOf, probabilityScores } from "./calibration.ts";
+import {
+  brierSkill,
+  calibrationInTheLarge,
+  calibrationLine,
+  meanOf,
+  rowLosses,
+  weightedScores,
+} from "./calibration.ts";
 import type { Evaluation } from "./model-card.ts";
 import { discriminationOf, rankingOf } from "./ranking.ts";
 
@@ -27,9 +34,10 @@ export const evaluated = (
   options: ResamplingOptions,
 ): Evaluated[] => {
   const rankings = sets.map((probabilities) => rankingOf(probabilities, labels));
-  const figuresOf = (i: number, weights?: Float64Array): Figures => ({
+  const losses = sets.map((probabilities) => rowLosses(probabilities, labels));
+  const figuresOf = (i: number, weights?: Uint16Array): Figures => ({
     ...discriminationOf(rankings[i]!, weights),
-    ...probabilityScores(sets[i]!, labels, weights),
+    ...weightedScores(losses[i]!, weights),
   });
   const values = sets.map((_, i) => figuresOf(i));
   const drawn = sets.map((): Figures[] => []);

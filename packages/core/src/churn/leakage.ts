@@ -37,7 +37,7 @@ const aucAlone = (column: FeatureColumn, labels: Uint8Array): number => {
         labels,
       ),
     );
-  return Math.max(withMissing(-Infinity), withMissing(Infinity));
+  return column.every(Number.isFinite) ? withMissing(0) : Math.max(withMissing(-Infinity), withMissing(Infinity));
 };
 
 const churnByLevel = ({ codes, levels }: Exclude<FeatureColumn, Float64Array>, labels: Uint8Array): Float64Array => {

@@ -116,4 +116,27 @@ describe("groups of drivers", () => {
       { name: "d", label: "d", features: ["d"] },
     ]);
   });
+
+  it("do not grow by chains: what is unlike the first stays apart, whatever lies between", () => {
+    const a = Float64Array.from({ length: 300 }, (_, i) => ((i * 37) % 101) / 101);
+    const c = Float64Array.from({ length: 300 }, (_, i) => ((i * 53) % 97) / 97);
+    const columns = { a, between: a.map((value, i) => value + c[i]!), c };
+    const preprocessing = fitPreprocessing(
+      (["a", "between", "c"] as const).map((name, i) => ({
+        name,
+        kind: "number",
+        // A signed log bends the middle one, or it would be a plain sum of the others.
+        ...(i === 1 && { log: "signed_log1p" as const }),
+      })),
+      columns,
+    );
+    const groups = driverGroups(
+      preprocessing.features,
+      preprocessing.terms,
+      designOf(preprocessing, columns),
+      Float64Array.of(0.1, 0.2, 0.3),
+      0.65,
+    );
+    assert.deepEqual(groups.map(({ features }) => features.length).sort(), [1, 2]);
+  });
 });

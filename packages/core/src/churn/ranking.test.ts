@@ -17,7 +17,7 @@ const scored = fc
   .map((rows) => ({
     probabilities: Float64Array.from(rows, ([p]) => p / 6),
     labels: Uint8Array.from(rows, ([, label]) => label),
-    weights: Float64Array.from(rows, ([, , weight]) => weight),
+    weights: Uint16Array.from(rows, ([, , weight]) => weight),
   }));
 
 describe("ranking figures", () => {
@@ -65,6 +65,7 @@ describe("ranking figures", () => {
         const ranking = rankingOf(probabilities, labels);
         const roc = rocCurve(ranking);
         const area = roc.slice(1).reduce((sum, { x, y }, i) => sum + ((x - roc[i]!.x) * (y + roc[i]!.y)) / 2, 0);
+        near(area, discriminationOf(ranking).auc);
         near(area, aucOf(probabilities, labels));
         assert.deepEqual(roc.at(-1), { x: 1, y: 1 });
         assert.deepEqual(gainCurve(ranking).at(-1), { x: 1, y: 1 });

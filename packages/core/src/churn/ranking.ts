@@ -30,17 +30,23 @@ export interface Discrimination {
   readonly ks: number;
 }
 
-/** @param weights of the rows; absent, 1 each */
-export const discriminationOf = (ranking: Ranking, weights?: Float64Array): Discrimination => {
+/** @param weights how often each row counts; absent, once. A plain loop: the bootstrap runs it hundreds of times */
+export const discriminationOf = ({ order, stepEnds, labels }: Ranking, weights?: Uint16Array): Discrimination => {
+  const counts = weights ?? new Uint16Array(labels.length).fill(1);
+  const [allHits, allMisses] = classTotals(labels, counts);
   let [area, precisions, distance] = [0, 0, 0];
-  let [lastHits, lastMisses] = [0, 0];
-  const [allHits, allMisses] = classTotals(ranking, weights);
-  eachStep(ranking, weights, (hits, misses) => {
-    area += ((misses - lastMisses) * (hits + lastHits)) / 2;
-    if (hits > lastHits) precisions += ((hits - lastHits) * hits) / (hits + misses);
+  let [hits, misses, i] = [0, 0, 0];
+  for (let step = 0; step < stepEnds.length; step++) {
+    const [hitsBefore, missesBefore, end] = [hits, misses, stepEnds[step]!];
+    for (; i < end; i++) {
+      const row = order[i]!;
+      if (labels[row] === 1) hits += counts[row]!;
+      else misses += counts[row]!;
+    }
+    area += ((misses - missesBefore) * (hits + hitsBefore)) / 2;
+    if (hits > hitsBefore) precisions += ((hits - hitsBefore) * hits) / (hits + misses);
     distance = Math.max(distance, Math.abs(hits / allHits - misses / allMisses));
-    [lastHits, lastMisses] = [hits, misses];
-  });
+  }
   const known = allHits > 0 && allMisses > 0;
   return {
     auc: known ? area / (allHits * allMisses) : NaN,
@@ -49,8 +55,18 @@ export const discriminationOf = (ranking: Ranking, weights?: Float64Array): Disc
   };
 };
 
-export const aucOf = (probabilities: Float64Array, labels: Uint8Array): number =>
-  discriminationOf(rankingOf(probabilities, labels)).auc;
+/** AUC alone, of any values: both classes sorted and merged, a tenth of the time of a ranking. NaN of one class. */
+export const aucOf = (values: Float64Array, labels: Uint8Array): number => {
+  const churners = values.filter((_, row) => labels[row] === 1).sort();
+  const stayers = values.filter((_, row) => labels[row] !== 1).sort();
+  let [below, notAbove, pairs] = [0, 0, 0];
+  for (const value of churners) {
+    while (below < stayers.length && stayers[below]! < value) below++;
+    while (notAbove < stayers.length && stayers[notAbove]! <= value) notAbove++;
+    pairs += (below + notAbove) / 2;
+  }
+  return pairs / (churners.length * stayers.length);
+};
 
 export interface CurvePoint {
   readonly x: number;
@@ -59,55 +75,47 @@ export interface CurvePoint {
 
 /** ROC: x the false positive rate, y the true positive rate, from (0, 0) to (1, 1); at most about `limit` points. */
 export const rocCurve = (ranking: Ranking, limit = 200): CurvePoint[] => {
-  const [hitsTotal, missesTotal] = classTotals(ranking, undefined);
+  const [hitsTotal, missesTotal] = totalsOf(ranking);
   const points = [{ x: 0, y: 0 }];
-  eachStep(ranking, undefined, (hits, misses) => points.push({ x: misses / missesTotal, y: hits / hitsTotal }));
+  eachStep(ranking, (hits, misses) => points.push({ x: misses / missesTotal, y: hits / hitsTotal }));
   return thinned(points, limit);
 };
 
 /** Precision (y) by recall (x), from the highest probability down. */
 export const precisionRecallCurve = (ranking: Ranking, limit = 200): CurvePoint[] => {
-  const [hitsTotal] = classTotals(ranking, undefined);
+  const [hitsTotal] = totalsOf(ranking);
   const points: CurvePoint[] = [];
-  eachStep(ranking, undefined, (hits, misses) => points.push({ x: hits / hitsTotal, y: hits / (hits + misses) }));
+  eachStep(ranking, (hits, misses) => points.push({ x: hits / hitsTotal, y: hits / (hits + misses) }));
   return thinned(points, limit);
 };
 
 /** Share of the churners (y) among the share of customers contacted, the riskiest first (x). */
 export const gainCurve = (ranking: Ranking, limit = 100): CurvePoint[] => {
-  const [hitsTotal, missesTotal] = classTotals(ranking, undefined);
+  const [hitsTotal, missesTotal] = totalsOf(ranking);
   const points = [{ x: 0, y: 0 }];
-  eachStep(ranking, undefined, (hits, misses) =>
+  eachStep(ranking, (hits, misses) =>
     points.push({ x: (hits + misses) / (hitsTotal + missesTotal), y: hits / hitsTotal }),
   );
   return thinned(points, limit);
 };
 
-const classTotals = ({ labels }: Ranking, weights: Float64Array | undefined): [hits: number, misses: number] => {
+const totalsOf = ({ labels }: Ranking): [hits: number, misses: number] =>
+  classTotals(labels, new Uint16Array(labels.length).fill(1));
+
+const classTotals = (labels: Uint8Array, counts: Uint16Array): [hits: number, misses: number] => {
   let [hits, misses] = [0, 0];
-  for (let row = 0; row < labels.length; row++) {
-    const weight = weights === undefined ? 1 : weights[row]!;
-    if (labels[row] === 1) hits += weight;
-    else misses += weight;
-  }
+  for (let row = 0; row < labels.length; row++)
+    if (labels[row] === 1) hits += counts[row]!;
+    else misses += counts[row]!;
   return [hits, misses];
 };
 
 /** Churners and stayers so far, after each step of equal probabilities. */
-const eachStep = (
-  { order, stepEnds, labels }: Ranking,
-  weights: Float64Array | undefined,
-  visit: (hits: number, misses: number) => void,
-): void => {
-  let [hits, misses, i] = [0, 0, 0];
+const eachStep = ({ order, stepEnds, labels }: Ranking, visit: (hits: number, misses: number) => void): void => {
+  let [hits, i] = [0, 0];
   for (const end of stepEnds) {
-    for (; i < end; i++) {
-      const row = order[i]!;
-      const weight = weights === undefined ? 1 : weights[row]!;
-      if (labels[row] === 1) hits += weight;
-      else misses += weight;
-    }
-    visit(hits, misses);
+    for (; i < end; i++) hits += labels[order[i]!]!;
+    visit(hits, end - hits);
   }
 };
 

@@ -24,7 +24,7 @@ export interface TrainingPlan {
   /** Penalty on standardised terms; absent, 10: on CDNOW and Online Retail nothing from 1 to 100 is better at all cutoffs. */
   readonly l2?: number;
   readonly seed: number;
-  /** Bootstrap replicates; absent, 400. */
+  /** Bootstrap replicates; absent, 400, and fewer, but at least 100, for many customers. */
   readonly replicates?: number;
 }
 
