@@ -31,10 +31,10 @@ interface Ambient {
 }
 
 /**
- * Characters of a customer's newest orders that are kept in its row, some twelve orders; then they are filed in a table
- * of their own. With the aggregate they fit a page, so that a customer and its new orders cost one dirty page.
+ * Characters of a customer's newest orders that are kept in its row, some 25 orders; then they are filed in a table of
+ * their own. With the aggregate they fit a page, so that a customer and its new orders cost one dirty page.
  */
-const RECENT_CHARACTERS = 1_300;
+const RECENT_CHARACTERS = 3_000;
 
 export class EmbeddedCustomerStore implements CustomerStore {
   readonly #db: DatabaseSync;
@@ -52,7 +52,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
     const db = openDatabase(path.join(folder, CUSTOMERS_FILE), {
       migrations: customerMigrations,
       maxBytes: options.maxBytes,
-      pageSize: 2048, // an order dirties a page of its own: half the page, half the log of it
+      pageSize: 4096, // a sixth less CPU an order than 2048, which holds a dozen orders beside the aggregate
       cacheKib: 16_384,
       checkpointBytes: 32_000_000,
     });
