@@ -30,7 +30,9 @@ export type Need =
   | "arrivals:read"
   | "runner:run"
   | "documents:read"
-  | "documents:write";
+  | "documents:write"
+  | "queries:read"
+  | "metrics:read";
 
 export type Auth = "write-key" | "read-key" | "any-key" | "hook-signature" | "upload-url" | "none";
 
@@ -164,6 +166,14 @@ export const functions: readonly FunctionDeclaration[] = [
     timeoutSeconds: 900,
   },
   { handler: "model/keep-up-tables", needs: ["runner:run"], memoryMb: 512, timeoutSeconds: 900 },
+  { handler: "serve/sales", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/products", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/customers", needs: ["runs:read", "queries:read"], memoryMb: 1024, timeoutSeconds: 29 },
+  { handler: "serve/customer-timeline", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/segments", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/churn", needs: ["runs:read", "queries:read", "documents:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/model", needs: ["documents:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/pipeline", needs: ["metrics:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/runs", needs: ["runs:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/quarantine", needs: ["quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
@@ -207,6 +217,15 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/ledger", handler: "serve/ledger", auth: "read-key" },
   { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: "read-key" },
   { method: "GET", path: "/v1/customers/{id}", handler: "serve/customer", auth: "read-key" },
+  { method: "GET", path: "/v1/customers/{id}/timeline", handler: "serve/customer-timeline", auth: "read-key" },
+  { method: "GET", path: "/v1/customers", handler: "serve/customers", auth: "read-key" },
+  { method: "GET", path: "/v1/segments", handler: "serve/segments", auth: "read-key" },
+  { method: "GET", path: "/v1/segments/{name}/customers", handler: "serve/customers", auth: "read-key" },
+  { method: "GET", path: "/v1/sales", handler: "serve/sales", auth: "read-key" },
+  { method: "GET", path: "/v1/products", handler: "serve/products", auth: "read-key" },
+  { method: "GET", path: "/v1/churn", handler: "serve/churn", auth: "read-key" },
+  { method: "GET", path: "/v1/models/current", handler: "serve/model", auth: "read-key" },
+  { method: "GET", path: "/v1/pipeline", handler: "serve/pipeline", auth: "read-key" },
   { method: "GET", path: "/v1/runs", handler: "serve/runs", auth: "read-key" },
   { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: "read-key" },
   { method: "GET", path: "/v1/openapi.json", handler: "serve/openapi", auth: "none" },

@@ -29,7 +29,10 @@ import { commonPorts } from "./home-ports.ts";
 import { HttpServer } from "./http-server.ts";
 import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
+import { homePulse } from "./pulse.ts";
+import { openQueries } from "./queries.ts";
 import type { RunClock } from "./run-clock.ts";
+import { site } from "./site.ts";
 import { Stages } from "./stages.ts";
 
 export interface HomeOptions extends SettingsOptions {
@@ -142,10 +145,14 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   });
   undo.push(() => model.close(RUN_GRACE_MS));
 
+  const queries = openQueries(path.join(folder, "lake"));
+  undo.push(() => queries.close());
   const handlers = await loadHandlers(routes, {
     ...commonPorts({ secrets, settings }, counters),
     ...stores,
     keys,
+    queries,
+    pulse: homePulse(counters, progress),
     jobs: embeddedJobQueue((uploadId) => stages.processUpload(uploadId)),
   });
   const status = (): HomeStatus => ({
@@ -159,18 +166,20 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     workers: stages.status(),
     counts: counters.snapshot(),
   });
+  const ofSite = site();
+  const ofMachine = control(controlToken, {
+    flush: () => stages.flushLake(),
+    settle: () => stages.settled(),
+    run: (request) => model.begin(request),
+    status,
+  });
   server.open({
     routes,
     handlers,
     uploadUrlIsValid: (target, query) => uploadUrlIsValid(secrets.uploadUrlSecret, target, query, Date.now()),
     now: Date.now,
     overloaded: () => stages.overloaded(),
-    control: control(controlToken, {
-      flush: () => stages.flushLake(),
-      settle: () => stages.settled(),
-      run: (request) => model.begin(request),
-      status,
-    }),
+    control: (...request) => ofSite(...request) ?? ofMachine(...request),
   });
   await stages.ready();
   writeRunning(folder, { pid: process.pid, port, url, controlToken, startedAt: new Date().toISOString() });

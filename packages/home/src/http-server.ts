@@ -13,6 +13,7 @@ import type { HttpEvent, HttpHandler, HttpResult } from "@ebb/functions/runtime/
 import { logger } from "@ebb/functions/runtime/logger";
 import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { limits } from "@ebb/core/limits";
+import { compressed } from "./compression.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { contextOf, eventOf, splitUrl, withBody, writeResult } from "./http-event.ts";
 import { type Found, type Match, Router } from "./router.ts";
@@ -168,7 +169,8 @@ export class HttpServer {
     }
     const body = method === "GET" ? undefined : await this.#readBody(request, response, maxBytes);
     const event = body === undefined ? head : withBody(head, request, body);
-    writeResult(response, await handler.handle(event, context), cors);
+    const result = await compressed(await handler.handle(event, context), request.headers["accept-encoding"]);
+    writeResult(response, result, cors);
   }
 
   /** @throws Problem `not_found`, `method_not_allowed`, `bad_request` */

@@ -4,6 +4,7 @@
  */
 import type { Ports, WorkflowContext } from "@ebb/ports";
 import { batchTables } from "@ebb/lake/batch/batch-tables";
+import { modelTables } from "@ebb/lake/model/model-tables";
 import { scheduledDay, workflowOnAws } from "../runtime/workflow-on-aws.ts";
 
 const LOOK_SECONDS = 60;
@@ -22,7 +23,7 @@ export const make =
       "day",
       async () => scheduledDay(event) ?? new Date(now()).toISOString().slice(0, 10),
     );
-    const tables = batchTables.map(({ name }) => name);
+    const tables = [...batchTables, ...modelTables].map(({ name }) => name);
     for (let attempt = 1; ; attempt++) {
       const jobId = await context.step(`start ${attempt}`, () =>
         runner.start({ name: "upkeep", writes: [], upkeep: tables }, `upkeep/${day}/${attempt}`),

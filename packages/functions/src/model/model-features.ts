@@ -6,8 +6,11 @@ import type { ExportedColumn } from "@ebb/ports";
 
 const logs = { none: undefined, log1p: "log1p", signedLog1p: "signed_log1p" } as const;
 
-/** No value is cut off. */
-const WHOLE_RANGE: readonly [number, number] = [0, 1];
+/**
+ * What grows with the age of the data is not cut off at the training rows' limits: all who have been away for longer than
+ * anybody had then would be alike (CDNOW, trained at 92 days of history: an AUC of 0.744 where 0.77 is to be had).
+ */
+const growing: ReadonlySet<string> = new Set(["recency", "tenure"]);
 
 export const modelFeatures: readonly Feature[] = declared.flatMap(({ name, group, treatment }): Feature[] => {
   const named = { name, label: name.replaceAll("_", " "), group };
@@ -23,7 +26,7 @@ export const modelFeatures: readonly Feature[] = declared.flatMap(({ name, group
           kind: "number",
           ...named,
           indicator: treatment.missing === "median",
-          ...(treatment.winsorise ? {} : { winsor: WHOLE_RANGE }),
+          ...(treatment.winsorise && !growing.has(group) ? {} : { winsor: "none" as const }),
           ...(log === undefined ? {} : { log }),
         },
       ];

@@ -24,6 +24,7 @@ export const stepNames = [
   "marts",
   "scored customers",
   "write back",
+  "customer scores",
   "batch RFM",
   "compare",
   "reconcile",

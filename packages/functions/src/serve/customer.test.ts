@@ -8,6 +8,7 @@ import { type CustomerKey, Pseudonymizer } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import { defaultCutPoints } from "@ebb/core/rfm";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
+import { EmbeddedScoreStore } from "@ebb/ports/embedded/score-store";
 import { send } from "../../../../test/support/http-event.ts";
 import { READ_KEY, SECRET, WRITE_KEY, memoryPorts } from "../../../../test/support/memory-ports.ts";
 import { make } from "./customer.ts";
@@ -18,12 +19,15 @@ const key = new Pseudonymizer(SECRET).customer("ada");
 
 let folder: string;
 let customers: EmbeddedCustomerStore;
+let scores: EmbeddedScoreStore;
 beforeEach(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), "ebb-serve-"));
   customers = new EmbeddedCustomerStore(folder);
+  scores = new EmbeddedScoreStore(folder);
 });
 afterEach(async () => {
   customers.close();
+  scores.close();
   await rm(folder, { recursive: true });
 });
 
@@ -41,7 +45,7 @@ const store = async (customerKey: CustomerKey, orders: OrderRecord[]) => {
 };
 const get = async (id: string, nowMs = START_MS, presented = READ_KEY) => {
   const ports = memoryPorts({ nowMs: START_MS });
-  const handler = make({ ...ports, customers });
+  const handler = make({ ...ports, customers, scores });
   ports.at(nowMs);
   return send(handler, `/v1/customers/${id}`, "", {
     method: "GET",
@@ -98,6 +102,50 @@ describe("GET /v1/customers/{id}", () => {
     const body = (await get("ada")).body as Record<string, unknown>;
     assert.equal(body["segment"], "No purchase");
     for (const absent of ["scores", "first_order_at", "last_order_at", "recency_days"]) assert.ok(!(absent in body));
+  });
+
+  it("tells what the last run said: churn with its drivers in words, value and cluster, each as of its date", async () => {
+    await store(key, [order("1", 10_000, START_MS)]);
+    assert.ok(!("churn" in ((await get("ada")).body as object)));
+    await scores.putScores([
+      {
+        customerKey: key,
+        runId: "2026-06-01-2",
+        asOf: "2026-06-01T00:00:00.000Z",
+        segment: "New",
+        cluster: "Recent, rare, low spend",
+        churnProbability: 0.75,
+        churnDecile: 2,
+        drivers: [
+          { feature: "recency", logOdds: Math.log(2), inWords: "has not ordered for a long time" },
+          { feature: "rhythm", logOdds: -Math.log(4), inWords: "orders at short intervals" },
+        ],
+        horizonDays: 90,
+        expectedValueMinor: 4_200,
+        probabilityActive: 0.5,
+      },
+    ]);
+    const { churn, value, cluster } = (await get("ada")).body as unknown as Record<string, unknown>;
+    const from = { horizon_days: 90, as_of: "2026-06-01T00:00:00.000Z", run_id: "2026-06-01-2" };
+    assert.deepEqual(churn, {
+      probability: 0.75,
+      decile: 2,
+      drivers: [
+        {
+          feature: "recency",
+          log_odds: Math.log(2),
+          text: "This customer has not ordered for a long time: the odds of leaving are 2.0 times those of the average customer.",
+        },
+        {
+          feature: "rhythm",
+          log_odds: -Math.log(4),
+          text: "This customer orders at short intervals: the odds of leaving are 4.0 times lower than those of the average customer.",
+        },
+      ],
+      ...from,
+    });
+    assert.deepEqual(value, { expected_minor: 4_200, probability_active: 0.5, ...from });
+    assert.equal(cluster, "Recent, rare, low spend");
   });
 
   it("asks for a read key", async () => {

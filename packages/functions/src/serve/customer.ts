@@ -2,12 +2,12 @@
 import { type CustomerAggregate, netMinor } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import { type CutPoints, NO_PURCHASE, defaultCutPoints, recencyDays, scoresOf } from "@ebb/core/rfm";
-import type { Ports } from "@ebb/ports";
+import type { CustomerScores, Ports } from "@ebb/ports";
 import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 
-export type CustomerPorts = Pick<Ports, "keys" | "now" | "customers" | "pseudonyms" | "settings">;
+export type CustomerPorts = Pick<Ports, "keys" | "now" | "customers" | "pseudonyms" | "settings" | "scores">;
 
 const CUSTOMER_KEY = /^cus_[0-9a-f]{32}$/;
 
@@ -18,13 +18,18 @@ export const make = (ports: CustomerPorts): HttpHandler => {
     await authorize(ports.keys, presentedKey(event), "read-key");
     const id = event.pathParameters?.["id"] ?? "";
     const key = CUSTOMER_KEY.test(id) ? (id as CustomerKey) : ports.pseudonyms.customer(id);
-    const [states, cuts] = await Promise.all([
+    const [states, cuts, ofRun] = await Promise.all([
       ports.customers.read([{ customerKey: key, orderKeys: [] }]),
       ports.customers.cutPoints(),
+      ports.scores.scores(key),
     ]);
     const customer = states.get(key)?.customer;
     if (customer === undefined) throw new Problem("not_found", "No order of this customer has arrived.");
-    return json(200, answerOf(customer, cuts ?? firstCuts, ports.settings.rates.reportingCurrency, ports.now()));
+    const { reportingCurrency } = ports.settings.rates;
+    return json(200, {
+      ...answerOf(customer, cuts ?? firstCuts, reportingCurrency, ports.now()),
+      ...(ofRun === undefined ? {} : scoresOfRun(ofRun)),
+    });
   });
 };
 
@@ -64,5 +69,40 @@ const answerOf = (customer: CustomerAggregate, cuts: CutPoints, currency: string
     version: customer.version,
   };
 };
+
+/** What the last run said: as of its date, while the figures above are of this moment. */
+const scoresOfRun = (scores: CustomerScores) => {
+  const { asOf, runId, horizonDays, churnProbability, churnDecile, expectedValueMinor, probabilityActive } = scores;
+  const from = { horizon_days: horizonDays, as_of: asOf, run_id: runId };
+  return {
+    ...(churnProbability === undefined
+      ? {}
+      : {
+          churn: {
+            probability: churnProbability,
+            decile: churnDecile,
+            drivers: (scores.drivers ?? []).map(({ feature, logOdds, inWords }) => ({
+              feature,
+              log_odds: logOdds,
+              words: inWords ?? feature,
+              text: driverText(inWords ?? feature, logOdds),
+            })),
+            ...from,
+          },
+        }),
+    ...(expectedValueMinor === undefined && probabilityActive === undefined
+      ? {}
+      : { value: { expected_minor: expectedValueMinor, probability_active: probabilityActive, ...from } }),
+    ...(scores.cluster === undefined ? {} : { cluster: scores.cluster }),
+  };
+};
+
+/** Odds are what a factor means something for: a part of 0.7 of the log-odds doubles them. */
+const driverText = (words: string, logOdds: number): string =>
+  `This customer ${words}: the odds of leaving are ${
+    logOdds >= 0
+      ? `${Math.exp(logOdds).toFixed(1)} times those of the average customer`
+      : `${Math.exp(-logOdds).toFixed(1)} times lower than those of the average customer`
+  }.`;
 
 export const handler = onAws(make);

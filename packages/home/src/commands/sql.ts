@@ -29,7 +29,8 @@ const help = (): string => `Usage: ebb sql [OPTIONS] "SELECT …"
        ebb sql [OPTIONS] -          (the statement from standard input)
 
 Queries the lake: raw_events and the views orders, order_lines, refunds, web_activity, social_activity, profiles,
-identities, customer_rfm. "SHOW TABLES" and "DESCRIBE orders" tell more, and docs/tables.md. The SQL is DuckDB's;
+identities, customer_rfm; after a batch run also customer_features, customer_segments, churn_scores, sales_daily and
+the other tables that it writes. "SHOW TABLES" and "DESCRIBE orders" tell more, and docs/tables.md. The SQL is DuckDB's;
 nothing but reading runs. A running home is asked to land what it has first.
 
 ${optionHelp(options)}

@@ -4,6 +4,8 @@ import { currencyDigits } from "@ebb/core/money";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import type { Home } from "../home.ts";
 import { progressBar } from "../progress-bar.ts";
+import { DEFAULT_RUN_AT, parseRunAt } from "../run-clock.ts";
+import { followRun, summaryOf } from "../run-report.ts";
 
 const levels = ["DEBUG", "INFO", "WARN", "ERROR", "SILENT"];
 
@@ -20,6 +22,14 @@ const options = {
     help: "reporting currency, ISO 4217; fixed by the first start (EUR)",
     check: (text: string) => (/^[A-Z]{3}$/.test(text) ? undefined : `"${text}" is not a code of three capitals.`),
   },
+  "run-at": {
+    kind: "text",
+    value: "HH:MM",
+    help: "local time of the daily batch run (03:00)",
+    check: (text: string) =>
+      parseRunAt(text) === undefined ? `"${text}" is no time of the day like 03:00.` : undefined,
+  },
+  "no-schedule": { kind: "flag", help: "no daily batch run: only ebb run makes one" },
   "log-level": {
     kind: "text",
     value: "LEVEL",
@@ -32,8 +42,8 @@ const options = {
 
 const help = `Usage: ebb start [OPTIONS]
 
-Starts the home. The first time it makes a shop of three years and sends it through the front door; later starts take
-up where it stopped. Ctrl-C stops it without loss.
+Starts the home. The first time it makes a shop of three years, sends it through the front door and makes a first batch
+run over it; later starts take up where it stopped. Ctrl-C stops it without loss.
 
 ${optionHelp(options)}
 `;
@@ -64,6 +74,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
       port: values.port ?? 4_000,
       host: values.host ?? "127.0.0.1",
       ...(values.currency === undefined ? {} : { currency: values.currency }),
+      ...(values["no-schedule"] === true ? {} : { runAt: parseRunAt(values["run-at"] ?? DEFAULT_RUN_AT) }),
     });
   } catch (error) {
     const said = await explain(error, folder, values.port ?? 4_000);
@@ -137,8 +148,16 @@ const shopOf = async (
   if (fed.complete) {
     await Promise.race([home.settled().then(() => home.flushLake()), aborted(signal)]);
     process.stdout.write(`${home.status().events.toLocaleString("en")} events are in, scored and landed.\n`);
+    if (!signal.aborted) await firstRun(folder, home, new Date(shop.endMs).toISOString().slice(0, 10), signal);
   } else process.stdout.write("The shop goes on at the next start.\n");
   return plan.busiestCustomerId;
+};
+
+/** So that segments, churn scores and the report are there to look at. */
+const firstRun = async (folder: string, home: Home, asOf: string, signal: AbortSignal): Promise<void> => {
+  const runId = home.status().run ?? (await home.beginRun({ asOf, startedBy: "command" }));
+  const run = await followRun(runId, home, process.stdout, signal);
+  if (run !== undefined && run.state !== "running") process.stdout.write(summaryOf(run, folder));
 };
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -170,8 +189,9 @@ ${example === undefined ? "" : `\nThe shop's best customer:\n  curl -u ${home.re
 Ask the lake:
   npx ebb sql${at} "${firstQuery}"
 
-Send a file:
+Send a file, and make a batch run over all there is now:
   npx ebb upload${at} orders.csv
+  npx ebb run${at}
 
 Ctrl-C stops it; the next start takes up where it stopped.
 `;

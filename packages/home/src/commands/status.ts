@@ -37,6 +37,7 @@ const text = (status: HomeStatus): string => {
     ["score", behind(status.scored, "behind")],
     ["land", behind(status.landed, "wait for the next file")],
     ["uploads", status.uploads === 0 ? "none waiting" : `${status.uploads} waiting or under way`],
+    ["batch run", status.run ?? "none under way"],
     ...Object.entries(status.workers).map(([name, { state, crashes }]) => [
       `thread ${name}`,
       crashes === 0 ? state : `${state}, started again ${crashes} times`,

@@ -45,6 +45,12 @@ const MOST_PARTITIONS = 10_000;
 /** A job as plain data: what is left of it when the SQL is rendered. */
 interface Plan {
   readonly name: string;
+  /** Absent in plans of an older release. */
+  readonly imports?: readonly {
+    readonly name: string;
+    readonly columns: readonly StoredColumn[];
+    readonly objectKeys: readonly string[];
+  }[];
   readonly writes: readonly PlannedWrite[];
   readonly exports: readonly { readonly name: string; readonly sql: string }[];
 }
@@ -59,6 +65,11 @@ interface PlannedWrite {
 
 const planOf = (job: BatchJob): Plan => ({
   name: job.name,
+  imports: (job.imports ?? []).map(({ name, columns, objectKeys }) => ({
+    name,
+    columns: Object.entries(columns).map(([column, type]) => ({ name: column, type: duckdbType({ type }) })),
+    objectKeys,
+  })),
   writes: job.writes.map(plannedWrite),
   exports: (job.exports ?? []).map(({ name, sql }) => ({ name, sql: sql(duckdb) })),
 });
@@ -202,6 +213,8 @@ export class DuckDbJobRunner implements JobRunner {
         await connection.run("SET preserve_insertion_order = false");
         await connection.run(`SET partitioned_write_max_open_files = ${MOST_PARTITIONS}`);
         await defineTables(connection, this.#options.folder);
+        for (const { name, columns, objectKeys } of plan.imports ?? [])
+          await connection.run(`CREATE TEMP VIEW "${name}" AS ${this.#importSql(columns, objectKeys)}`);
         for (const write of plan.writes.slice(done)) await this.#write(connection, jobId, write);
         for (const { name, sql } of plan.exports) exports[name] = await this.#export(connection, jobId, name, sql);
       } finally {
@@ -220,6 +233,14 @@ export class DuckDbJobRunner implements JobRunner {
         mayRetry: error instanceof TransientError,
       });
     }
+  }
+
+  #importSql(columns: readonly StoredColumn[], objectKeys: readonly string[]): string {
+    if (objectKeys.length === 0)
+      return `SELECT ${columns.map(({ name, type }) => `NULL::${type} AS "${name}"`).join(", ")} WHERE false`;
+    const files = objectKeys.map((key) => quoted(path.join(this.#options.objectsFolder, key)));
+    const typed = columns.map(({ name, type }) => `${quoted(name)}: ${quoted(type)}`);
+    return `SELECT * FROM read_json([${files.join(", ")}], format = 'newline_delimited', columns = {${typed.join(", ")}})`;
   }
 
   async #write(connection: DuckDBConnection, jobId: string, write: PlannedWrite): Promise<void> {

@@ -8,6 +8,7 @@ import { duckdb } from "@ebb/lake/dialect";
 import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
 import type { QueryEngine, QueryResult, SqlValue } from "../ports.ts";
 import { defineTables, lakeFolders } from "./lake-tables.ts";
+import { LakeVersion } from "./lake-version.ts";
 import { quoted } from "./parquet-conversion.ts";
 import { sqlValueOf } from "./sql-values.ts";
 
@@ -33,14 +34,27 @@ export interface StreamedResult {
   readonly rows: AsyncIterable<readonly SqlValue[]>;
 }
 
+interface Ready {
+  readonly connection: DuckDBConnection;
+  /** Of the manifests when its tables were defined. */
+  readonly version: string;
+}
+
+/** Kept for the next queries. */
+const KEPT_CONNECTIONS = 8;
+
 export class DuckDbQueryEngine implements QueryEngine {
   readonly dialect = duckdb;
   readonly #options: QueryEngineOptions;
   readonly #instance: DuckDBInstance;
   readonly #spill: string;
+  readonly #version: LakeVersion;
+  /** Connections without a query, most of them with the tables of this moment. */
+  readonly #idle: Ready[] = [];
 
   private constructor(options: QueryEngineOptions, instance: DuckDBInstance, spill: string) {
     this.#options = options;
+    this.#version = new LakeVersion(options.folder);
     this.#instance = instance;
     this.#spill = spill;
   }
@@ -76,9 +90,9 @@ export class DuckDbQueryEngine implements QueryEngine {
 
   /** Like `query`, with the rows as they come. @throws QueryError */
   async stream(sql: string): Promise<StreamedResult> {
-    const connection = await this.#instance.connect();
+    const ready = await this.#ready();
+    const { connection } = ready;
     try {
-      await defineTables(connection, this.#options.folder);
       const statement = await readOnlyStatement(connection, sql);
       const limitMs = this.#options.timeoutMs ?? 600_000;
       const timer = setTimeout(() => connection.interrupt(), limitMs);
@@ -87,18 +101,44 @@ export class DuckDbQueryEngine implements QueryEngine {
         const columns = result
           .columnNames()
           .map((name, index) => ({ name, type: result.columnType(index).toString() }));
-        return { columns, rows: rowsOf(result, connection, timer) };
+        return { columns, rows: rowsOf(result, timer, (failed) => this.#release(ready, failed)) };
       } catch (error) {
         clearTimeout(timer);
         throw error;
       }
     } catch (error) {
-      connection.closeSync();
+      this.#release(ready, true);
       throw asQueryError(error);
     }
   }
 
+  /** A connection that sees the lake of this moment. Its tables are defined anew only when a manifest has changed. */
+  async #ready(): Promise<Ready> {
+    const version = this.#version.current();
+    const at = this.#idle.findIndex((ready) => ready.version === version);
+    const known = at < 0 ? undefined : this.#idle.splice(at, 1)[0];
+    if (known !== undefined) return known;
+    const connection = this.#idle.shift()?.connection ?? (await this.#instance.connect());
+    try {
+      await defineTables(connection, this.#options.folder);
+    } catch (error) {
+      connection.closeSync();
+      throw error;
+    }
+    return { connection, version };
+  }
+
+  #release(ready: Ready, failed: boolean): void {
+    if (failed || this.#closed || this.#idle.length >= KEPT_CONNECTIONS) ready.connection.closeSync();
+    else this.#idle.push(ready);
+  }
+
+  #closed = false;
+
   close(): void {
+    this.#closed = true;
+    for (const { connection } of this.#idle.splice(0)) connection.closeSync();
+    this.#version.close();
     this.#instance.closeSync();
     rmSync(this.#spill, { recursive: true, force: true });
   }
@@ -126,20 +166,24 @@ type Result = Awaited<ReturnType<DuckDBConnection["stream"]>>;
 
 async function* rowsOf(
   result: Result,
-  connection: DuckDBConnection,
   timer: NodeJS.Timeout,
+  release: (failed: boolean) => void,
 ): AsyncGenerator<readonly SqlValue[]> {
+  let failed = true; // also when nobody reads on: what is left of the result goes with its connection
   try {
     for (;;) {
       const chunk = await result.fetchChunk();
-      if (chunk === null || chunk.rowCount === 0) return;
+      if (chunk === null || chunk.rowCount === 0) {
+        failed = false;
+        return;
+      }
       for (const row of chunk.getRows()) yield row.map(sqlValueOf);
     }
   } catch (error) {
     throw asQueryError(error);
   } finally {
     clearTimeout(timer);
-    connection.closeSync();
+    release(failed);
   }
 }
 

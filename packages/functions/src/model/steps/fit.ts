@@ -5,7 +5,7 @@ import type { ModelCard } from "@ebb/core/churn/model-card";
 import { onnxOf } from "@ebb/core/churn/onnx";
 import type { Slice } from "@ebb/core/churn/slices";
 import type { ContactEconomics } from "@ebb/core/churn/threshold";
-import { type TrainingProblem, train } from "@ebb/core/churn/train";
+import { type TrainingPlan, type TrainingProblem, train } from "@ebb/core/churn/train";
 import { fitBgNbd } from "@ebb/core/value/bg-nbd";
 import { probabilityOfNoPurchase } from "@ebb/core/value/expectations";
 import { groupHistories } from "@ebb/core/value/histories";
@@ -42,12 +42,17 @@ export type Fit =
     }
   | { readonly kind: "refused"; readonly reason: string };
 
+export interface LabelledSlice extends Slice {
+  /** Net money of each customer within the horizon after the cutoff. */
+  readonly futureNetMinor: Float64Array;
+}
+
 export const readSlice = async (
   ports: Pick<RunModelPorts, "runner">,
   exportKey: string,
   cutoff: string,
   horizonDays: number,
-): Promise<Slice & { readonly futureNetMinor: Float64Array }> => {
+): Promise<LabelledSlice> => {
   const exported = await ports.runner.readColumns(exportKey, [
     "customer_key",
     "churned",
@@ -77,17 +82,17 @@ export const readSlice = async (
 };
 
 const named = (...names: readonly string[]) => modelFeatures.filter(({ name }) => names.includes(name));
-export const baselines = [
+const baselines = [
   { name: "Recency only", features: named("recency_days") },
   { name: "RFM only", features: named("recency_days", "orders", "net_minor") },
 ];
-export const strata = [
+const strata = [
   { name: "One-time buyers", feature: "orders", from: 1, to: 2 },
   { name: "Repeat buyers", feature: "orders", from: 2 },
 ];
 
 /** What a kept customer is worth is what those who stayed brought within the horizon, times the margin. */
-export const economicsOf = (
+const economicsOf = (
   { contactCostMinor = 100, saveRate = 0.1, margin = 0.3 }: ModelSettings,
   slice: { readonly labels: Uint8Array; readonly futureNetMinor: Float64Array },
 ): ContactEconomics => {
@@ -134,6 +139,25 @@ export const fitChurnModel = async (
   return { fit, exports };
 };
 
+/** What is trained and how it is judged. @param slices newest first */
+export const trainingPlan = (
+  modelId: string,
+  horizonDays: number,
+  slices: readonly LabelledSlice[],
+  settings: ModelSettings,
+): TrainingPlan => ({
+  modelId,
+  label: `No order whose net is above zero within ${horizonDays} days after the cutoff`,
+  horizonDays,
+  features: modelFeatures,
+  slices: slices.map(({ futureNetMinor: _, ...slice }) => slice),
+  baselines,
+  strata,
+  // Of the window before the test: the test's own money is not known when a threshold is chosen.
+  economics: economicsOf(settings, slices[1] ?? slices[0]!),
+  seed: SEED,
+});
+
 const COUNT_SQL = "SELECT cutoff, count(*) AS customers FROM customer_labels GROUP BY cutoff ORDER BY cutoff";
 
 const fitted = async (
@@ -148,18 +172,7 @@ const fitted = async (
   const newest = slices[0];
   if (newest === undefined || newest.labels.length === 0)
     return { kind: "refused", reason: "The history is too short: no cutoff of the past has known what followed." };
-  const result = train({
-    modelId: plan.runId,
-    label: `No order whose net is above zero within ${plan.horizonDays} days after the cutoff`,
-    horizonDays: plan.horizonDays,
-    features: modelFeatures,
-    slices: slices.map(({ futureNetMinor: _, ...slice }) => slice),
-    baselines,
-    strata,
-    // Of the window before the test: the test's own money is not known when a threshold is chosen.
-    economics: economicsOf(ports.settings.model ?? {}, slices[1] ?? newest),
-    seed: SEED,
-  });
+  const result = train(trainingPlan(plan.runId, plan.horizonDays, slices, ports.settings.model ?? {}));
   if (result.kind === "refused") return { kind: "refused", reason: result.problems.map(inWords).join(" ") };
   const { model, current, card } = result;
   await keep(plan, ports, { model, current, card, dataVersion });

@@ -78,15 +78,22 @@ export const valueOf = (
   columns: ValueColumns,
   row: number,
   horizonDays: number,
-): { readonly probabilityActive?: number; readonly expectedValueMinor?: number } => {
+): {
+  readonly probabilityActive?: number;
+  readonly expectedValueMinor?: number;
+  /** The expected value of the same customer, given that he is still active: what is lost when he leaves. */
+  readonly valueIfActiveMinor?: number;
+} => {
   const x = columns.repeat_days[row]!;
   if (purchases === undefined || !Number.isFinite(x)) return {};
   const history = { x, tx: columns.first_to_last_days[row]!, T: columns.observed_days[row]! };
   const probabilityActive = probabilityAlive(purchases, history);
   const money = spend === undefined ? undefined : expectedSpend(spend, x, meanPurchase(columns, row));
   if (money === undefined) return { probabilityActive };
+  const expectedMinor = expectedPurchases(purchases, history, horizonDays) * money;
   return {
     probabilityActive,
-    expectedValueMinor: Math.round(expectedPurchases(purchases, history, horizonDays) * money),
+    expectedValueMinor: Math.round(expectedMinor),
+    ...(probabilityActive > 0 ? { valueIfActiveMinor: Math.round(expectedMinor / probabilityActive) } : {}),
   };
 };

@@ -1,6 +1,15 @@
-/** Takes what the run knows of every customer to the store that answers for it, some customers at a time. */
+/**
+ * Takes what the run knows of every customer to the store that answers for one, and to the table that answers for many,
+ * some customers at a time.
+ */
 import { assignCustomers } from "@ebb/core/clusters/customer-clusters";
 import type { ChurnModel } from "@ebb/core/churn/model";
+import {
+  SCORED_CUSTOMERS,
+  type ScoredCustomerColumn,
+  customerScores,
+  scoredCustomerColumns,
+} from "@ebb/lake/model/customer-scores";
 import type { CustomerScores } from "@ebb/ports";
 import { driverWords } from "../driver-words.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
@@ -40,19 +49,32 @@ export const writeBack = async (
   for (let part = 0; part < parts; part++)
     written += await steps.step(
       parts === 1 ? "write back" : `write back ${part + 1} of ${parts}`,
-      () => writePart(plan, ports, what, exported.exports[`part-${part}`]!),
+      () => writePart(plan, ports, what, { part, exportKey: exported.exports[`part-${part}`]! }),
       (customers) => ({ customers }),
     );
+  const objectKeys = Array.from({ length: parts }, (_, part) => partKey(plan, part));
+  await steps.job("customer scores", {
+    name: "customer-scores",
+    imports: [{ name: SCORED_CUSTOMERS, columns: scoredCustomerColumns, objectKeys }],
+    writes: [{ table: customerScores, parameters: { cutoff: midnightOf(plan.asOf) } }],
+  });
+  await steps.step("customer scores: forget the parts", async () => {
+    await ports.objects.delete(objectKeys);
+    return true;
+  });
   return written;
 };
+
+/** Rows of `scored_customers` as JSON Lines, until the table is written. */
+const partKey = ({ runId }: RunPlan, part: number): string => `exports/${runId}/scored-customers-${part}.jsonl`;
 
 const DRIVERS = [1, 2, 3] as const;
 
 const writePart = async (
   plan: RunPlan,
-  ports: Pick<RunModelPorts, "runner" | "scores">,
+  ports: Pick<RunModelPorts, "runner" | "scores" | "objects">,
   { churn, value, clusters }: ToWriteBack,
-  exportKey: string,
+  { part, exportKey }: { readonly part: number; readonly exportKey: string },
 ): Promise<number> => {
   const names = [
     "customer_key",
@@ -71,7 +93,7 @@ const writePart = async (
   };
   const texts = (name: string): readonly (string | undefined)[] => {
     const column = columns[name]!;
-    return column instanceof Float64Array ? Array.from(column, () => undefined) : column;
+    return column instanceof Float64Array ? Array.from<unknown, undefined>(column, () => undefined) : column;
   };
   const ofCluster = clusterOf(clusters, clusterColumns.map(numbers));
   const forValue = valueColumnsOf(columns);
@@ -82,9 +104,11 @@ const writePart = async (
     churn === undefined
       ? []
       : DRIVERS.map((place) => ({ names: texts(`driver_${place}`), logOdds: numbers(`driver_${place}_log_odds`) }));
+  const lines: string[] = [];
   const scoresAt = (row: number): CustomerScores => {
     const cluster = ofCluster(row);
-    return {
+    const { valueIfActiveMinor, ...ofValue } = valueOf(value, forValue, row, plan.horizonDays);
+    const scores: CustomerScores = {
       customerKey: keys[row]!,
       runId: plan.runId,
       asOf: midnightOf(plan.asOf),
@@ -103,15 +127,38 @@ const writePart = async (
             }),
           }),
       horizonDays: plan.horizonDays,
-      ...valueOf(value, forValue, row, plan.horizonDays),
+      ...ofValue,
     };
+    lines.push(JSON.stringify(lineOf(scores, valueIfActiveMinor)));
+    return scores;
   };
   for (let from = 0; from < keys.length; from += WRITE_AT_ONCE)
     await ports.scores.putScores(
       Array.from({ length: Math.min(WRITE_AT_ONCE, keys.length - from) }, (_, index) => scoresAt(from + index)),
     );
+  await ports.objects.put(partKey(plan, part), Buffer.from(lines.join("\n")));
   return keys.length;
 };
+
+const lineOf = (
+  scores: CustomerScores,
+  valueIfActiveMinor: number | undefined,
+): Partial<Record<ScoredCustomerColumn, string | number>> => ({
+  customer_key: scores.customerKey,
+  ...(scores.cluster === undefined ? {} : { cluster: scores.cluster }),
+  ...(scores.churnProbability === undefined ? {} : { churn_probability: scores.churnProbability }),
+  ...(scores.churnDecile === undefined ? {} : { churn_decile: scores.churnDecile }),
+  ...(scores.expectedValueMinor === undefined ? {} : { expected_value_minor: scores.expectedValueMinor }),
+  ...(valueIfActiveMinor === undefined ? {} : { value_if_active_minor: valueIfActiveMinor }),
+  ...(scores.probabilityActive === undefined ? {} : { probability_active: scores.probabilityActive }),
+  ...Object.fromEntries(
+    (scores.drivers ?? []).flatMap(({ feature, logOdds, inWords }, index) => [
+      [`driver_${index + 1}`, feature],
+      [`driver_${index + 1}_log_odds`, logOdds],
+      [`driver_${index + 1}_words`, inWords ?? feature],
+    ]),
+  ),
+});
 
 /** The name of the cluster of a row; none for a customer without a counted order. */
 const clusterOf = (

@@ -45,7 +45,12 @@ const operationOf = (route: Route, operation: Operation) => {
       description: success.text,
       ...(success.schema === undefined
         ? {}
-        : { content: { [success.type ?? "application/json"]: { schema: success.schema } } }),
+        : {
+            content: {
+              [success.type ?? "application/json"]: { schema: success.schema },
+              ...(operation.csv === true ? { "text/csv": { schema: { type: "string" } } } : {}),
+            },
+          }),
     };
   for (const status of problems)
     responses[status] = {

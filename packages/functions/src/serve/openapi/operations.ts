@@ -18,6 +18,8 @@ export interface Operation {
   };
   /** Another answer to success. */
   readonly also?: Operation["answer"];
+  /** The answer may be CSV instead. */
+  readonly csv?: true;
   /** Statuses of problems besides those every route of its kind has. */
   readonly problems?: readonly number[];
 }
@@ -90,6 +92,19 @@ const short: Readonly<Record<string, string>> = {
 
 const post = (path: string, operation: Operation): [string, Operation] => [`POST ${path}`, operation];
 const get = (path: string, operation: Operation): [string, Operation] => [`GET ${path}`, operation];
+
+const day: JsonSchema = { type: "string", format: "date" };
+const period = { from: day, to: day, country: { type: "string", maxLength: 100 } };
+/** Problems of an address that takes parameters. */
+const kept = [400];
+const customersQuery = {
+  sort: { enum: ["churn", "loss", "value", "net", "lastOrder"] },
+  minChurn: { type: "number", minimum: 0, maximum: 1 },
+  minValue: { type: "integer", minimum: 0, maximum: 999_999_999, description: "Minor units" },
+  limit: { type: "integer", minimum: 1, maximum: 1_000 },
+  cursor: { type: "string", maxLength: 500 },
+  format: { enum: ["json", "csv"] },
+};
 
 const sourceConfig: Operation = {
   summary: "Configuration of RudderStack's browser SDK",
@@ -223,6 +238,81 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "serve",
     answer: { status: 200, schema: ref("Customer"), text: "The customer" },
     problems: [404],
+  }),
+  get("/v1/customers/{id}/timeline", {
+    summary: "What a customer did, the newest first, and the scores by run",
+    description: "Orders, refunds, visits by day and posts, the latest 200 of each, as of the latest run.",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Timeline"), text: "The timeline; empty for who is not known" },
+    problems: kept,
+  }),
+  get("/v1/customers", {
+    summary: "Customers of the latest run, ordered, a page at a time",
+    description:
+      "Always the largest first. From the snapshot of the latest run: `as_of` says what it knows. With `format=csv` or `Accept: text/csv` as CSV, up to 20,000 rows; the header `link` then names the rest.",
+    tag: "serve",
+    query: { segment: { type: "string", maxLength: 100 }, ...customersQuery },
+    answer: { status: 200, schema: ref("CustomerList"), text: "Customers" },
+    csv: true,
+    problems: [...kept, 404],
+  }),
+  get("/v1/segments", {
+    summary: "Segments of the latest run: sizes, money, risk, movements, the RFM grid and the clusters",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Segments"), text: "Segments" },
+    problems: kept,
+  }),
+  get("/v1/segments/{name}/customers", {
+    summary: "Customers of one segment, as JSON or as CSV for a campaign tool",
+    tag: "serve",
+    query: customersQuery,
+    answer: { status: 200, schema: ref("CustomerList"), text: "Customers" },
+    csv: true,
+    problems: [...kept, 404],
+  }),
+  get("/v1/sales", {
+    summary: "Sales by period, and by country, category or product",
+    description:
+      "By category and product an answer has lines and not orders: an order has lines of several. `to` is the day after the last.",
+    tag: "serve",
+    query: {
+      interval: { enum: ["day", "week", "month", "total"] },
+      by: { enum: ["country", "category", "product"] },
+      ...period,
+    },
+    answer: { status: 200, schema: ref("Sales"), text: "Sums by period" },
+    problems: kept,
+  }),
+  get("/v1/products", {
+    summary: "Bestsellers of a period, and what rises or falls against its own past",
+    description:
+      "`change` is a robust z-score: (net − median of up to eight windows of the same length before) ÷ scale, the scale being 1.4826 × the median absolute deviation, at least a tenth of the median and a quarter of the mean net of a product.",
+    tag: "serve",
+    query: {
+      sort: { enum: ["net", "units", "rising", "falling"] },
+      category: { type: "string", maxLength: 200 },
+      limit: { type: "integer", minimum: 1, maximum: 500 },
+      ...period,
+    },
+    answer: { status: 200, schema: ref("Products"), text: "Products" },
+    problems: kept,
+  }),
+  get("/v1/churn", {
+    summary: "Churn in the latest run: distribution, deciles, reasons, expected loss, thresholds",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Churn"), text: "Churn" },
+    problems: [...kept, 404],
+  }),
+  get("/v1/models/current", {
+    summary: "The churn model in use, with its whole card",
+    tag: "serve",
+    answer: { status: 200, schema: ref("CurrentModel"), text: "The model" },
+    problems: [404],
+  }),
+  get("/v1/pipeline", {
+    summary: "Events by minute, and how far the stages are behind",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Pipeline"), text: "The last three hours" },
   }),
   get("/v1/runs", {
     summary: "List batch runs with their steps, the newest first",

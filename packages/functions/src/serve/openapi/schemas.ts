@@ -3,6 +3,7 @@ import { definitions } from "@ebb/core/wire/definitions";
 import { eventKinds } from "@ebb/core/kinds";
 import { reasonCodes } from "@ebb/core/reasons";
 import { z } from "zod";
+import { martSchemas } from "./mart-schemas.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -208,7 +209,7 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
               horizon_days: integer,
               drivers: {
                 type: "array",
-                items: object({ feature: string, log_odds: number, text: string }, ["feature", "log_odds", "text"]),
+                items: object({ feature: string, log_odds: number, words: string, text: string }),
                 description: "What goes with the probability, the largest first: log-odds against the average customer",
               },
               as_of: instant,
@@ -238,6 +239,7 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     ),
     description: "Money in minor units of the reporting currency; what is absent has no order that counts",
   },
+  ...martSchemas,
   Run: {
     ...object(
       {

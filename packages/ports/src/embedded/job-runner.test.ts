@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { BatchTable } from "@ebb/lake/batch-table";
+import type { BatchJob, JobState } from "../batch-ports.ts";
+import { DuckDbJobRunner } from "./job-runner.ts";
+import { DuckDbQueryEngine } from "./query-engine.ts";
+
+const START_MS = Date.UTC(2026, 0, 1);
+let folder: string;
+let nowMs: number;
+let runner: DuckDbJobRunner;
+
+const open = (): Promise<DuckDbJobRunner> =>
+  DuckDbJobRunner.open({
+    folder: path.join(folder, "lake"),
+    objectsFolder: path.join(folder, "objects"),
+    memoryMb: 256,
+    now: () => nowMs,
+  });
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "ebb-jobs-"));
+  nowMs = START_MS;
+  runner = await open();
+});
+afterEach(async () => {
+  await runner.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Numbers 0 to 99 over ten months, as many times `factor`; only `months` where they are given. */
+const numbers: BatchTable = {
+  name: "numbers",
+  grain: "one row per number",
+  key: ["number"],
+  columns: {
+    number: { type: "bigint", description: "" },
+    product: { type: "double", description: "" },
+    month: { type: "string", description: "" },
+  },
+  partitionedBy: "month",
+  reads: [],
+  engine: "spark",
+  sql: (_m, { months, documents }) => `
+SELECT range AS number, range * ${Number(documents?.["factor"] ?? 1)} AS product, '2025-0' || (range % 9 + 1) AS month
+FROM range(100)
+WHERE ${months === undefined ? "true" : `'2025-0' || (range % 9 + 1) IN (${months.map((m) => `'${m}'`).join(", ")})`}`,
+  tests: {},
+};
+const doubled: BatchTable = {
+  name: "doubled",
+  grain: "one row in all",
+  key: ["total"],
+  columns: { total: { type: "double", description: "" } },
+  reads: ["numbers"],
+  engine: "athena",
+  sql: () => "SELECT 2 * sum(product) AS total FROM numbers",
+  tests: {},
+};
+
+const ended = async (job: BatchJob, token: string): Promise<JobState> => {
+  const id = await runner.start(job, token);
+  for (;;) {
+    const state = await runner.state(id);
+    if (state.state !== "running") return state;
+    await delay(5);
+  }
+};
+const asked = async (sql: string): Promise<string[][]> => {
+  const engine = await DuckDbQueryEngine.open({ folder: path.join(folder, "lake") });
+  try {
+    return (await engine.query(sql)).rows.map((row) => row.map(String));
+  } finally {
+    engine.close();
+  }
+};
+const filesOf = async (table: string): Promise<string[]> =>
+  (await readdir(path.join(folder, "lake/tables", table), { recursive: true })).filter((name) =>
+    name.endsWith("parquet"),
+  );
+
+describe("batch jobs on DuckDB", () => {
+  it("write tables one file a partition, each reading those before it, and SQL sees them by their names", async () => {
+    const state = await ended(
+      { name: "both", writes: [numbers, doubled].map((table) => ({ table, parameters: {} })) },
+      "run/both/1",
+    );
+    assert.deepEqual(state, {
+      state: "succeeded",
+      written: { numbers: { rows: 100, files: 9 }, doubled: { rows: 1, files: 1 } },
+      exports: {},
+    });
+    assert.equal((await filesOf("numbers")).length, 9);
+    assert.deepEqual(await asked("SELECT count(*), count(DISTINCT month), sum(product) FROM numbers"), [
+      ["100", "9", "4950"],
+    ]);
+    assert.deepEqual(await asked("SELECT total FROM doubled"), [["9900"]]);
+  });
+
+  it("replace the named partitions and no other, also where no row is left for one; without names all", async () => {
+    await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
+    const some = { months: ["2025-01", "2025-02"], documents: { factor: 10 } };
+    await ended({ name: "n", writes: [{ table: numbers, parameters: some }] }, "2");
+    const sums = "SELECT month, sum(product) / sum(number) FROM numbers GROUP BY month ORDER BY month LIMIT 3";
+    assert.deepEqual(await asked(sums), [
+      ["2025-01", "10"],
+      ["2025-02", "10"],
+      ["2025-03", "1"],
+    ]);
+    const none: BatchTable = { ...numbers, sql: () => `SELECT * FROM (${numbers.sql({} as never, {})}) WHERE false` };
+    await ended({ name: "n", writes: [{ table: none, parameters: { months: ["2025-03"] } }] }, "3");
+    assert.deepEqual(await asked("SELECT count(DISTINCT month) FROM numbers"), [["8"]]);
+    await ended({ name: "n", writes: [{ table: none, parameters: {} }] }, "4");
+    assert.deepEqual(await asked("SELECT count(*) FROM numbers"), [["0"]]);
+  });
+
+  it("run once a token: the same token answers with the same job, whatever it asks for", async () => {
+    await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "same");
+    const first = await filesOf("numbers");
+    await ended({ name: "n", writes: [{ table: numbers, parameters: { documents: { factor: 7 } } }] }, "same");
+    assert.deepEqual(await filesOf("numbers"), first);
+    assert.deepEqual(await asked("SELECT sum(product) FROM numbers"), [["4950"]]);
+  });
+
+  it("go on in another process with the plan that was noted down, at the write where they were", async () => {
+    const id = await runner.start(
+      { name: "both", writes: [numbers, doubled].map((table) => ({ table, parameters: {} })) },
+      "t",
+    );
+    await runner.close(); // it was never looked at, so nothing of it has run
+    runner = await open();
+    while ((await runner.state(id)).state === "running") await delay(5);
+    assert.deepEqual(await asked("SELECT total FROM doubled"), [["9900"]]);
+  });
+
+  it("fail with the engine's reason, and leave the tables as they were", async () => {
+    await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
+    const broken: BatchTable = { ...numbers, sql: () => "SELECT 1 AS number, 'x' AS product, '2025-01' AS month" };
+    const state = await ended({ name: "n", writes: [{ table: broken, parameters: {} }] }, "2");
+    assert.ok(state.state === "failed" && !state.mayRetry && /Could not convert string 'x'/.test(state.reason));
+    assert.deepEqual(await asked("SELECT sum(product) FROM numbers"), [["4950"]]);
+  });
+
+  it("export rows in their order: numbers of every type as doubles, NULL as NaN; text, NULL as undefined", async () => {
+    const sql = () =>
+      "SELECT n AS big, CAST(n AS DECIMAL(9,2)) / 4 AS part, CASE WHEN n = 2 THEN NULL ELSE n END AS gap, CASE WHEN n = 1 THEN NULL ELSE 'n' || n END AS name FROM (VALUES (3), (1), (2)) AS t(n) ORDER BY n";
+    const state = await ended({ name: "e", writes: [], exports: [{ name: "rows", sql }] }, "1");
+    assert.ok(state.state === "succeeded");
+    const columns = await runner.readColumns(state.exports["rows"]!, ["big", "part", "gap", "name"]);
+    assert.deepEqual(columns, {
+      big: Float64Array.of(1, 2, 3),
+      part: Float64Array.of(0.25, 0.5, 0.75),
+      gap: Float64Array.of(1, NaN, 3),
+      name: [undefined, "n2", "n3"],
+    });
+    await assert.rejects(runner.readColumns(state.exports["rows"]!, ["other"]), /no column other/);
+  });
+
+  it("keep replaced files an hour for queries that have begun, and no file that no manifest names", async () => {
+    await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
+    nowMs += 60_000;
+    await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "2");
+    assert.equal((await filesOf("numbers")).length, 18);
+    nowMs += 3_700_000;
+    await runner.close();
+    runner = await open();
+    assert.equal((await filesOf("numbers")).length, 9);
+    assert.deepEqual(await asked("SELECT count(*) FROM numbers"), [["100"]]);
+  });
+});
