@@ -10,6 +10,8 @@ import {
   orderBookContract,
   profileStoreContract,
   quarantineContract,
+  runStoreContract,
+  scoreStoreContract,
   uploadStoreContract,
 } from "@ebb/ports/contracts/index";
 import type { Account } from "./account.ts";
@@ -53,6 +55,14 @@ export const storeContracts = (name: string, account: Account): void => {
   quarantineContract(
     name,
     opener(account, ({ quarantine }) => ({ quarantine })),
+  );
+  runStoreContract(
+    name,
+    opener(account, ({ runs }) => ({ store: runs })),
+  );
+  scoreStoreContract(
+    name,
+    opener(account, ({ scores }) => ({ store: scores })),
   );
   uploadStoreContract(
     name,

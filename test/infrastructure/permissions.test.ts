@@ -21,10 +21,14 @@ before(async () => {
   if (process.env["EBB_WRITE_PERMISSIONS"] === "1") writeFileSync(tableFile, `${JSON.stringify(actual, null, 2)}\n`);
 });
 
-/** X-Ray's two actions take no resource. Nothing else of ours may reach "everything". */
-const allowedEverywhere = new Set(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]);
+/** X-Ray's two actions take no resource, and EMR Serverless asks for the third so. Nothing else may reach "everything". */
+const allowedEverywhere = new Set(["xray:PutTraceSegments", "xray:PutTelemetryRecords", "logs:DescribeLogGroups"]);
 /** `logs:CreateLogGroup`, `logs:CreateLogStream`, `logs:PutLogEvents` on every log group: the wildcards AWS manages. */
-const allowedManaged = new Set(["service-role/AWSLambdaBasicExecutionRole"]);
+const allowedManaged = new Set([
+  "service-role/AWSLambdaBasicExecutionRole",
+  // And the checkpoints of durable executions.
+  "service-role/AWSLambdaBasicDurableExecutionRolePolicy",
+]);
 
 /** Declared for one machine alone. */
 const standsInForS3 = "collect/upload-content";
@@ -49,21 +53,23 @@ describe("least privilege", () => {
   it("a wildcard in a resource stands only at its end: under a prefix, or for the objects of one bucket", () => {
     for (const [role, { actions }] of Object.entries(actual))
       for (const resource of Object.values(actions).flat())
-        if (resource !== "*") assert.match(resource, /^[^*]+(?:\/\*)?$/, `${role}: ${resource}`);
+        if (resource !== "*") assert.match(resource, /^[^*]+(?:\/\*|:log-stream:\*)?$/, `${role}: ${resource}`);
   });
 
-  it("only Lambda and Firehose may take on a role, each only its own", () => {
+  const services: Readonly<Record<string, string>> = {
+    LandRole: "firehose.amazonaws.com",
+    SparkRole: "emr-serverless.amazonaws.com",
+    DailyRunRole: "scheduler.amazonaws.com",
+    WeeklyUpkeepRole: "scheduler.amazonaws.com",
+  };
+  it("only Lambda, Firehose, Spark and the scheduler may take on a role, each only its own", () => {
     for (const { name, inputs } of graph.ofType("aws:iam/role:Role")) {
       const statements = statementsOf(inputs["assumeRolePolicy"]);
       assert.equal(statements.length, 1, name);
       const principal = statements[0]!.Principal;
       assert.ok(typeof principal === "object", name);
       assert.deepEqual(Object.keys(principal), ["Service"], name);
-      assert.deepEqual(
-        listOf(principal["Service"]),
-        [name === "LandRole" ? "firehose.amazonaws.com" : "lambda.amazonaws.com"],
-        name,
-      );
+      assert.deepEqual(listOf(principal["Service"]), [services[name] ?? "lambda.amazonaws.com"], name);
     }
   });
 
@@ -121,6 +127,14 @@ const actionsOfCommand: Readonly<Record<string, readonly string[]>> = {
   CompleteMultipartUploadCommand: ["s3:PutObject"],
   AbortMultipartUploadCommand: ["s3:AbortMultipartUpload"],
   InvokeCommand: ["lambda:InvokeFunction"],
+  BatchWriteItemCommand: ["dynamodb:BatchWriteItem"],
+  DeleteItemCommand: ["dynamodb:DeleteItem"],
+  StartJobRunCommand: ["emr-serverless:StartJobRun", "iam:PassRole"],
+  GetJobRunCommand: ["emr-serverless:GetJobRun"],
+  StartQueryExecutionCommand: ["athena:StartQueryExecution"],
+  GetQueryExecutionCommand: ["athena:GetQueryExecution"],
+  GetQueryResultsCommand: ["athena:GetQueryResults"],
+  GetTableMetadataCommand: ["athena:GetTableMetadata"],
 };
 /** What dynamo.ts does for the adapters. */
 const sharedHelpers = [
@@ -142,9 +156,8 @@ const adapterFiles: Readonly<Record<string, Adapter>> = {
   "ledger.ts": { needs: ["log:append", "ledger:read"], stores: ["dynamodb:table/LedgerTable"] },
   "quarantine.ts": { needs: ["quarantine:read", "quarantine:put"], stores: ["s3:QuarantineBucket"] },
   "customer-store.ts": {
-    needs: ["customers:read", "customers:write"],
+    needs: ["customers:read", "customers:write", "customers:scan"],
     stores: ["dynamodb:table/CustomersTable"],
-    undeclared: ["dynamodb:Scan"],
   },
   "profile-store.ts": {
     needs: ["profiles:put"],
@@ -160,6 +173,10 @@ const adapterFiles: Readonly<Record<string, Adapter>> = {
     needs: ["objects:read", "objects:write", "objects:upload-url"],
     stores: ["s3:UploadFilesBucket"],
   },
+  "job-runner.ts": { needs: ["runner:run"], stores: ["emr-serverless:", "athena:", "iam:role/"] },
+  "arrivals.ts": { needs: ["arrivals:read"], stores: ["dynamodb:table/LedgerTable"] },
+  "run-store.ts": { needs: ["runs:read", "runs:write"], stores: ["dynamodb:table/RunsTable"] },
+  "score-store.ts": { needs: ["scores:read", "scores:write"], stores: ["dynamodb:table/CustomersTable"] },
   "job-queue.ts": { needs: ["jobs:process-upload"], stores: ["lambda:function:ebb-production-process-upload"] },
 };
 

@@ -45,10 +45,16 @@ describe("what is kept, and for how long", () => {
     assert.ok(raw.expiration!.days! - second! >= 90, "and for 90 days of Glacier Instant Retrieval");
   });
 
-  it("nothing else in the lake expires but failed conversions, after the 30 days of the quarantine", () => {
+  it("nothing else in the lake expires but failed conversions after 30 days, and what jobs leave behind", () => {
     const expiring = rulesOf("LakeBucket").filter(({ expiration }) => expiration?.days !== undefined);
-    assert.deepEqual(expiring.map(({ id }) => id).sort(), ["failed", "raw-events"]);
+    assert.deepEqual(expiring.map(({ id }) => id).sort(), ["exports", "failed", "jobs", "raw-events"]);
     assert.equal(rule("LakeBucket", "failed").expiration?.days, 30);
+    assert.equal(rule("LakeBucket", "jobs").expiration?.days, 30);
+    assert.equal(rule("LakeBucket", "exports").expiration?.days, 7);
+    assert.deepEqual(
+      ["tables", "models", "reports"].map((id) => rule("LakeBucket", id).expiration),
+      [undefined, undefined, undefined],
+    );
   });
 
   it("kept originals are gone after 7 days, refused rows and dead letters after 30, query results after 7", () => {

@@ -30,6 +30,14 @@ PASSING = re.compile(
 )
 
 
+NOTHING = {"rows": 0, "files": 0}
+
+
+def counts_of(summary):
+    """Rows and files that a commit added."""
+    return {"rows": int(summary.get("added-records", 0)), "files": int(summary.get("added-data-files", 0))}
+
+
 class Refused(Exception):
     """The document or the arguments are wrong: starting the job again cannot help."""
 
@@ -113,8 +121,19 @@ class Job:
         self.spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOGUE}.{self.database}")
         for row in self.spark.sql(f"SHOW TABLES IN {CATALOGUE}.{self.database}").collect():
             self.register_table(named(row["tableName"]))
+        for each in self.document.get("imports", []):
+            self.register_import(each)
         for view in self.document["views"]:
             self.spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {named(view['name'])} AS {view['sql']}")
+
+    def register_import(self, given):
+        """Objects of JSON Lines that the run has made, as a relation; a line that is no JSON fails the job."""
+        schema = ", ".join(f"`{named(column['name'])}` {column['type']}" for column in given["columns"])
+        if given["uris"]:
+            frame = self.spark.read.schema(schema).option("mode", "FAILFAST").json(given["uris"])
+        else:
+            frame = self.spark.createDataFrame([], schema)
+        frame.createOrReplaceTempView(named(given["name"]))
 
     def register_table(self, name):
         """A batch table under its plain name, its instants as Spark's SQL has them (session time zone UTC)."""
@@ -141,12 +160,12 @@ class Job:
             # One task a partition writes one file; AQE joins the small tasks of a table without partitions.
             frame = self.spark.sql(f"SELECT /*+ REBALANCE */ {columns} FROM ({write['sql']})")
             if write["mode"] == "merge":
-                self.merge(write, table, frame, token)
+                done = self.merge(write, table, frame)
             else:
                 self.replace(write, table, frame, token)
-            done = self.committed(table, token)
+                done = self.committed(table, token)
         self.register_table(name)
-        return done or {"rows": 0, "files": 0}
+        return done
 
     def make_table(self, write):
         """Creates the table, or adds the columns that it lacks."""
@@ -180,18 +199,20 @@ class Job:
             frame = frame.where(condition)
         frame.writeTo(table).option(f"snapshot-property.{TOKEN}", token).overwrite(condition)
 
-    def merge(self, write, table, frame, token):
+    def merge(self, write, table, frame):
+        """Rows by their key. A commit of SQL's own carries no token; made again, it leaves the same rows."""
         frame.createOrReplaceTempView("ebb_merged")
         keys = " AND ".join(f"t.`{named(key)}` <=> s.`{key}`" for key in write["key"])
-        setting = f"spark.sql.iceberg.snapshot-property.{TOKEN}"
-        self.spark.conf.set(setting, token)
-        try:
-            self.spark.sql(
-                f"MERGE INTO {table} AS t USING ebb_merged AS s ON {keys} "
-                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-            )
-        finally:
-            self.spark.conf.unset(setting)
+        before = self.newest(table)
+        self.spark.sql(
+            f"MERGE INTO {table} AS t USING ebb_merged AS s ON {keys} "
+            "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        )
+        after = self.newest(table)
+        return NOTHING if after is None or after == before else counts_of(after["summary"])
+
+    def newest(self, table):
+        return self.spark.sql(f"SELECT * FROM {table}.snapshots ORDER BY committed_at DESC").head()
 
     def committed(self, table, token):
         """Rows and files of the commit that carries the token; None where there is none."""
@@ -200,11 +221,7 @@ class Job:
         ).head(1)
         if not found:
             return None
-        summary = found[0]["summary"]
-        return {
-            "rows": int(summary.get("added-records", 0)),
-            "files": int(summary.get("added-data-files", 0)),
-        }
+        return counts_of(found[0]["summary"])
 
     # ── erasure, upkeep, exports ───────────────────────────────────────────────────────────────────────────────────
 
@@ -242,7 +259,7 @@ class Job:
             if self.args.cutoff and write.get("partition") == "cutoff" and write.get("replace") != [self.args.cutoff]:
                 continue
             counts = self.write(write, position)
-            so_far = written.get(write["table"], {"rows": 0, "files": 0})
+            so_far = written.get(write["table"], NOTHING)
             written[write["table"]] = {each: so_far[each] + counts[each] for each in counts}
         for erasure in self.document.get("erase", []):
             self.erase(erasure)
