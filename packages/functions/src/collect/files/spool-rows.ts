@@ -67,7 +67,7 @@ export const spoolRows = async (
     checkpoint = { ...checkpoint, position: splitter.position };
   }
   // A file that fits in memory is read again after a crash: that costs less than making its spool durable.
-  if (spool.runs > 0 && spool.bytes > 0) await spool.spill();
+  if (spool.runs > 0 && spool.bytes > 0) await spool.spill(true);
   checkpoint = { ...checkpoint, runs: spool.runs, rows, spooled: true };
   const kept = spool.runs > 0 ? checkpoint : { ...from, done: checkpoint.done };
   await run.save({ checkpoint: kept, progress: progressOf(run, checkpoint) });

@@ -78,8 +78,11 @@ export class Spool {
     return Buffer.allocUnsafeSlow(Math.max(size, Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, partitionBytes))));
   }
 
-  /** Writes what is in memory as the next run. Durable when it resolves. */
-  async spill(): Promise<void> {
+  /**
+   * Writes what is in memory as the next run. Durable when it resolves.
+   * @param last no more rows are added
+   */
+  async spill(last = false): Promise<void> {
     const partitions = this.#partitions;
     const index = Buffer.alloc(4 * partitions.length);
     partitions.forEach((part, number) => index.writeUInt32LE(part.bytes, 4 * number));
@@ -90,10 +93,11 @@ export class Spool {
     await this.#objects.put(this.#keyOf(this.#runs), body());
     this.#runs++;
     this.#bytes = 0;
+    if (last) this.#spare.length = 0;
     for (const [number, part] of partitions.entries()) {
       // Chunks are used again: what is thrown away would stay in memory until the collector sees a reason to run.
       for (const { buffer } of [...part.full, part.open])
-        if (buffer.byteLength === LARGEST_CHUNK) this.#spare.push(Buffer.from(buffer));
+        if (!last && buffer.byteLength === LARGEST_CHUNK) this.#spare.push(Buffer.from(buffer));
       partitions[number] = emptyPartition();
     }
   }
