@@ -22,8 +22,6 @@ export interface CanonicalContext {
   /** The receipt: epoch milliseconds, and the same as text. */
   readonly receivedAtMs: number;
   readonly receivedAt: string;
-  /** The document that it came in is known to nest no deeper than an event may. */
-  readonly shallow?: boolean;
   /** `sentAt` of the request as a whole; an event's own goes before it. */
   readonly sentAt: unknown;
   readonly receiptId: string;
@@ -67,7 +65,7 @@ export const canonicalEvent = (wire: unknown, context: CanonicalContext, receipt
       "A track call needs the name of its event.",
     );
   const kind: EventKind = type === "track" ? kindOfTrack(name) : type;
-  if (context.shallow !== true && !within(input, limits.jsonDepth))
+  if (!within(input, limits.jsonDepth))
     return refuse("invalid_event", undefined, `An event may be nested ${limits.jsonDepth} levels deep.`);
 
   const checker = checkers[kind];

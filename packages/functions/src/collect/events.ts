@@ -13,7 +13,7 @@ import type { Appended, EncodedEvent, Metrics, Ports, Profile, QuarantinedItem, 
 import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
-import { type Received, bodyText, eventsOf, isShallow, jsonText, parseJson, writeKeyOf } from "./request.ts";
+import { type Received, bodyText, eventsOf, jsonText, parseJson, writeKeyOf } from "./request.ts";
 
 export type EventPorts = Pick<
   Ports,
@@ -26,8 +26,7 @@ export const make = (ports: EventPorts): HttpHandler => {
   return httpHandler(async (event) => {
     if (event.rawPath.endsWith("/m")) return acknowledged();
     const text = jsonText(await bodyText(event), event.headers["content-type"]);
-    const shallow = isShallow(text);
-    const body = parseJson(text, shallow);
+    const body = parseJson(text);
     const key = await writeKeyOf(ports.keys, event, body);
     const received = eventsOf(body, text);
     const receivedAtMs = ports.now();
@@ -36,7 +35,6 @@ export const make = (ports: EventPorts): HttpHandler => {
       source: key.source,
       receivedAtMs,
       receivedAt: new Date(receivedAtMs).toISOString(),
-      shallow,
       sentAt: received.sentAt,
       receiptId: ports.newId("rcp"),
       type: callOf(event),

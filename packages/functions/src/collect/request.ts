@@ -41,12 +41,8 @@ export const jsonText = (body: string, contentType: string | undefined): string 
   return /^\s*[[{]/.test(data) ? data : Buffer.from(data, "base64").toString("utf8");
 };
 
-/** Whether nothing in a document can nest deeper than an event may. */
-export const isShallow = (text: string): boolean => !nestsDeeperThan(text, limits.jsonDepth);
-
-/** @param shallow what `isShallow` says of it */
-export const parseJson = (text: string, shallow = isShallow(text)): unknown => {
-  if (!shallow && nestsDeeperThan(text, NESTING_LIMIT))
+export const parseJson = (text: string): unknown => {
+  if (nestsDeeperThan(text, NESTING_LIMIT))
     throw new Problem("bad_request", `The body is nested deeper than ${NESTING_LIMIT} levels.`);
   try {
     return JSON.parse(text) as unknown;
