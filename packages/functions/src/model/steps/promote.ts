@@ -24,14 +24,17 @@ const CurrentModel = z.object({
 /** `models/current.json`: which run's model scores. */
 export type CurrentModel = z.infer<typeof CurrentModel>;
 
-export interface Promotion {
-  readonly promoted: boolean;
-  readonly because: string;
+const Promotion = z.object({
+  promoted: z.boolean(),
+  because: z.string(),
   /** The run whose model scores. */
-  readonly scoresBy: string;
+  scoresBy: z.string(),
   /** AUC of the new model minus that of the one in use, on the same customers; absent where they were not compared. */
-  readonly aucGain?: number;
-}
+  aucGain: z.number().exactOptional(),
+});
+export type Promotion = z.infer<typeof Promotion>;
+
+export const promotionKey = (runId: string): string => `models/${runId}/promotion.json`;
 
 const REPLICATES = 200;
 const SEED = 7;
@@ -46,7 +49,10 @@ export const promote = async (
   await steps.step(
     "promote",
     async () => {
-      const promotion = await decided(plan, ports, fit, exports);
+      // Decided once: made again after a crash, the step would compare the model in use with itself.
+      const kept = Promotion.safeParse(await readJson(ports.objects, promotionKey(plan.runId)));
+      const promotion = kept.success ? kept.data : await decided(plan, ports, fit, exports);
+      await writeJson(ports.objects, promotionKey(plan.runId), promotion);
       if (promotion.promoted)
         await writeJson(ports.objects, CURRENT_MODEL_KEY, {
           runId: plan.runId,
@@ -75,7 +81,6 @@ const decided = async (
   const stored = CurrentModel.safeParse(await readJson(ports.objects, CURRENT_MODEL_KEY));
   if (!stored.success) return own(true, "it is the first model");
   const inUse = stored.data;
-  if (inUse.runId === plan.runId) return own(true, "it is in use already");
   if (inUse.asOf > plan.asOf) return own(false, `the model in use is of a later day, ${inUse.asOf}`);
   if (inUse.horizonDays !== plan.horizonDays) return own(true, `the horizon was ${inUse.horizonDays} days`);
   if (inUse.schemaHash !== fit.schemaHash) return own(true, "the features have changed");
