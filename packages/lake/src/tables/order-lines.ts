@@ -28,17 +28,22 @@ live_entries AS (
   LEFT JOIN cancelled_orders AS c ON c.customer_part = e.customer_part AND c.order_key = e.order_key
   WHERE c.order_key IS NULL
 ),
+-- Chosen before their lines are taken apart: DuckDB compares whole lists of lines otherwise.
+live_orders AS (
+  SELECT * FROM live_entries WHERE entry = 'order'
+),
+live_refunds AS (
+  SELECT * FROM live_entries WHERE entry = 'refund'
+),
 order_items AS (
   SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
     currency, country${of("")}, 1 AS turn, ${items.select}
-  FROM live_entries ${items.from}
-  WHERE entry = 'order'
+  FROM live_orders ${items.from}
 ),
 stated_refund_items AS (
   SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
     currency, country${of("")}, ${items.select}
-  FROM live_entries ${items.from}
-  WHERE entry = 'refund'
+  FROM live_refunds ${items.from}
 ),
 refund_signs AS (
   SELECT
