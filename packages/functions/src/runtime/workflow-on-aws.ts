@@ -47,7 +47,7 @@ const durable = async <Result>(
     run(requestOf(event), new DurableWorkflowContext(context)),
   );
   return async (event, context) => {
-    logger.addContext(context as unknown as Context);
+    logger.addContext(context);
     try {
       return await piece(event, context);
     } finally {
