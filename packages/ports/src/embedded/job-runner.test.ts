@@ -101,6 +101,13 @@ describe("batch jobs on DuckDB", () => {
     assert.deepEqual(await asked("SELECT total FROM doubled"), [["9900"]]);
   });
 
+  it("can be asked for the last partition before another", async () => {
+    await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
+    assert.deepEqual(await asked("SELECT max(month) FROM numbers WHERE month < '2025-02'"), [["2025-01"]]);
+    const sql = () => "SELECT max(month) AS month FROM numbers WHERE month < '2025-02'";
+    assert.equal((await ended({ name: "e", writes: [], exports: [{ name: "last", sql }] }, "2")).state, "succeeded");
+  });
+
   it("replace the named partitions and no other, also where no row is left for one; without names all", async () => {
     await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
     const some = { months: ["2025-01", "2025-02"], documents: { factor: 10 } };

@@ -16,7 +16,7 @@ import type { BatchJob, ExportedColumn, JobRunner, JobState, TableWrite } from "
 import { TransientError } from "../ports.ts";
 import { type BatchFile, BatchManifest, type StoredColumn } from "./batch-manifest.ts";
 import { moveDurably } from "./lake-files.ts";
-import { defineTable, defineTables } from "./lake-tables.ts";
+import { WITHOUT_BROKEN_STATISTICS, defineTable, defineTables } from "./lake-tables.ts";
 import { parquetOptions, quoted } from "./parquet-conversion.ts";
 import { ownSpillFolder } from "./query-engine.ts";
 
@@ -299,6 +299,7 @@ export class DuckDbJobRunner implements JobRunner {
     });
     const connection = await instance.connect();
     await connection.run("SET GLOBAL TimeZone = 'UTC'");
+    await connection.run(WITHOUT_BROKEN_STATISTICS);
     connection.closeSync();
     return instance;
   }

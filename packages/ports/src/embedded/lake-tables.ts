@@ -12,6 +12,12 @@ import { quoted } from "./parquet-conversion.ts";
 export const lakeFolders = (folder: string): string[] => [path.join(folder, "raw_events"), path.join(folder, "tables")];
 
 /**
+ * Run on every DuckDB that reads these tables. max() of a partition column fails in DuckDB 1.5.5 where a filter leaves one
+ * file ("Attempted to access index n within vector of size n"): its statistics know the file's columns alone.
+ */
+export const WITHOUT_BROKEN_STATISTICS = "SET GLOBAL disabled_optimizers = 'statistics_propagation'";
+
+/**
  * Defines everything over the files of this moment, for this connection alone. Who was erased is known to the runs alone
  * (they leave a table); before the first nobody is.
  */

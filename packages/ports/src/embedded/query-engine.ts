@@ -7,7 +7,7 @@ import path from "node:path";
 import { duckdb } from "@ebb/lake/dialect";
 import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
 import type { QueryEngine, QueryResult, SqlValue } from "../ports.ts";
-import { defineTables, lakeFolders } from "./lake-tables.ts";
+import { WITHOUT_BROKEN_STATISTICS, defineTables, lakeFolders } from "./lake-tables.ts";
 import { LakeVersion } from "./lake-version.ts";
 import { quoted } from "./parquet-conversion.ts";
 import { sqlValueOf } from "./sql-values.ts";
@@ -73,6 +73,7 @@ export class DuckDbQueryEngine implements QueryEngine {
     });
     const connection = await instance.connect();
     await connection.run("SET GLOBAL TimeZone = 'UTC'");
+    await connection.run(WITHOUT_BROKEN_STATISTICS);
     await connection.run(`SET GLOBAL allowed_directories = [${[...folders, spill].map(quoted).join(", ")}]`);
     await connection.run("SET GLOBAL enable_external_access = false");
     await connection.run("SET GLOBAL lock_configuration = true");
