@@ -1,5 +1,4 @@
 import type { DurableLambdaHandler } from "@aws/durable-execution-sdk-js";
-import type { Context } from "aws-lambda";
 import type { Ports, WorkflowContext } from "@ebb/ports";
 import { z } from "zod";
 
