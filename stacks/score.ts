@@ -5,7 +5,7 @@ import { lambdaOf } from "./parts/function.ts";
 import { dataKey } from "./parts/keys.ts";
 import { deadLetterBucket, stream } from "./shared.ts";
 
-const foldOrders = lambdaOf(scoreConsumer.handler, [
+export const foldOrders = lambdaOf(scoreConsumer.handler, [
   {
     actions: [
       "kinesis:DescribeStream",

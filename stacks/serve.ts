@@ -1,9 +1,60 @@
 /** Serve: the read side of the API, and what keeps the whole deployment within its budget. */
+import type { Grant } from "./shared.ts";
+import { dataKey } from "./parts/keys.ts";
+import { database, delivery, queryResults, workgroup } from "./land.ts";
+import { foldOrders } from "./score.ts";
+import { lakeBucket } from "./shared.ts";
 import { alarmTopic } from "./parts/alarm.ts";
 import { api, serveRoutes } from "./parts/api.ts";
 import { monthlyBudgetUsd, namePrefix } from "./parts/settings.ts";
 
-serveRoutes("serve");
+// ── the API ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const region = aws.getRegionOutput().region;
+const account = aws.getCallerIdentityOutput().accountId;
+const glueArn = (resource: $util.Input<string>) => $interpolate`arn:aws:glue:${region}:${account}:${resource}`;
+
+/** SELECTs over the tables of the lake: they write nothing but their own results. */
+const reading: readonly Grant[] = [
+  {
+    actions: [
+      "athena:StartQueryExecution",
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:StopQueryExecution",
+    ],
+    resources: [workgroup.arn],
+  },
+  {
+    actions: ["glue:GetDatabase", "glue:GetTable"],
+    resources: [
+      glueArn("catalog"),
+      glueArn($interpolate`database/${database.name}`),
+      glueArn($interpolate`table/${database.name}/*`),
+    ],
+  },
+  { actions: ["s3:ListBucket", "s3:GetBucketLocation"], resources: [lakeBucket.arn, queryResults.arn] },
+  { actions: ["s3:GetObject"], resources: [$interpolate`${lakeBucket.arn}/tables/*`] },
+  {
+    actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+    resources: [$interpolate`${queryResults.arn}/results/*`],
+  },
+  { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
+];
+
+serveRoutes("serve", {
+  "queries:read": {
+    grants: reading,
+    variables: { EBB_ATHENA_WORKGROUP: workgroup.name, EBB_GLUE_DATABASE: database.name },
+  },
+  "metrics:read": {
+    // Takes no resource and no condition on a namespace (Service Authorization Reference, CloudWatch).
+    grants: [{ actions: ["cloudwatch:GetMetricData"], resources: ["*"] }],
+    variables: { EBB_SCORE_FUNCTION: foldOrders.name, EBB_DELIVERY_STREAM: delivery.name },
+  },
+});
+
+// ── the budget ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Counts what carries the deployment's cost tag; the tag must be activated once in the billing console. */
 new aws.budgets.Budget("MonthlyBudget", {

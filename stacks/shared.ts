@@ -212,6 +212,9 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
     decrypt(dataKey),
   ],
   "runner:run": [],
+  // The catalogue, Athena's workgroup and the delivery stream are declared after this file: stacks/serve.ts grants them.
+  "queries:read": [],
+  "metrics:read": [],
   "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
 };
 
@@ -242,6 +245,8 @@ export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
   "documents:write": "objects",
   "arrivals:read": "arrivals",
   "runner:run": "runner",
+  "queries:read": "queries",
+  "metrics:read": "pulse",
 };
 
 /** Values of the variables that name a store. */

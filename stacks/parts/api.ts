@@ -1,6 +1,7 @@
-import { routes, type Route } from "@ebb/functions/declarations";
+import { functions, routes, type Need, type Route } from "@ebb/functions/declarations";
+import type { Grant } from "../shared.ts";
 import { alarm } from "./alarm.ts";
-import { lambdaOf, logicalName } from "./function.ts";
+import { lambdaOf, logicalName, type OwnVariables } from "./function.ts";
 import { dataKey } from "./keys.ts";
 import { corsOrigins, logRetention, requestBurst, requestsPerSecond } from "./settings.ts";
 
@@ -82,18 +83,27 @@ export const routesInAws: readonly Route[] = routes.filter((route) => route.only
 const routeName = ({ method, path }: Route): string =>
   `Route-${method}${path.replace(/[{}]/g, "").replace(/\/$/, "/slash").replaceAll("/", "-")}`;
 
+/** What a need stands for besides the stores of stacks/shared.ts. */
+export type Supplies = Readonly<
+  Partial<Record<Need, { readonly grants: readonly Grant[]; readonly variables: OwnVariables }>>
+>;
+
 /**
  * Declares every function and route of a stage. The first route of a handler brings its integration and its permission;
  * the others point to the same ones, so that a handler with twenty routes does not fill its 20 KB resource policy.
  */
-export const serveRoutes = (stage: "collect" | "serve"): void => {
+export const serveRoutes = (stage: "collect" | "serve", supplies: Supplies = {}): void => {
   const byHandler = Map.groupBy(
     routesInAws.filter((route) => route.handler.startsWith(`${stage}/`)),
     (route) => route.handler,
   );
   for (const [handler, [first, ...others]] of byHandler) {
     if (first === undefined) continue;
-    const { integration } = api.route(`${first.method} ${first.path}`, lambdaOf(handler).arn, {
+    const needs = functions.find((each) => each.handler === handler)?.needs ?? [];
+    const supplied = needs.flatMap((need) => supplies[need] ?? []);
+    const grants = supplied.flatMap((each) => each.grants);
+    const variables = Object.assign({}, ...supplied.map((each) => each.variables)) as OwnVariables;
+    const { integration } = api.route(`${first.method} ${first.path}`, lambdaOf(handler, grants, variables).arn, {
       name: logicalName(handler),
     }).nodes;
     for (const route of others) {

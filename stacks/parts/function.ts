@@ -32,6 +32,14 @@ const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
   "collect/process-upload": ["pseudonyms", "settings"],
   "model/run-model": ["settings"],
   "serve/customer": ["keys", "pseudonyms", "settings"],
+  "serve/sales": ["keys", "settings"],
+  "serve/products": ["keys", "settings"],
+  "serve/customers": ["keys", "settings"],
+  "serve/customer-timeline": ["keys", "pseudonyms", "settings"],
+  "serve/segments": ["keys", "settings"],
+  "serve/churn": ["keys", "settings"],
+  "serve/model": ["keys", "settings"],
+  "serve/pipeline": ["keys"],
   "serve/runs": ["keys"],
   "serve/ledger": ["keys"],
   "serve/quarantine": ["keys"],
@@ -58,7 +66,7 @@ export const logicalName = (handler: string): string =>
 const tracing: Grant = { actions: ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources: ["*"] };
 
 /** Values that only one stack knows. */
-type OwnVariables = Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $util.Input<string>>>>;
+export type OwnVariables = Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $util.Input<string>>>>;
 
 /** Objects of the model stage (models, reports) lie in the lake, where nothing expires; those of others with the uploads. */
 const documentsIn = (needs: readonly Need[]): OwnVariables => {

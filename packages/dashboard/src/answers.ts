@@ -171,8 +171,8 @@ export interface CustomerList extends AsOf {
     readonly last_order_at?: string;
     readonly churn_probability?: number;
     readonly churn_decile?: number;
-    readonly expected_value_minor?: number;
-    /** Probability of leaving × expected value. */
+    readonly value_if_active_minor?: number;
+    /** Probability of leaving × the value of the customer if he stays. */
     readonly expected_loss_minor?: number;
     readonly drivers?: readonly Driver[];
   }[];

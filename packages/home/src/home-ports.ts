@@ -47,4 +47,5 @@ export const commonPorts = (data: Pick<CommonData, "secrets" | "settings">, metr
   arrivals: elsewhere("arrivals"),
   runs: elsewhere("run store"),
   scores: elsewhere("score store"),
+  pulse: elsewhere("pulse"),
 });

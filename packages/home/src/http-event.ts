@@ -124,7 +124,12 @@ export const writeResult = (
     result.body === undefined ? NOTHING : Buffer.from(result.body, result.isBase64Encoded === true ? "base64" : "utf8");
   const headers: Record<string, string | number | string[]> = { ...extra };
   for (const [name, value] of Object.entries(result.headers ?? {}))
-    headers[name] = typeof value === "boolean" ? String(value) : value;
+    headers[name] =
+      name === "vary" && extra["vary"] !== undefined
+        ? `${extra["vary"]}, ${String(value)}`
+        : typeof value === "boolean"
+          ? String(value)
+          : value;
   if (result.cookies !== undefined) headers["set-cookie"] = result.cookies;
   const statusCode = result.statusCode ?? 200;
   if (statusCode !== 204 && statusCode !== 304) headers["content-length"] = body.length;

@@ -9,6 +9,7 @@ import type { RateTable } from "@ebb/core/money";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { Refusal } from "@ebb/core/reasons";
 import type { Pseudonymizer } from "@ebb/core/ids";
+import type { Dialect } from "@ebb/lake/dialect";
 import type { BatchPorts, ModelSettings } from "./batch-ports.ts";
 import type { MetricName } from "./metric-names.ts";
 
@@ -267,8 +268,10 @@ export interface QueryResult {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
   readonly rows: readonly (readonly SqlValue[])[];
 }
-/** Read-only SQL over the lake: `raw_events` and the curated views. */
+/** Read-only SQL over the lake: `raw_events`, the views over it and what runs have written. */
 export interface QueryEngine {
+  /** Whose SQL it reads. */
+  readonly dialect: Dialect;
   query(sql: string): Promise<QueryResult>;
 }
 
@@ -303,6 +306,23 @@ export interface Metrics {
   count(name: MetricName, value: number, dimensions?: Readonly<Record<string, string>>): void;
 }
 
+/** How the pipeline stands at this moment. */
+export interface Pulse {
+  /** Events by minute for the last `minutes` up to `nowMs`, the oldest first, those without any included. */
+  read(
+    nowMs: number,
+    minutes: number,
+  ): Promise<{
+    readonly minutes: readonly { readonly atMs: number; readonly received: number; readonly quarantined: number }[];
+    /** How far each is behind what came in: by records where they can be counted, else by age. */
+    readonly stages: readonly {
+      readonly stage: "score" | "land";
+      readonly lagRecords?: number;
+      readonly lagMs?: number;
+    }[];
+  }>;
+}
+
 /** Everything a handler may touch. A handler takes the part it needs. */
 export interface Ports extends BatchPorts {
   readonly now: () => number;
@@ -322,5 +342,6 @@ export interface Ports extends BatchPorts {
   readonly lakeFailures: Pick<ObjectStore, "get">;
   readonly jobs: JobQueue;
   readonly queries: QueryEngine;
+  readonly pulse: Pulse;
   readonly metrics: Metrics;
 }

@@ -134,11 +134,13 @@ describe("GET /v1/customers/{id}", () => {
         {
           feature: "recency",
           log_odds: Math.log(2),
+          words: "has not ordered for a long time",
           text: "This customer has not ordered for a long time: the odds of leaving are 2.0 times those of the average customer.",
         },
         {
           feature: "rhythm",
           log_odds: -Math.log(4),
+          words: "orders at short intervals",
           text: "This customer orders at short intervals: the odds of leaving are 4.0 times lower than those of the average customer.",
         },
       ],

@@ -193,6 +193,9 @@ Send a file, and make a batch run over all there is now:
   npx ebb upload${at} orders.csv
   npx ebb run${at}
 
+Look at it (the link holds the keys; it is for you alone):
+  ${home.url}/#/sales?token=${home.readKey}&write=${home.writeKey}
+
 Ctrl-C stops it; the next start takes up where it stopped.
 `;
 };

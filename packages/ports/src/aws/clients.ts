@@ -1,4 +1,5 @@
 import { AthenaClient } from "@aws-sdk/client-athena";
+import { CloudWatchClient } from "@aws-sdk/client-cloudwatch";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EMRServerlessClient } from "@aws-sdk/client-emr-serverless";
 import { KinesisClient } from "@aws-sdk/client-kinesis";
@@ -35,6 +36,7 @@ const settings = (env: NodeJS.ProcessEnv, service: string) => {
 export class Clients {
   readonly #env: NodeJS.ProcessEnv;
   #athena: AthenaClient | undefined;
+  #cloudwatch: CloudWatchClient | undefined;
   #dynamo: DynamoDBClient | undefined;
   #emr: EMRServerlessClient | undefined;
   #kinesis: KinesisClient | undefined;
@@ -47,6 +49,10 @@ export class Clients {
 
   get athena(): AthenaClient {
     return (this.#athena ??= new AthenaClient(settings(this.#env, "ATHENA")));
+  }
+
+  get cloudwatch(): CloudWatchClient {
+    return (this.#cloudwatch ??= new CloudWatchClient(settings(this.#env, "CLOUDWATCH")));
   }
 
   get dynamo(): DynamoDBClient {
@@ -78,7 +84,15 @@ export class Clients {
 
   /** Closes the sockets: for tests; a function keeps them. */
   destroy(): void {
-    for (const client of [this.#athena, this.#dynamo, this.#emr, this.#kinesis, this.#lambda, this.#s3])
+    for (const client of [
+      this.#athena,
+      this.#cloudwatch,
+      this.#dynamo,
+      this.#emr,
+      this.#kinesis,
+      this.#lambda,
+      this.#s3,
+    ])
       client?.destroy();
   }
 }

@@ -18,6 +18,8 @@
  * | EBB_PROCESS_UPLOAD_FUNCTION | Lambda function, name or ARN                                                | jobs              |
  * | EBB_ATHENA_WORKGROUP        | Athena workgroup that sets the result location and the scan cap             | queries           |
  * | EBB_GLUE_DATABASE           | Glue database of the lake's tables                                          | queries           |
+ * | EBB_SCORE_FUNCTION          | Lambda function of the score stage, name                                    | pulse             |
+ * | EBB_DELIVERY_STREAM         | Firehose delivery stream of the land stage, name                            | pulse             |
  * | EBB_RUN_TABLE               | DynamoDB table: pk (S); index `newest`: shard (S), at (S)                   | runs              |
  * | EBB_SPARK_APPLICATION       | EMR Serverless application, id                                              | runner            |
  * | EBB_SPARK_ROLE              | role that Spark jobs run with, ARN                                          | runner            |
@@ -104,6 +106,8 @@ const Environment = z.object({
   EBB_PROCESS_UPLOAD_FUNCTION: name,
   EBB_ATHENA_WORKGROUP: name,
   EBB_GLUE_DATABASE: name,
+  EBB_SCORE_FUNCTION: name,
+  EBB_DELIVERY_STREAM: name,
   EBB_RUN_TABLE: name,
   EBB_SPARK_APPLICATION: name,
   EBB_SPARK_ROLE: name,
@@ -131,6 +135,7 @@ export const variablesOf = {
   lakeFailures: ["EBB_LAKE_BUCKET"],
   jobs: ["EBB_PROCESS_UPLOAD_FUNCTION"],
   queries: ["EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
+  pulse: ["EBB_SCORE_FUNCTION", "EBB_DELIVERY_STREAM"],
   runner: [
     "EBB_LAKE_BUCKET",
     "EBB_ATHENA_WORKGROUP",

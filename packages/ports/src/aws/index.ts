@@ -12,10 +12,11 @@ import { LambdaJobQueue } from "./job-queue.ts";
 import { AwsJobRunner } from "./job-runner.ts";
 import { EnvironmentKeyRing } from "./key-ring.ts";
 import { DynamoLedger } from "./ledger.ts";
-import { PowertoolsMetrics, awsMetrics } from "./metrics.ts";
+import { PowertoolsMetrics, SERVICE, awsMetrics } from "./metrics.ts";
 import { S3ObjectStore } from "./object-store.ts";
 import { DynamoOrderBook } from "./order-book.ts";
 import { DynamoProfileStore } from "./profile-store.ts";
+import { CloudWatchPulse } from "./pulse.ts";
 import { S3Quarantine } from "./quarantine.ts";
 import { AthenaQueryEngine } from "./query-engine.ts";
 import { DynamoRunStore } from "./run-store.ts";
@@ -98,6 +99,11 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
   });
   const runs = lazy(() => new DynamoRunStore(clients.dynamo, of("runs").EBB_RUN_TABLE));
   const scores = lazy(() => new DynamoScoreStore(clients.dynamo, of("scores").EBB_CUSTOMER_TABLE));
+  const pulse = lazy(() => {
+    const { EBB_SCORE_FUNCTION: scoreFunction, EBB_DELIVERY_STREAM: deliveryStream } = of("pulse");
+    const namespace = environment.EBB_METRICS_NAMESPACE;
+    return new CloudWatchPulse(clients.cloudwatch, { namespace, service: SERVICE, scoreFunction, deliveryStream });
+  });
   const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
   const keys = lazy(() => new EnvironmentKeyRing(of("keys").EBB_KEYS));
   const settings = lazy(() => settingsOf(environment));
@@ -150,6 +156,9 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     },
     get scores() {
       return scores();
+    },
+    get pulse() {
+      return pulse();
     },
     get pseudonyms() {
       return pseudonyms();

@@ -43,6 +43,12 @@ export interface SparkDocument {
   readonly rawEvents: { readonly columns: readonly SparkColumn[] };
   /** Stand for tables that no run has written yet. */
   readonly defaults: readonly { readonly name: string; readonly sql: string }[];
+  /** Objects of JSON Lines, each set as a relation of this name. */
+  readonly imports?: readonly {
+    readonly name: string;
+    readonly columns: readonly SparkColumn[];
+    readonly uris: readonly string[];
+  }[];
   /** In the order in which they read each other. */
   readonly views: readonly { readonly name: string; readonly sql: string }[];
   readonly writes: readonly SparkWrite[];
@@ -122,7 +128,7 @@ const sparkWrite = (write: TableWrite): SparkWrite => {
 export const sparkDocument = (
   job: string,
   token: string,
-  parts: Partial<Pick<SparkDocument, "writes" | "erase" | "upkeep" | "exports">>,
+  parts: Partial<Pick<SparkDocument, "imports" | "writes" | "erase" | "upkeep" | "exports">>,
 ): SparkDocument => ({
   token,
   job,
@@ -166,6 +172,13 @@ const athenaSteps = (write: TableWrite, places: Places): JobStep[] => {
  */
 export const planOf = (job: BatchJob, token: string, places: Places): JobPlan => {
   const exports = job.exports ?? [];
+  const imports = (job.imports ?? []).map(({ name, columns, objectKeys }) => ({
+    name,
+    columns: Object.entries(columns).map(([column, type]) => ({ name: column, type: sparkType(type, "timestamp") })),
+    uris: objectKeys.map((key) => `${places.lake}/${key}`),
+  }));
+  if (imports.length > 0 && job.writes.some(({ table }) => table.engine !== "spark"))
+    throw new RangeError(`${job.name}: only Spark reads what a run imports`);
   const keyed = (each: TableExport): string => exportKey(places.jobId, each.name);
   const uri = (each: TableExport): string => `${places.lake}/${keyed(each)}`;
   const steps: JobStep[] = [];
@@ -185,6 +198,7 @@ export const planOf = (job: BatchJob, token: string, places: Places): JobPlan =>
     steps.push({
       kind: "spark",
       document: sparkDocument(job.name, `${places.jobId}/${index}`, {
+        ...(imports.length === 0 ? {} : { imports }),
         writes: group.map(sparkWrite),
         exports: exported.map((each) => ({ name: each.name, sql: each.sql(spark), uri: uri(each) })),
       }),

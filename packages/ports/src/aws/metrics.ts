@@ -5,8 +5,11 @@ import type { Metrics } from "../ports.ts";
 let shared: Powertools | undefined;
 
 /** The container's one Powertools instance: the handler's middleware publishes what was counted in an invocation. */
+/** Dimension `service` of every metric that is counted here. */
+export const SERVICE = "ebb";
+
 export const awsMetrics = (namespace = process.env["EBB_METRICS_NAMESPACE"] ?? "Ebb"): Powertools =>
-  (shared ??= new Powertools({ namespace, serviceName: "ebb" }));
+  (shared ??= new Powertools({ namespace, serviceName: SERVICE }));
 
 /** Counts in CloudWatch's embedded metric format. Counts of one name and the same dimensions add up in CloudWatch. */
 export class PowertoolsMetrics implements Metrics {

@@ -7,6 +7,7 @@ import {
   StopQueryExecutionCommand,
   paginateGetQueryResults,
 } from "@aws-sdk/client-athena";
+import { trino } from "@ebb/lake/dialect";
 import type { QueryEngine, QueryResult, SqlValue } from "../ports.ts";
 import { TransientError } from "../ports.ts";
 import { calling } from "./errors.ts";
@@ -42,6 +43,7 @@ const valueOf = (text: string | undefined, type: string): SqlValue => {
 };
 
 export class AthenaQueryEngine implements QueryEngine {
+  readonly dialect = trino;
   readonly #client: AthenaClient;
   readonly #workgroup: string;
   readonly #database: string;

@@ -12,6 +12,11 @@ import type { RunSteps } from "../run-steps.ts";
 export interface ValueModel {
   /** Absent where repeat purchases do not determine it. Times in days. */
   readonly purchases?: BgNbdParameters;
+  /**
+   * Purchases a day of who is still active are a gamma with these, whatever drop-out is: shape r + x, rate α + T. Absent
+   * where they are not determined.
+   */
+  readonly rate?: Pick<BgNbdParameters, "r" | "alpha">;
   /** Absent where spend does not determine it. Minor units. */
   readonly spend?: GammaGammaParameters;
   /** Why something is absent, or not to be trusted. */
@@ -39,6 +44,8 @@ export const valueColumnsOf = (exported: Readonly<Record<string, ExportedColumn>
 const meanPurchase = (columns: ValueColumns, row: number): number =>
   (columns.mean_order_minor[row]! * columns.orders[row]!) / (columns.repeat_days[row]! + 1);
 
+const isOfDropOut = ({ parameter }: { readonly parameter?: string }): boolean => parameter === "a" || parameter === "b";
+
 export const valueKey = (runId: string): string => `models/${runId}/value.json`;
 
 export const fitValue = async (
@@ -59,6 +66,7 @@ export const fitValue = async (
       const remarks = [...bgNbd.problems, ...gammaGamma.problems].map(({ message }) => message);
       const model: ValueModel = {
         ...(bgNbd.identified && bgNbd.parameters !== undefined ? { purchases: bgNbd.parameters } : {}),
+        ...(bgNbd.parameters !== undefined && bgNbd.problems.every(isOfDropOut) ? { rate: bgNbd.parameters } : {}),
         ...(gammaGamma.identified && gammaGamma.parameters !== undefined ? { spend: gammaGamma.parameters } : {}),
         remarks,
       };
@@ -74,26 +82,27 @@ export const fitValue = async (
 
 /** What the models say of one customer. */
 export const valueOf = (
-  { purchases, spend }: ValueModel,
+  { purchases, rate, spend }: ValueModel,
   columns: ValueColumns,
   row: number,
   horizonDays: number,
 ): {
   readonly probabilityActive?: number;
   readonly expectedValueMinor?: number;
-  /** The expected value of the same customer, given that he is still active: what is lost when he leaves. */
+  /** What the customer is worth within the horizon when he stays for all of it: lost when he leaves. */
   readonly valueIfActiveMinor?: number;
 } => {
   const x = columns.repeat_days[row]!;
-  if (purchases === undefined || !Number.isFinite(x)) return {};
+  if (!Number.isFinite(x)) return {};
   const history = { x, tx: columns.first_to_last_days[row]!, T: columns.observed_days[row]! };
-  const probabilityActive = probabilityAlive(purchases, history);
-  const money = spend === undefined ? undefined : expectedSpend(spend, x, meanPurchase(columns, row));
-  if (money === undefined) return { probabilityActive };
-  const expectedMinor = expectedPurchases(purchases, history, horizonDays) * money;
+  const minor = spend === undefined ? undefined : expectedSpend(spend, x, meanPurchase(columns, row));
   return {
-    probabilityActive,
-    expectedValueMinor: Math.round(expectedMinor),
-    ...(probabilityActive > 0 ? { valueIfActiveMinor: Math.round(expectedMinor / probabilityActive) } : {}),
+    ...(purchases === undefined ? {} : { probabilityActive: probabilityAlive(purchases, history) }),
+    ...(purchases === undefined || minor === undefined
+      ? {}
+      : { expectedValueMinor: Math.round(expectedPurchases(purchases, history, horizonDays) * minor) }),
+    ...(rate === undefined || minor === undefined
+      ? {}
+      : { valueIfActiveMinor: Math.round(((rate.r + x) / (rate.alpha + history.T)) * horizonDays * minor) }),
   };
 };

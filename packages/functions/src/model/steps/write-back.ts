@@ -152,7 +152,7 @@ const lineOf = (
   ...(valueIfActiveMinor === undefined ? {} : { value_if_active_minor: valueIfActiveMinor }),
   ...(scores.probabilityActive === undefined ? {} : { probability_active: scores.probabilityActive }),
   ...Object.fromEntries(
-    (scores.drivers ?? []).flatMap(({ feature, logOdds, inWords }, index) => [
+    (scores.drivers ?? []).flatMap(({ feature, logOdds, inWords }, index): [string, string | number][] => [
       [`driver_${index + 1}`, feature],
       [`driver_${index + 1}_log_odds`, logOdds],
       [`driver_${index + 1}_words`, inWords ?? feature],

@@ -70,10 +70,11 @@ export const martSchemas: Readonly<Record<string, JsonSchema>> = {
       churn_probability: probability,
       churn_decile: { type: "integer", minimum: 1, maximum: 10 },
       expected_value_minor: { ...integer, description: "Expected net within the horizon" },
+      value_if_active_minor: { ...integer, description: "Net expected within the horizon if the customer stays" },
       probability_active: probability,
       expected_loss_minor: {
         ...integer,
-        description: "Churn probability × expected net within the horizon of the same customer, were he still active",
+        description: "Churn probability × value_if_active_minor",
       },
       drivers: list(driver),
     },

@@ -100,7 +100,7 @@ const kept = [400];
 const customersQuery = {
   sort: { enum: ["churn", "loss", "value", "net", "lastOrder"] },
   minChurn: { type: "number", minimum: 0, maximum: 1 },
-  minValue: { type: "integer", minimum: 0, maximum: 999_999_999, description: "Minor units" },
+  minValue: { type: "integer", minimum: 0, maximum: 999_999_999, description: "Least value_if_active_minor" },
   limit: { type: "integer", minimum: 1, maximum: 1_000 },
   cursor: { type: "string", maxLength: 500 },
   format: { enum: ["json", "csv"] },

@@ -1,0 +1,122 @@
+/** Customers of the latest run, by segment, ordered, a page at a time; a segment's also as CSV for a campaign tool. */
+import { NO_PURCHASE } from "@ebb/core/rfm";
+import { z } from "zod";
+import type { HttpHandler, HttpResult } from "../runtime/http.ts";
+import { header } from "../runtime/http.ts";
+import { onAws } from "../runtime/on-aws.ts";
+import { Problem } from "../runtime/problem.ts";
+import { csvOf } from "./marts/csv.ts";
+import { type After, type CustomerSort, customerSorts, customersSql } from "./marts/customer-list-sql.ts";
+import { customerAnswer } from "./marts/customer-rows.ts";
+import { type MartPorts, type MartRow, martHandler, rowsOf, scalarText, textOf } from "./marts/mart-handler.ts";
+import { fraction, parametersOf, wholeNumber } from "./marts/parameters.ts";
+
+export const customersShape = {
+  segment: z.string().max(100).optional(),
+  sort: z.enum(Object.keys(customerSorts) as [CustomerSort, ...CustomerSort[]]).default("net"),
+  minChurn: fraction.optional(),
+  minValue: wholeNumber(0, 999_999_999).optional(),
+  limit: wholeNumber(1, 1_000).default(100),
+  cursor: z.string().max(500).optional(),
+  format: z.enum(["json", "csv"]).optional(),
+};
+
+/** Rows of one CSV answer: some 200 bytes each, within the 6 MB that Lambda answers. The header `link` names the next. */
+const CSV_ROWS = 20_000;
+
+export const make = (ports: MartPorts): HttpHandler =>
+  martHandler(
+    ports,
+    async ({ event, run, queries }) => {
+      const question = parametersOf(event, customersShape);
+      const named = event.pathParameters?.["name"];
+      const segment = named ?? question.segment;
+      const csv = question.format === "csv" || (question.format === undefined && acceptsCsv(header(event, "accept")));
+      const limit = csv && event.queryStringParameters?.["limit"] === undefined ? CSV_ROWS : question.limit;
+      const after = question.cursor === undefined ? undefined : afterOf(question.cursor, question.sort);
+      if (segment !== undefined) await checkSegment(queries, run.asOf, segment);
+      const rows = await rowsOf(
+        queries,
+        customersSql(queries.dialect, { ...question, cutoff: run.asOf, segment, limit, after }),
+      );
+      const page = rows.slice(0, limit);
+      const cursor = rows.length > limit ? cursorOf(page.at(-1)!, question.sort) : undefined;
+      if (csv) return csvAnswer(page, cursor, run.asOf, event.rawPath, event.rawQueryString);
+      return { customers: page.map(customerAnswer), ...(cursor === undefined ? {} : { cursor }) };
+    },
+    (event) => {
+      parametersOf(event, customersShape);
+      return { customers: [] };
+    },
+  );
+
+const acceptsCsv = (accept: string | undefined): boolean => accept !== undefined && /^\s*text\/csv\b/i.test(accept);
+
+/** @throws Problem `not_found` naming the segments that there are */
+const checkSegment = async (queries: MartPorts["queries"], cutoff: string, segment: string): Promise<void> => {
+  const rows = await rowsOf(
+    queries,
+    `SELECT segment FROM segment_daily WHERE cutoff = ${queries.dialect.textLiteral(cutoff)} ORDER BY segment`,
+  );
+  const names = rows.map((row) => textOf(row["segment"]));
+  if (!names.includes(segment) && segment !== NO_PURCHASE)
+    throw new Problem("not_found", `There is no such segment. There are ${names.join(", ")}.`);
+};
+
+const cursorOf = (row: MartRow, sort: CustomerSort): string =>
+  Buffer.from(
+    JSON.stringify([sort, scalarText(row[customerSorts[sort]]) ?? null, textOf(row["customer_key"])]),
+  ).toString("base64url");
+
+const Cursor = z.tuple([z.string(), z.string().max(60).nullable(), z.string().max(60)]);
+
+/** @throws Problem `invalid_parameter` */
+const afterOf = (cursor: string, sort: CustomerSort): After => {
+  try {
+    const [of, value, customerKey] = Cursor.parse(JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")));
+    if (of === sort && (value === null || /^[\d.:eE +-]+$/.test(value))) return { value, customerKey };
+  } catch {
+    // said below
+  }
+  throw new Problem("invalid_parameter", "The cursor was not handed out for this list.", { parameter: "cursor" });
+};
+
+const csvColumns = [
+  "customer_key",
+  "segment",
+  "orders",
+  "net_minor",
+  "last_order_at",
+  "churn_probability",
+  "churn_decile",
+  "expected_value_minor",
+  "value_if_active_minor",
+  "expected_loss_minor",
+  "as_of",
+] as const;
+
+const csvAnswer = (
+  rows: readonly MartRow[],
+  cursor: string | undefined,
+  asOf: string,
+  path: string,
+  query: string,
+): HttpResult => {
+  const answers = rows.map((row) => ({ ...customerAnswer(row), as_of: asOf }));
+  const next = new URLSearchParams(query);
+  if (cursor !== undefined) next.set("cursor", cursor);
+  return {
+    statusCode: 200,
+    headers: {
+      "content-type": "text/csv; charset=utf-8",
+      "content-disposition": 'attachment; filename="customers.csv"',
+      ...(cursor === undefined ? {} : { link: `<${path}?${next.toString()}>; rel="next"` }),
+    },
+    body: csvOf(
+      csvColumns,
+      answers.map((row) => csvColumns.map((name) => row[name])),
+    ),
+  };
+};
+
+export const handler = onAws(make);

@@ -1,0 +1,93 @@
+/** What the handlers over the marts share: the key, the run whose figures they are, and an answer that may be kept. */
+import { createHash } from "node:crypto";
+import type { Ports, QueryEngine, Run, SqlValue } from "@ebb/ports";
+import {
+  type HttpEvent,
+  type HttpHandler,
+  type HttpResult,
+  authorize,
+  header,
+  httpHandler,
+  json,
+  presentedKey,
+} from "../../runtime/http.ts";
+
+export type MartPorts = Pick<Ports, "keys" | "queries" | "runs" | "settings">;
+
+/** Names of the answers' columns are those of the lake. */
+export type MartRow = Readonly<Record<string, SqlValue>>;
+
+export interface MartQuestion {
+  readonly event: HttpEvent;
+  readonly run: Run;
+  readonly queries: QueryEngine;
+  /** What amounts are in. */
+  readonly currency: string;
+}
+
+/** Looked through for the newest that succeeded. */
+const RUNS = 50;
+
+export const latestRun = async (runs: Ports["runs"]): Promise<Run | undefined> =>
+  (await runs.list({ limit: RUNS })).runs.find((run) => run.state === "succeeded");
+
+/**
+ * A GET over what the latest run has left. The answer says of which run it is and may be kept until the next (ETag).
+ * @param respond the fields besides `run_id`, `as_of` and `currency`, or a whole answer
+ * @param empty what to answer before the first run
+ */
+export const martHandler = (
+  ports: MartPorts,
+  respond: (question: MartQuestion) => Promise<object | HttpResult>,
+  empty: (event: HttpEvent) => object,
+): HttpHandler =>
+  httpHandler(async (event) => {
+    await authorize(ports.keys, presentedKey(event), "read-key");
+    const currency = ports.settings.rates.reportingCurrency;
+    const run = await latestRun(ports.runs);
+    if (run === undefined) return json(200, { currency, ...empty(event) });
+    const etag = etagOf(run, event);
+    const headers = { etag, "cache-control": "private, no-cache", vary: "authorization" };
+    if (header(event, "if-none-match") === etag) return { statusCode: 304, headers };
+    const answer = await respond({ event, run, queries: ports.queries, currency });
+    if ("statusCode" in answer) return { ...answer, headers: { ...headers, ...answer.headers } };
+    return json(200, { run_id: run.runId, as_of: `${run.asOf}T00:00:00.000Z`, currency, ...answer }, headers);
+  });
+
+/** Of the run and the question: the figures of a run do not change. */
+const etagOf = (run: Run, event: HttpEvent): string =>
+  `"${createHash("sha256")
+    .update(
+      JSON.stringify([
+        run.runId,
+        run.startedAtMs,
+        run.endedAtMs,
+        event.rawPath,
+        event.rawQueryString,
+        header(event, "accept"),
+      ]),
+    )
+    .digest("hex")
+    .slice(0, 32)}"`;
+
+export const rowsOf = async (queries: QueryEngine, sql: string): Promise<MartRow[]> => {
+  const { columns, rows } = await queries.query(sql);
+  return rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, row[index] ?? null])));
+};
+
+/** A number of any SQL type; decimals come as text, large integers as bigint. NULL is 0 in a sum over nothing. */
+export const numberOf = (value: SqlValue | undefined): number =>
+  value === null || value === undefined ? 0 : Number(value);
+export const numberOrAbsent = (value: SqlValue | undefined): number | undefined =>
+  value === null || value === undefined ? undefined : Number(value);
+/** A scalar as text; `undefined` for NULL, and for what is no scalar. */
+export const scalarText = (value: SqlValue | undefined): string | undefined =>
+  value === null || value === undefined || typeof value === "object" ? undefined : String(value);
+export const textOf = (value: SqlValue | undefined): string => scalarText(value) ?? "";
+/** A DATE or TIMESTAMP of either engine as `YYYY-MM-DD`. */
+export const dayTextOf = (value: SqlValue | undefined): string => textOf(value).slice(0, 10);
+/** A TIMESTAMP (UTC, without a zone) of either engine as RFC 3339; absent for NULL. */
+export const instantOf = (value: SqlValue | undefined): string | undefined =>
+  value === null || value === undefined
+    ? undefined
+    : new Date(`${textOf(value).replace(" ", "T").replace(/Z?$/, "Z")}`).toISOString();

@@ -1,0 +1,78 @@
+/** Bestsellers of a period, and what rises or falls against its own past. */
+import { z } from "zod";
+import type { HttpHandler } from "../runtime/http.ts";
+import { onAws } from "../runtime/on-aws.ts";
+import {
+  type MartPorts,
+  type MartRow,
+  dayTextOf,
+  martHandler,
+  numberOf,
+  rowsOf,
+  textOf,
+} from "./marts/mart-handler.ts";
+import { checkPeriod, parametersOf, periodShape, wholeNumber } from "./marts/parameters.ts";
+import { bestsellersSql, changed, windowsSql } from "./marts/products.ts";
+
+export const productsShape = {
+  sort: z.enum(["net", "units", "rising", "falling"]).default("net"),
+  category: z.string().max(200).optional(),
+  limit: wholeNumber(1, 500).default(50),
+  ...periodShape,
+};
+
+const DAY_MS = 86_400_000;
+/** The period of a change where none is given: the last days that were sold on. */
+const DAYS = 28;
+
+export const make = (ports: MartPorts): HttpHandler =>
+  martHandler(
+    ports,
+    async ({ event, queries }) => {
+      const question = parametersOf(event, productsShape);
+      checkPeriod(question);
+      const { sort, limit } = question;
+      if (sort === "net" || sort === "units") {
+        const rows = await rowsOf(queries, bestsellersSql(queries.dialect, { ...question, order: sort }));
+        return { products: rows.map((row) => answerOf(row, numberOf(row["net_minor"]))) };
+      }
+      const period = await wholePeriod(queries, question);
+      if (period === undefined) return { products: [] };
+      const rows = await rowsOf(queries, windowsSql(queries.dialect, { ...question, ...period }));
+      return {
+        products: changed(rows, sort, limit).map(({ row, netMinor, change }) => ({
+          ...answerOf(row, netMinor),
+          change: Number(change.toFixed(3)),
+        })),
+      };
+    },
+    (event) => {
+      parametersOf(event, productsShape);
+      return { products: [] };
+    },
+  );
+
+/** Both ends of the period; without them the last days that the mart knows. */
+const wholePeriod = async (
+  queries: MartPorts["queries"],
+  { from, to }: { from?: string | undefined; to?: string | undefined },
+): Promise<{ from: string; to: string } | undefined> => {
+  if (from !== undefined && to !== undefined) return { from, to };
+  const [row] = await rowsOf(queries, "SELECT max(day) AS last_day FROM product_sales_daily");
+  const last = dayTextOf(row?.["last_day"]);
+  if (last === "") return undefined;
+  const endMs = to === undefined ? Date.parse(last) + DAY_MS : Date.parse(to);
+  const end = new Date(endMs).toISOString().slice(0, 10);
+  return { from: from ?? new Date(endMs - DAYS * DAY_MS).toISOString().slice(0, 10), to: end };
+};
+
+const answerOf = (row: MartRow, netMinor: number) => ({
+  product_id: textOf(row["product_id"]),
+  name: textOf(row["name"]),
+  ...(textOf(row["category"]) === "" ? {} : { category: textOf(row["category"]) }),
+  orders: numberOf(row["lines"]),
+  units: numberOf(row["units"]),
+  net_minor: netMinor,
+});
+
+export const handler = onAws(make);

@@ -1,0 +1,61 @@
+/** Sales by day, week, month or in all, and by country, category or product. */
+import { z } from "zod";
+import { onAws } from "../runtime/on-aws.ts";
+import type { HttpHandler } from "../runtime/http.ts";
+import {
+  type MartPorts,
+  type MartRow,
+  dayTextOf,
+  martHandler,
+  numberOf,
+  rowsOf,
+  textOf,
+} from "./marts/mart-handler.ts";
+import { checkPeriod, parametersOf, periodShape } from "./marts/parameters.ts";
+import { lineSalesSql, salesSql } from "./marts/sales-sql.ts";
+
+export const salesShape = {
+  interval: z.enum(["day", "week", "month", "total"]).default("day"),
+  by: z.enum(["country", "category", "product"]).optional(),
+  ...periodShape,
+};
+
+export const make = (ports: MartPorts): HttpHandler =>
+  martHandler(
+    ports,
+    async ({ event, queries }) => {
+      const question = parametersOf(event, salesShape);
+      checkPeriod(question);
+      const { by, interval } = question;
+      if (by === "category" || by === "product") {
+        const rows = await rowsOf(queries, lineSalesSql(queries.dialect, { ...question, by }));
+        return { interval, rows: rows.map((row) => lineAnswer(row)) };
+      }
+      const rows = await rowsOf(queries, salesSql(queries.dialect, { ...question, by }));
+      return { interval, rows: rows.map((row) => answerOf(row, by !== undefined)) };
+    },
+    (event) => ({ interval: parametersOf(event, salesShape).interval, rows: [] }),
+  );
+
+const answerOf = (row: MartRow, grouped: boolean) => ({
+  period: dayTextOf(row["period"]),
+  ...(grouped ? { group: textOf(row["grouped"]) } : {}),
+  orders: numberOf(row["orders"]),
+  units: numberOf(row["units"]),
+  gross_minor: numberOf(row["gross_minor"]),
+  refunds_minor: numberOf(row["refund_minor"]),
+  net_minor: numberOf(row["net_minor"]),
+  active_customers: numberOf(row["active_customers"]),
+  new_customers: numberOf(row["new_customers"]),
+  returning_customers: numberOf(row["returning_customers"]),
+});
+
+const lineAnswer = (row: MartRow) => ({
+  period: dayTextOf(row["period"]),
+  group: textOf(row["grouped"]),
+  lines: numberOf(row["lines"]),
+  units: numberOf(row["units"]),
+  net_minor: numberOf(row["net_minor"]),
+});
+
+export const handler = onAws(make);

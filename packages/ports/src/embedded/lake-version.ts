@@ -1,0 +1,40 @@
+/** Whether the lake's manifests have changed since one last looked: a look costs microseconds. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { BATCH_MANIFEST_FILE } from "./batch-manifest.ts";
+import { LAKE_MANIFEST_FILE } from "./lake-manifest.ts";
+import { portCall } from "./sqlite.ts";
+
+export class LakeVersion {
+  readonly #files: readonly string[];
+  readonly #open = new Map<string, DatabaseSync>();
+
+  /** @param folder the lake's own; the manifests need not exist */
+  constructor(folder: string) {
+    this.#files = [LAKE_MANIFEST_FILE, BATCH_MANIFEST_FILE].map((name) => path.join(folder, name));
+  }
+
+  /** Equal to what it was when no other connection, in whatever process, has committed to a manifest since. */
+  current(): string {
+    return this.#files.map((file) => this.#versionOf(file)).join("/");
+  }
+
+  close(): void {
+    for (const db of this.#open.values()) db.close();
+    this.#open.clear();
+  }
+
+  #versionOf(file: string): string {
+    let db = this.#open.get(file);
+    if (db === undefined) {
+      if (!existsSync(file)) return "none";
+      db = portCall(() => new DatabaseSync(file, { readOnly: true }));
+      this.#open.set(file, db);
+    }
+    const opened = db;
+    return portCall(() =>
+      String((opened.prepare("PRAGMA data_version").get() as { data_version: number }).data_version),
+    );
+  }
+}
