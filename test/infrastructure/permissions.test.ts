@@ -139,6 +139,8 @@ const actionsOfCommand: Readonly<Record<string, readonly string[]>> = {
   GetJobRunCommand: ["emr-serverless:GetJobRun"],
   StartQueryExecutionCommand: ["athena:StartQueryExecution"],
   GetQueryExecutionCommand: ["athena:GetQueryExecution"],
+  StopQueryExecutionCommand: ["athena:StopQueryExecution"],
+  paginateGetQueryResults: ["athena:GetQueryResults"],
   GetQueryResultsCommand: ["athena:GetQueryResults"],
   GetMetricDataCommand: ["cloudwatch:GetMetricData"],
   GetTableMetadataCommand: ["athena:GetTableMetadata"],

@@ -63,7 +63,9 @@ export interface Pipeline {
   readonly stages: readonly {
     readonly stage: "score" | "land";
     /** Stream records behind the head. */
-    readonly lag_records: number;
+    readonly lag_records?: number;
+    /** In AWS, which tells no number of records: age of the oldest that waits. */
+    readonly lag_ms?: number;
   }[];
   /** Events received by minute, the newest last; minutes without events are there with 0. */
   readonly minutes: readonly { readonly at: string; readonly received: number; readonly quarantined: number }[];

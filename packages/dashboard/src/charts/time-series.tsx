@@ -24,11 +24,25 @@ export interface TimeSeriesProps {
   readonly period?: readonly [number, number] | undefined;
 }
 
-/** A custom property cannot be drawn on a canvas: its value now, in the theme of now. */
-const colourNow = (colour: string): string => {
-  const name = /^var\((--[\w-]+)\)$/.exec(colour)?.[1];
-  return name === undefined ? colour : getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** A custom property cannot be drawn on a canvas: what the element would be coloured by it, in the theme of now. */
+const colourOn = (element: HTMLElement, colour: string): string => {
+  element.style.color = colour;
+  const now = getComputedStyle(element).color;
+  element.style.color = "";
+  return now;
 };
+
+const DAY_SECONDS = 86_400;
+/** In the reader's locale; days and longer in UTC, as the figures are. */
+const timeFormat = (stepSeconds: number): Intl.DateTimeFormat =>
+  new Intl.DateTimeFormat(
+    navigator.language,
+    stepSeconds >= 28 * DAY_SECONDS
+      ? { month: "short", year: "2-digit", timeZone: "UTC" }
+      : stepSeconds >= DAY_SECONDS
+        ? { day: "numeric", month: "short", timeZone: "UTC" }
+        : { hour: "2-digit", minute: "2-digit" },
+  );
 
 /** Lines over time (uPlot). A drag chooses a period. Drawn again on a change of data, width or theme. */
 export const TimeSeries = ({ label, times, series, format, height = 240, onPeriod, period }: TimeSeriesProps) => {
@@ -42,8 +56,14 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
     const element = holder.current!;
     const draw = (): void => {
       plot.current?.destroy();
+      const colourNow = (colour: string): string => colourOn(element, colour);
       const ink = colourNow("var(--ink-soft)");
       const grid = { stroke: colourNow("var(--line)"), width: 1 };
+      const step = times.length > 1 ? times[1]! - times[0]! : DAY_SECONDS;
+      const exact = new Intl.DateTimeFormat(
+        navigator.language,
+        step >= DAY_SECONDS ? { dateStyle: "medium", timeZone: "UTC" } : { timeStyle: "short" },
+      );
       plot.current = new uPlot(
         {
           width: element.clientWidth,
@@ -56,7 +76,15 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
           legend: { live: true },
           scales: { y: { range: (_plot, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.05] } },
           axes: [
-            { stroke: ink, grid, ticks: grid },
+            {
+              stroke: ink,
+              grid,
+              ticks: grid,
+              values: (_plot, splits, _axis, _space, increment) => {
+                const format = timeFormat(increment);
+                return splits.map((seconds) => format.format(seconds * 1000));
+              },
+            },
             {
               stroke: ink,
               grid,
@@ -66,7 +94,7 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
             },
           ],
           series: [
-            {},
+            { label: "\u00a0", value: (_plot, seconds) => (seconds === null ? "" : exact.format(seconds * 1000)) },
             ...series.map((one) => ({
               label: one.name,
               stroke: colourNow(one.colour),
@@ -124,7 +152,8 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
   useEffect(() => {
     plot.current?.setData([[...times], ...series.map((one) => [...one.values])] as uPlot.AlignedData);
   }, [times, series]);
-  useEffect(() => plot.current?.redraw(), [period?.[0], period?.[1]]);
+  // Without new paths: those would be made for the scales of before the first drawing, which are not set yet.
+  useEffect(() => plot.current?.redraw(false), [period?.[0], period?.[1]]);
 
   return <div class="chart" ref={holder} role="img" aria-label={label} />;
 };

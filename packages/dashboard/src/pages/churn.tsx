@@ -59,7 +59,7 @@ const AtRisk = () => (
     wide
     note="By expected loss: the probability of leaving times what the customer is worth within the horizon if he stays. Associated with leaving is not the cause of it."
   >
-    <CustomerTable parameters={{ sort: "churn", limit: 25 }} label="Customers at risk" />
+    <CustomerTable parameters={{ sort: "loss", limit: 25 }} label="Customers at risk" />
   </Panel>
 );
 

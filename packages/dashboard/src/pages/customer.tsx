@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Customer, Timeline } from "../answers.ts";
 import { TimeSeries } from "../charts/time-series.tsx";
-import { count, day, decimal, instant, major, money, percent, plainMoney, shortMoney } from "../format.ts";
+import { count, day, instant, major, money, percent, plainMoney, shortMoney } from "../format.ts";
 import { Drivers } from "../parts/drivers.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
@@ -189,7 +189,7 @@ const History = ({ history }: { history: Timeline["history"] }) => (
               <td>{day(one.as_of.slice(0, 10))}</td>
               <td>{one.segment}</td>
               <td>{[one.recency, one.frequency, one.monetary].map((score) => score ?? "–").join(" ")}</td>
-              <td class="number">{one.churn_probability === undefined ? "–" : decimal(one.churn_probability)}</td>
+              <td class="number">{one.churn_probability === undefined ? "–" : percent(one.churn_probability)}</td>
             </tr>
           ))}
         </tbody>
@@ -220,7 +220,7 @@ const Story = ({ timeline: { entries } }: { timeline: Timeline }) => (
     {entries.length === 0 ? (
       <Empty title="Nothing is known of this customer's time here." />
     ) : (
-      <ol class="timeline">
+      <ol class="timeline" tabIndex={0} aria-label="Timeline">
         {entries.map((entry, index) => (
           <li key={index} class={entry.kind}>
             <time dateTime={entry.at}>{instant(entry.at)}</time> <b>{kindWords[entry.kind]}</b> {entry.title}

@@ -48,6 +48,9 @@ export const CustomersPage = ({ route: { search } }: { route: Route }) => {
 
 const five = [5, 4, 3, 2, 1] as const;
 
+/** Movements that the chart shows; its table has them all. */
+const MOVEMENTS = 12;
+
 /** Recency down, frequency and money across: counts, money and the segment of each field. */
 const Grid = ({ segments: { grid, currency } }: { segments: Segments }) => {
   const largest = Math.max(...grid.map((cell) => cell.customers), 1);
@@ -153,7 +156,7 @@ const Movements = ({ segments: { movements } }: { segments: Segments }) => (
     ) : (
       <Bars
         label="Customers who changed segment"
-        bars={movements.map((one) => ({
+        bars={movements.slice(0, MOVEMENTS).map((one) => ({
           name: `${one.from} → ${one.to}`,
           value: one.customers,
           text: count(one.customers),
@@ -183,36 +186,38 @@ const Clusters = ({ segments: { clusters, currency } }: { segments: Segments }) 
     {clusters.length === 0 ? (
       <Empty title="The last run found no clusters." />
     ) : (
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Cluster</th>
-            <th scope="col" class="number">
-              Customers
-            </th>
-            <th scope="col" class="number">
-              Net
-            </th>
-            <th scope="col" class="number">
-              Days since order
-            </th>
-            <th scope="col" class="number">
-              Orders
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {clusters.map((one) => (
-            <tr key={one.cluster}>
-              <th scope="row">{one.cluster}</th>
-              <td class="number">{count(one.customers)}</td>
-              <td class="number">{money(one.net_minor, currency)}</td>
-              <td class="number">{count(one.recency_days)}</td>
-              <td class="number">{decimal(one.orders, 1)}</td>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Clusters, a row each">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Cluster</th>
+              <th scope="col" class="number">
+                Customers
+              </th>
+              <th scope="col" class="number">
+                Net
+              </th>
+              <th scope="col" class="number">
+                Days since order
+              </th>
+              <th scope="col" class="number">
+                Orders
+              </th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {clusters.map((one) => (
+              <tr key={one.cluster}>
+                <th scope="row">{one.cluster}</th>
+                <td class="number">{count(one.customers)}</td>
+                <td class="number">{money(one.net_minor, currency)}</td>
+                <td class="number">{count(one.recency_days)}</td>
+                <td class="number">{decimal(one.orders, 1)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     )}
   </Panel>
 );

@@ -49,12 +49,12 @@ const Now = () => {
                 value={count(sum("quarantined"))}
                 note={sum("received") === 0 ? undefined : percent(sum("quarantined") / sum("received"), 2)}
               />
-              {stages.map(({ stage, lag_records: lag }) => (
+              {stages.map(({ stage, lag_records: records, lag_ms: lagMs }) => (
                 <Tile
                   key={stage}
                   name={stage === "score" ? "Waiting to be scored" : "Waiting to be landed"}
-                  value={count(lag)}
-                  note="stream records"
+                  value={count(records ?? (lagMs ?? 0) / 1000)}
+                  note={records === undefined ? "seconds behind" : "stream records"}
                 />
               ))}
             </Tiles>

@@ -51,7 +51,7 @@ export const SalesPage = ({ route: { search } }: { route: Route }) => {
                 <ProductsPanel
                   title="Rising"
                   sort="rising"
-                  note="By how far the period lies above the product's own past, in robust standard deviations."
+                  note="By how far the period, or the last four weeks, lies above the product's own past, in robust standard deviations."
                   {...view}
                 />
                 <ProductsPanel title="Falling" sort="falling" {...view} />
@@ -256,8 +256,11 @@ const ProductsPanel = ({
   country,
   period,
   currency,
+  whole,
 }: View & { title: string; sort: "net" | "rising" | "falling"; note?: string }) => {
-  const products = useAnswer<Products>("/v1/products", { sort, country, limit: TOP, ...period });
+  // All there is has no past to rise against: then the last weeks are looked at, which are the API's own choice.
+  const unchosen = sort !== "net" && period.from === whole.from && period.to === whole.to;
+  const products = useAnswer<Products>("/v1/products", { sort, country, limit: TOP, ...(unchosen ? {} : period) });
   const list = products.data?.products ?? [];
   return (
     <Panel
@@ -282,8 +285,8 @@ const ProductsPanel = ({
         {() =>
           list.length === 0 ? (
             <p class="waiting">
-              No product {sort === "net" ? "was sold" : `is ${sort}`} from {day(period.from)} to{" "}
-              {day(addDays(period.to, -1))}.
+              No product {sort === "net" ? "was sold" : `is ${sort}`}
+              {unchosen ? " in the last four weeks" : ` from ${day(period.from)} to ${day(addDays(period.to, -1))}`}.
             </p>
           ) : (
             <Bars
