@@ -152,5 +152,5 @@ const literal = (value: string): string => {
   return written.length === 1 ? written[0]! : `concat(${written.join(", ")})`;
 };
 
-/** Text that cannot end a comment's line. */
-const commented = (value: string): string => value.replaceAll(/[\r\n]/g, " ");
+/** Text that can neither end a comment's line nor, with a backslash at its end, join the next line to it (Spark). */
+const commented = (value: string): string => value.replaceAll(/[\r\n\\]/g, " ");
