@@ -9,14 +9,8 @@ import { knownTo } from "./order-facts.ts";
 /** A value further from the mean than so many standard deviations is an outlier. */
 const OUTLIER_SDS = 4;
 
-const numeric = features.filter(({ type }) => type !== "string");
 /** Doubles are summed in an order of the engine's own: the last digits would differ from run to run. */
 const rounded = (sql: string): string => `round(${sql}, 6)`;
-
-const choose = (suffix: string): string =>
-  `CASE f.feature ${features.map(({ name }) => `WHEN '${name}' THEN ${name}_${suffix}`).join(" ")} END`;
-const chooseNumeric = (suffix: string): string =>
-  `CASE f.feature ${numeric.map(({ name }) => `WHEN '${name}' THEN ${name}_${suffix}`).join(" ")} END`;
 
 export const featureQuality: BatchTable = {
   name: "feature_quality",
@@ -26,7 +20,6 @@ export const featureQuality: BatchTable = {
     feature: { type: "string", description: "Column of customer_features" },
     customers: { type: "bigint", description: "Customers with features" },
     missing: { type: "bigint", description: "Customers for whom it is NULL" },
-    distinct_values: { type: "bigint", description: "Distinct values of a text; NULL for a number" },
     minimum: { type: "double", description: "NULL for a text, and where all are missing" },
     maximum: { type: "double", description: "NULL for a text, and where all are missing" },
     mean: { type: "double", description: "To six decimals" },
@@ -39,56 +32,37 @@ export const featureQuality: BatchTable = {
   engine: "athena",
   sql: (_m, parameters) => {
     const day = dayOf(cutoffMsOf(parameters));
-    return `
-WITH moments AS (
+    const values = features.map(
+      ({ name, type }) => `
   SELECT
-    count(*) AS row_count,
-    ${features.map(({ name }) => `count(*) - count(${name}) AS ${name}_missing`).join(",\n    ")},
-    ${features
-      .filter(({ type }) => type === "string")
-      .map(({ name }) => `count(DISTINCT ${name}) AS ${name}_values`)
-      .join(",\n    ")},
-    ${numeric
-      .map(
-        ({ name }) =>
-          `CAST(min(${name}) AS double) AS ${name}_min, CAST(max(${name}) AS double) AS ${name}_max, avg(CAST(${name} AS double)) AS ${name}_mean, stddev_samp(CAST(${name} AS double)) AS ${name}_sd`,
-      )
-      .join(",\n    ")}
-  FROM customer_features
-  WHERE cutoff = '${day}'
+    '${name}' AS feature,
+    CASE WHEN ${name} IS NULL THEN 1 ELSE 0 END AS missing,
+    ${type === "string" ? "CAST(NULL AS double)" : `CAST(${name} AS double)`} AS value
+  FROM customer_features WHERE cutoff = '${day}'`,
+    );
+    // One column at a time: two hundred aggregates in one SELECT take Spark's compiler minutes.
+    return `
+WITH long AS (${values.join("\n  UNION ALL")}
+),
+moments AS (
+  SELECT
+    feature, CAST(count(*) AS bigint) AS customers, CAST(sum(missing) AS bigint) AS missing,
+    min(value) AS minimum, max(value) AS maximum, avg(value) AS mean, stddev_samp(value) AS sd
+  FROM long
+  GROUP BY feature
 ),
 far AS (
-  SELECT
-    ${numeric
-      .map(
-        ({ name }) =>
-          `count(CASE WHEN abs(${name} - ${name}_mean) > ${OUTLIER_SDS} * ${name}_sd THEN 1 END) AS ${name}_far`,
-      )
-      .join(",\n    ")}
-  FROM customer_features
-  CROSS JOIN moments
-  WHERE cutoff = '${day}'
-),
-names (feature) AS (
-  VALUES ${features.map(({ name }) => `('${name}')`).join(", ")}
+  SELECT l.feature AS far_feature, count(CASE WHEN abs(l.value - m.mean) > ${OUTLIER_SDS} * m.sd THEN 1 END) AS outliers
+  FROM long AS l
+  JOIN moments AS m ON m.feature = l.feature
+  GROUP BY l.feature
 )
 SELECT
-  f.feature,
-  row_count AS customers,
-  ${choose("missing")} AS missing,
-  CASE f.feature ${features
-    .filter(({ type }) => type === "string")
-    .map(({ name }) => `WHEN '${name}' THEN ${name}_values`)
-    .join(" ")} END AS distinct_values,
-  ${chooseNumeric("min")} AS minimum,
-  ${chooseNumeric("max")} AS maximum,
-  ${rounded(chooseNumeric("mean"))} AS mean,
-  ${rounded(chooseNumeric("sd"))} AS sd,
-  ${chooseNumeric("far")} AS outliers,
+  m.feature, m.customers, m.missing, m.minimum, m.maximum,
+  ${rounded("m.mean")} AS mean, ${rounded("m.sd")} AS sd, CAST(f.outliers AS bigint) AS outliers,
   '${day}' AS cutoff
-FROM names AS f
-CROSS JOIN moments
-CROSS JOIN far`;
+FROM moments AS m
+JOIN far AS f ON f.far_feature = m.feature`;
   },
   tests: {
     "every feature is looked at": `
