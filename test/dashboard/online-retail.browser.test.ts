@@ -10,7 +10,7 @@ import type { Browser } from "playwright-core";
 import { homeWith } from "../model/upload-home.ts";
 import { launchChromium } from "../sdks/browser.ts";
 import { missing } from "../uploads/online-retail-file.ts";
-import { type SitePage, csvRows, openSite, textOf } from "./site-page.ts";
+import { type SitePage, csvRows, openSite, textOf, until } from "./site-page.ts";
 
 /** Published: net revenue by month, 2010-12 to 2011-12. */
 const MONTHLY =
@@ -148,7 +148,7 @@ describe("the dashboard over Online Retail", { skip: missing("online_retail.csv.
     const sum = countries.slice(1).reduce((total, row) => total + Math.round(Number(row[1]) * 100), 0);
     assert.equal(sum, Number(net));
     await chart.dblclick();
-    await site.page.waitForFunction('!location.hash.includes("from=")');
+    await until(site.page, '!location.hash.includes("from=")');
     await site.settled();
     assert.equal(await tile("Revenue"), whole);
   });
@@ -192,7 +192,7 @@ describe("the dashboard over Online Retail", { skip: missing("online_retail.csv.
       chances.toSorted((a, b) => b - a),
     );
     await panel("Champions").getByRole("button", { name: "More" }).click();
-    await site.page.waitForFunction('document.querySelectorAll("section.wide tbody tr").length === 100');
+    await until(site.page, 'document.querySelectorAll("section.wide tbody tr").length === 100');
   });
 
   test("who is at risk stands in the order of expected loss, and a row leads to the customer", async () => {

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Page } from "playwright-core";
 import { launchChromium } from "../sdks/browser.ts";
-import { SETTLED } from "./site-page.ts";
+import { SETTLED, until } from "./site-page.ts";
 import { runEbb } from "../support/home-process.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
@@ -39,7 +39,7 @@ const ownHome = async (): Promise<{ link: string; stop: () => Promise<void> }> =
 /** Nothing is on its way any more, and the last of it is drawn. */
 const settled = async (page: Page): Promise<void> => {
   await page.locator("main h1").first().waitFor();
-  await page.waitForFunction(SETTLED);
+  await until(page, SETTLED);
   await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
 };
 

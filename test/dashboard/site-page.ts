@@ -2,13 +2,26 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, BrowserContextOptions, Download, Page } from "playwright-core";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Every figure is there; Playwright hands the text on to the page. */
+/** Every figure is there, and drawn. */
 export const SETTLED =
   'document.querySelector("main [aria-busy=true]") === null && !document.body.innerText.includes("Loading …")';
+
+/**
+ * Looks until the expression holds in the page. Not `waitForFunction`: with a text that evaluates inside of the page,
+ * which its security policy forbids.
+ */
+export const until = async (page: Page, expression: string, timeoutMs = 30_000): Promise<void> => {
+  const endMs = Date.now() + timeoutMs;
+  while (!(await page.evaluate<boolean>(expression))) {
+    if (Date.now() > endMs) throw new Error(`${expression} did not come true in ${timeoutMs} ms`);
+    await delay(50);
+  }
+};
 
 export interface SitePage {
   readonly page: Page;
@@ -44,7 +57,7 @@ export const openSite = async (
   });
   const settled = async (): Promise<void> => {
     await page.locator("main h1").first().waitFor();
-    await page.waitForFunction(SETTLED);
+    await until(page, SETTLED);
   };
   return {
     page,

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { BatchTable } from "@ebb/lake/batch-table";
 import type { BatchJob, JobState } from "../batch-ports.ts";
+import { EmbeddedObjectStore } from "./object-store.ts";
 import { DuckDbJobRunner } from "./job-runner.ts";
 import { DuckDbQueryEngine } from "./query-engine.ts";
 
@@ -150,6 +151,42 @@ describe("batch jobs on DuckDB", () => {
     const state = await ended({ name: "n", writes: [{ table: broken, parameters: {} }] }, "2");
     assert.ok(state.state === "failed" && !state.mayRetry && /Could not convert string 'x'/.test(state.reason));
     assert.deepEqual(await asked("SELECT sum(product) FROM numbers"), [["4950"]]);
+  });
+
+  it("give their SQL what a run has computed itself: JSON Lines with the columns as declared, what lacks being NULL", async () => {
+    const objects = new EmbeddedObjectStore(path.join(folder, "objects"));
+    const lines = [
+      '{"key":"a","share":0.1,"at":"2026-01-02T03:04:05.678Z","large":9007199254740993}',
+      '{"key":"b, \\"c\\""}',
+    ];
+    await objects.put("parts/0.jsonl", Buffer.from(lines.join("\n")));
+    await objects.put("parts/1.jsonl", Buffer.from(""));
+    const table: BatchTable = {
+      name: "imported",
+      grain: "one row per line",
+      key: ["key"],
+      columns: {
+        key: { type: "string", description: "" },
+        share: { type: "double", description: "" },
+        at: { type: "timestamp", description: "" },
+        large: { type: "bigint", description: "" },
+      },
+      reads: ["given"],
+      engine: "spark",
+      sql: () => "SELECT * FROM given",
+      tests: {},
+    };
+    const columns = { key: "string", share: "double", at: "timestamp", large: "bigint" } as const;
+    const writes = [{ table, parameters: {} }];
+    const objectKeys = ["parts/0.jsonl", "parts/1.jsonl"];
+    const state = await ended({ name: "i", imports: [{ name: "given", columns, objectKeys }], writes }, "i");
+    assert.equal(state.state, "succeeded", JSON.stringify(state));
+    assert.deepEqual(await asked('SELECT key, share, "at", large FROM imported ORDER BY key'), [
+      ["a", "0.1", "2026-01-02 03:04:05.678", "9007199254740993"],
+      ['b, "c"', "null", "null", "null"],
+    ]);
+    await ended({ name: "none", imports: [{ name: "given", columns, objectKeys: [] }], writes }, "none");
+    assert.deepEqual(await asked("SELECT count(*) FROM imported"), [["0"]]);
   });
 
   it("export rows in their order: numbers of every type as doubles, NULL as NaN; text, NULL as undefined", async () => {
