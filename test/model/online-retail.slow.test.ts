@@ -79,9 +79,9 @@ describe("runs over Online Retail", { skip: missing("online_retail.csv.gz") }, (
         for (const table of tables) {
           const columns = table === "churn_scores" ? "* EXCLUDE (model_id)" : "*";
           const { rows } = await engine.query(
-            `SELECT count(*), CAST(sum(CAST(hash(t) AS HUGEINT)) AS VARCHAR) FROM (SELECT ${columns} FROM ${table}) AS t`,
+            `SELECT CAST(count(*) AS VARCHAR), CAST(sum(CAST(hash(t) AS HUGEINT)) AS VARCHAR) FROM (SELECT ${columns} FROM ${table}) AS t`,
           );
-          found.push(rows[0]!.join(" "));
+          found.push(JSON.stringify(rows[0]));
         }
         return found;
       } finally {

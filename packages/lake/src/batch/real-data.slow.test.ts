@@ -177,16 +177,14 @@ for (const [title, document] of Object.entries(configurations))
             refundMinor: Number(sums["refund_minor"]),
             ...(sums["last_ms"] !== null && { lastOrderAtMs: Number(sums["last_ms"]) }),
             months: Object.fromEntries(
-              byCustomer
-                .get(row["customer_key"])!
-                .map((month) => [
-                  month["month"],
-                  {
-                    orders: Number(month["orders"]),
-                    grossMinor: Number(month["gross"]),
-                    refundMinor: Number(month["refund"]),
-                  },
-                ]),
+              byCustomer.get(row["customer_key"])!.map((month) => [
+                String(month["month"]),
+                {
+                  orders: Number(month["orders"]),
+                  grossMinor: Number(month["gross"]),
+                  refundMinor: Number(month["refund"]),
+                },
+              ]),
             ),
           },
           cutPoints,
