@@ -58,7 +58,8 @@ export const startEmrServerless = async (line: SparkLine, folder: string): Promi
       "spark.driver.host": "127.0.0.1",
       "spark.driver.bindAddress": "127.0.0.1",
       "spark.local.dir": folder,
-      "spark.driver.extraJavaOptions": `-Dderby.system.home=${folder}`,
+      // A short job: the first compiler and the serial collector leave the cores to the work.
+      "spark.driver.extraJavaOptions": `-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.home=${folder}`,
     };
     const child = spawn(
       `${sparkHome}/bin/spark-submit`,
