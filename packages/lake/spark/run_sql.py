@@ -4,8 +4,9 @@ EMR Serverless starts it as the entry point of a job run; `spark-submit run_sql.
 with another catalogue. It decides nothing about the tables: names, columns, partitions and SQL are in the document,
 which packages/ports/src/aws/job-document.ts renders.
 
-A write replaces its partitions in one Iceberg commit, so readers see a table before or after it, never between. Each
-commit carries the job's token: a run that is started again with the same token passes over what is already there.
+A write is one Iceberg commit, whether it replaces partitions or merges by key, so readers see a table before or after
+it, never between. A commit that replaces carries the job's token: a run that is started again with the same token passes
+over what is already there. A merge, which carries none, leaves the same rows when it is made again.
 
 The last thing written is the result document, which says what was written or why not. Exit codes: 0 done, 1 failed,
 2 called wrongly.
