@@ -94,7 +94,7 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
             },
           ],
           series: [
-            { label: "\u00a0", value: (_plot, seconds) => (seconds === null ? "" : exact.format(seconds * 1000)) },
+            { label: "at", value: (_plot, seconds) => (seconds === null ? "" : exact.format(seconds * 1000)) },
             ...series.map((one) => ({
               label: one.name,
               stroke: colourNow(one.colour),
