@@ -10,6 +10,7 @@ import type { HttpEvent, HttpResult } from "../runtime/http.ts";
 import { authorize, header, httpHandler, json, presentedKey, rawBody } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
+import { pageFrom } from "../serve/paging.ts";
 import { FileProblem } from "./files/file-problem.ts";
 import { originalKeyOf } from "./files/originals.ts";
 import { SAMPLE_BYTES, sniff } from "./files/sniff.ts";
@@ -182,7 +183,7 @@ const list = async (ports: UploadsPorts, key: ApiKey, event: HttpEvent): Promise
   const uploads: Upload[] = [];
   let { cursor } = query;
   for (let page = 0; page < PAGES; page++) {
-    const found = await ports.uploads.list({ limit: query.limit - uploads.length, cursor });
+    const found = await pageFrom(ports.uploads.list({ limit: query.limit - uploads.length, cursor }));
     uploads.push(...found.uploads.filter((upload) => sees(key, upload)));
     cursor = found.cursor;
     if (cursor === undefined || uploads.length === query.limit) break;

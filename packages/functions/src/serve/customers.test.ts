@@ -144,7 +144,7 @@ test("what cannot be served is told with what can", async () => {
     [{ minChurn: "2" }, /0 to 1/],
     [{ cursor: "nonsense" }, /not handed out/],
   ] as const) {
-    const { status, body } = await get(query as Record<string, string>);
+    const { status, body } = await get(query);
     assert.equal(status, 400, JSON.stringify(query));
     assert.match(String(body["detail"]), said);
   }

@@ -48,7 +48,7 @@ const operationOf = (route: Route, operation: Operation) => {
         : {
             content: {
               [success.type ?? "application/json"]: { schema: success.schema },
-              ...(operation.csv === true ? { "text/csv": { schema: { type: "string" } } } : {}),
+              ...Object.fromEntries((operation.types ?? []).map((type) => [type, { schema: { type: "string" } }])),
             },
           }),
     };

@@ -18,8 +18,8 @@ export interface Operation {
   };
   /** Another answer to success. */
   readonly also?: Operation["answer"];
-  /** The answer may be CSV instead. */
-  readonly csv?: true;
+  /** Other content types that the answer may have, by parameter or Accept. */
+  readonly types?: readonly string[];
   /** Statuses of problems besides those every route of its kind has. */
   readonly problems?: readonly number[];
 }
@@ -193,6 +193,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "collect",
     query: { limit, cursor: string },
     answer: { status: 200, schema: ref("Uploads"), text: "Uploads" },
+    problems: [400],
   }),
   get("/v1/uploads/{id}", {
     summary: "State and ledger of an upload",
@@ -216,6 +217,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "serve",
     query: { receipt_id: string, code: string, limit, cursor: string, format: { enum: ["json", "jsonl", "original"] } },
     answer: { status: 200, schema: ref("Quarantine"), text: "Refused events and rows" },
+    types: ["application/x-ndjson", "application/octet-stream"],
     problems: [400],
   }),
   get("/v1/ledger", {
@@ -253,7 +255,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "serve",
     query: { segment: { type: "string", maxLength: 100 }, ...customersQuery },
     answer: { status: 200, schema: ref("CustomerList"), text: "Customers" },
-    csv: true,
+    types: ["text/csv"],
     problems: [...kept, 404],
   }),
   get("/v1/segments", {
@@ -267,7 +269,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "serve",
     query: customersQuery,
     answer: { status: 200, schema: ref("CustomerList"), text: "Customers" },
-    csv: true,
+    types: ["text/csv"],
     problems: [...kept, 404],
   }),
   get("/v1/sales", {
