@@ -134,6 +134,7 @@ export const startSparkSession = async (
   const { version } = await ask<{ version: string }>();
 
   const named = new Set<string>();
+  const tables = new Set<string>();
   const read = async (sql: string): Promise<Rows> => {
     const into = path.join(folder, "rows");
     const { fields } = await ask<{ fields: { name: string; type: SparkType }[] }>({ rows: sql, into });
@@ -160,14 +161,21 @@ export const startSparkSession = async (
         named.add(table);
       },
       async define(name, kind, sql) {
-        await ask({ run: `CREATE OR REPLACE TEMPORARY VIEW ${name} AS ${sql}` });
-        named.add(name);
-        if (kind === "table") await ask({ run: `CACHE TABLE ${name}` });
+        // A view that is cached is still analysed, with every view below it, wherever it is named: a chain of them takes hours.
+        if (kind === "table") {
+          await ask({ run: `CREATE TABLE ${name} USING parquet AS ${sql}` });
+          tables.add(name);
+        } else {
+          await ask({ run: `CREATE OR REPLACE TEMPORARY VIEW ${name} AS ${sql}` });
+          named.add(name);
+        }
       },
       rows: read,
       async clear() {
         await ask({ clear: [...named] });
         named.clear();
+        for (const name of tables) await ask({ run: `DROP TABLE ${name}` });
+        tables.clear();
       },
       async stop() {
         const gone = new Promise((resolve) => child.once("exit", resolve));

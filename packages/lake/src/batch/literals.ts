@@ -33,5 +33,12 @@ export const inMonths = (timestamp: string, months: readonly string[]): string =
   return `(${ranges.join(" OR ")})`;
 };
 
-/** Text as a literal. Engines read backslashes as they are (Spark by its settings). */
-export const textLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+/**
+ * Text as an expression. A doubled quote is not one quote to Spark 3.5: it joins what stands on both sides.
+ *
+ * @example textLiteral("Can't Lose") // ('Can' || chr(39) || 't Lose')
+ */
+export const textLiteral = (text: string): string => {
+  const parts = text.split("'").map((part) => `'${part}'`);
+  return parts.length === 1 ? parts[0]! : `(${parts.join(" || chr(39) || ")})`;
+};
