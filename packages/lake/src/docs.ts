@@ -3,6 +3,7 @@ import type { Column } from "./columns.ts";
 import { rawEventsColumns, rawEventsPartitionKeys } from "./raw-events.ts";
 import type { BatchTable } from "./batch-table.ts";
 import { batchTables } from "./batch/batch-tables.ts";
+import { modelTables } from "./model/model-tables.ts";
 import type { Feature } from "./batch/feature.ts";
 import { features } from "./batch/features.ts";
 import type { View, ViewColumn, ViewType } from "./table.ts";
@@ -108,5 +109,5 @@ export const tablesPage = (): string =>
     ...views.map(viewSection),
     "## Tables of the batch run",
     "Views are always as fresh as `raw_events`; these tables are as fresh as the run that wrote them. `erased_customers` (one column, `customer_key`) is given to a run: curated tables leave these customers out.",
-    ...batchTables.map(batchSection),
+    ...[...batchTables, ...modelTables].map(batchSection),
   ].join("\n\n")}\n`;
