@@ -35,12 +35,13 @@ export const control = (token: string, { flush, settle, run, status }: Controls)
   };
 };
 
-/** `as_of=2026-06-01&horizon_days=90`, both optional. @throws Problem */
+/** `as_of=2026-06-01&horizon_days=90&whole=true`, all optional. @throws Problem */
 const requestOf = (query: string): RunRequest => {
-  const { as_of: asOf, horizon_days: days } = Object.fromEntries(new URLSearchParams(query));
+  const { as_of: asOf, horizon_days: days, whole } = Object.fromEntries(new URLSearchParams(query));
   const parsed = RunRequest.safeParse({
     ...(asOf === undefined ? {} : { asOf }),
     ...(days === undefined ? {} : { horizonDays: Number(days) }),
+    ...(whole === undefined ? {} : { whole: whole === "true" }),
     startedBy: "command",
   });
   if (!parsed.success) throw new Problem("invalid_parameter", z.prettifyError(parsed.error));

@@ -65,6 +65,8 @@ export interface JobRunner {
   start(job: BatchJob, token: string): Promise<string>;
   /** @throws TransientError */
   state(jobId: string): Promise<JobState>;
+  /** Those of the tables that no job has written. @throws TransientError */
+  unwritten(tables: readonly string[]): Promise<string[]>;
   /** Whole columns of an export, in the order of its rows. */
   readColumns(exportKey: string, columns: readonly string[]): Promise<Record<string, ExportedColumn>>;
 }

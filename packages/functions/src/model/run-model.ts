@@ -9,12 +9,13 @@ import { type RunPlan, RunInProgress, RunRequest, dayOf, freeRunId, horizonOf } 
 import { RunSteps, endedRun } from "./run-steps.ts";
 import { awaitArrivals } from "./steps/await-arrivals.ts";
 import { checkQuality } from "./steps/check-quality.ts";
+import { checkTables } from "./steps/check-tables.ts";
 import { findClusters } from "./steps/clusters.ts";
 import { curate } from "./steps/curate.ts";
 import { customersAtAsOf } from "./steps/customers.ts";
 import { makeFeatures } from "./steps/features.ts";
 import { type Fit, fitChurnModel } from "./steps/fit.ts";
-import { makeMarts } from "./steps/marts.ts";
+import { makeMarts, tablesOfRun } from "./steps/marts.ts";
 import { type Promotion, promote } from "./steps/promote.ts";
 import { reconcile } from "./steps/reconcile.ts";
 import { writeReport } from "./steps/report.ts";
@@ -76,7 +77,7 @@ const begin = async (request: RunRequest, { now, runs, settings }: RunModelPorts
   };
   if (begun === undefined) await runs.put(run);
   const { horizonDays, startedBy, startedAtMs } = run;
-  return { runId, asOf, horizonDays, startedBy, startedAtMs };
+  return { runId, asOf, horizonDays, startedBy, startedAtMs, ...(request.whole === true ? { whole: true } : {}) };
 };
 
 const end = async (plan: RunPlan, ports: RunModelPorts, failure?: string, remark?: string): Promise<boolean> => {
@@ -91,7 +92,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const steps = new RunSteps(plan, context, ports);
   await awaitArrivals(steps, plan, ports);
   const history = await curate(steps, plan, ports);
-  const cutoffs = await makeFeatures(steps, plan, history);
+  const cutoffs = await makeFeatures(steps, plan, ports, history);
   const quality = await checkQuality(steps, plan, history);
   const segments = await makeSegments(steps, plan, ports);
   const atAsOf = await customersAtAsOf(steps, plan);
@@ -108,6 +109,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const churn = promotion === undefined ? undefined : await scoreCustomers(steps, plan, ports, promotion.scoresBy);
 
   await makeMarts(steps, plan);
+  await checkTables(steps, ports, tablesOfRun(cutoffs, churn !== undefined));
   await writeBack(steps, plan, ports, { customers: segments.customers, churn, value, clusters });
   const reconciliation = await reconcile(steps, plan, ports);
   await writeReport(steps, plan, ports, {

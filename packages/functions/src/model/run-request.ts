@@ -16,6 +16,8 @@ export const RunRequest = z.object({
   /** Days without an order that count as leaving. */
   horizonDays: z.int().min(7).max(730).optional(),
   startedBy: z.enum(["schedule", "command", "api"]).default("schedule"),
+  /** Everything is written anew, also what nothing that arrived since the last run has touched. */
+  whole: z.boolean().optional(),
   /** Given where the run has begun already and goes on; otherwise the first free one of the day. */
   runId: z.string().optional(),
 });
@@ -28,6 +30,8 @@ export interface RunPlan {
   readonly horizonDays: number;
   readonly startedBy: Run["startedBy"];
   readonly startedAtMs: number;
+  /** Nothing that an earlier run wrote is kept. */
+  readonly whole?: boolean;
 }
 
 /** Another run is under way. */

@@ -25,6 +25,7 @@ const options = {
     max: 730,
     help: "days without an order that count as leaving (90, or the setting model.horizonDays)",
   },
+  whole: { kind: "flag", help: "write every table anew, not only what new events touch" },
   help: { kind: "flag", help: "show this" },
 } as const;
 
@@ -40,6 +41,7 @@ ${optionHelp(options)}
 interface Asked {
   readonly asOf: string | undefined;
   readonly horizonDays: number | undefined;
+  readonly whole: boolean;
 }
 
 export const run = async (args: readonly string[]): Promise<number> => {
@@ -54,7 +56,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     process.stderr.write(`There is no home in ${folder}. npm start makes one; --data names another folder.\n`);
     return 1;
   }
-  const asked: Asked = { asOf: values["as-of"], horizonDays: values.horizon };
+  const asked: Asked = { asOf: values["as-of"], horizonDays: values.horizon, whole: values.whole === true };
   try {
     return (await inRunningHome(values.data, asked)) ?? (await atRest(folder, asked));
   } catch (error) {
@@ -81,6 +83,7 @@ const inRunningHome = async (data: string | undefined, asked: Asked): Promise<nu
   const query = new URLSearchParams();
   if (asked.asOf !== undefined) query.set("as_of", asked.asOf);
   if (asked.horizonDays !== undefined) query.set("horizon_days", String(asked.horizonDays));
+  if (asked.whole) query.set("whole", "true");
   const response = await fetch(`${home.url}/_ebb/run?${query.toString()}`, {
     method: "POST",
     headers: { authorization: `Bearer ${home.controlToken}` },
@@ -101,7 +104,7 @@ const inRunningHome = async (data: string | undefined, asked: Asked): Promise<nu
 };
 
 /** Opens the folder as a home that nobody is told of: what is on the log lands first, as it does in a running one. */
-const atRest = async (folder: string, { asOf, horizonDays }: Asked): Promise<number> => {
+const atRest = async (folder: string, { asOf, horizonDays, whole }: Asked): Promise<number> => {
   const { startHome } = await import("../home.ts");
   const home = await startHome({ folder, port: 0 });
   const interrupted = new AbortController();
@@ -115,6 +118,7 @@ const atRest = async (folder: string, { asOf, horizonDays }: Asked): Promise<num
         startedBy: "command",
         ...(asOf === undefined ? {} : { asOf }),
         ...(horizonDays === undefined ? {} : { horizonDays }),
+        ...(whole ? { whole } : {}),
       }));
     return await told(runId, folder, home, interrupted.signal);
   } finally {

@@ -132,6 +132,11 @@ export class AwsJobRunner implements JobRunner {
     return { state: "succeeded", written: progress.written, exports: plan.exports, usage: progress.usage };
   }
 
+  async unwritten(tables: readonly string[]): Promise<string[]> {
+    const there = await mapLimit(tables, STARTED_AT_ONCE, (table) => this.#columnsOf(table));
+    return tables.filter((_, index) => there[index] === undefined);
+  }
+
   async readColumns(exportKey: string, columns: readonly string[]): Promise<Record<string, ExportedColumn>> {
     return readParquetColumns(this.#filesOf(exportKey), columns);
   }

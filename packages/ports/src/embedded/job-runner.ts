@@ -142,6 +142,11 @@ export class DuckDbJobRunner implements JobRunner {
     return job.state;
   }
 
+  async unwritten(tables: readonly string[]): Promise<string[]> {
+    const written = new Set(this.#manifest.tables().map(({ name }) => name));
+    return tables.filter((name) => !written.has(name));
+  }
+
   async readColumns(exportKey: string, columns: readonly string[]): Promise<Record<string, ExportedColumn>> {
     const file = path.join(this.#options.objectsFolder, exportKey);
     const instance = await this.#instance();

@@ -2,25 +2,45 @@
 import { curatedTables } from "@ebb/lake/batch/curated";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
-import { type RunSteps, StepFailed, writtenFigures } from "../run-steps.ts";
+import { type RunSteps, StepFailed } from "../run-steps.ts";
 import { type SourceHistory, historySql } from "../sql/history.ts";
+import { judgePromises, promiseExports } from "./check-tables.ts";
+import { curateParameters, findTouched, rememberCurated } from "./touched-months.ts";
 
 export interface History {
   /** UTC days `YYYY-MM-DD` of the first and last order event before the as-of date. */
   readonly firstDay: string;
   readonly lastDay: string;
   readonly sources: readonly SourceHistory[];
-  /** Names the curated tables as they were written: part of a model's record. */
+  /** Names the curated tables as they were written, by their rows: part of a model's record. */
   readonly dataVersion: string;
+  /** Which of their versions they are. */
+  readonly curatedVersion: number;
 }
+
+const ROWS_SQL = `${curatedTables
+  .map(({ name }) => `SELECT '${name}' AS table_name, count(*) AS rows FROM ${name}`)
+  .join(" UNION ALL ")} ORDER BY table_name`;
 
 export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<History> => {
   const asOf = midnightOf(plan.asOf);
+  const toCurate = await findTouched(steps, plan, ports);
+  const writes = curatedTables.flatMap((table) => {
+    const parameters = curateParameters(toCurate, table.name);
+    return parameters === undefined ? [] : [{ table, parameters }];
+  });
   const done = await steps.job("curate", {
     name: "curate",
-    writes: curatedTables.map((table) => ({ table, parameters: {} })),
-    exports: [{ name: "history", sql: (dialect) => historySql(dialect, asOf) }],
+    writes,
+    exports: [
+      { name: "history", sql: (dialect) => historySql(dialect, asOf) },
+      { name: "rows", sql: () => ROWS_SQL },
+      // Here, where it is known who was erased; what nothing touched was looked at when it was written.
+      ...(writes.length === 0 ? [] : promiseExports(curatedTables.map((table) => ({ table })))),
+    ],
   });
+  await judgePromises(steps, ports, "curated tables checked", done.exports);
+  await rememberCurated(steps, plan, ports);
   return await steps.step(
     "history",
     async () => {
@@ -31,6 +51,7 @@ export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPort
         "events",
         "longest_gap_days",
       ]);
+      const rows = await ports.runner.readColumns(done.exports["rows"]!, ["table_name", "rows"]);
       const [names, first, last] = ["source", "first_day", "last_day"].map((name) => columns[name] as string[]);
       const sources = names!.map((source, row) => ({
         source,
@@ -45,7 +66,8 @@ export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPort
         sources,
         firstDay: [...first!].sort()[0]!,
         lastDay: [...last!].sort().at(-1)!,
-        dataVersion: Object.values(writtenFigures(done)).join("-"),
+        dataVersion: [...(rows["rows"] as Float64Array)].join("-"),
+        curatedVersion: toCurate.version,
       };
     },
     (history) => ({

@@ -113,6 +113,7 @@ export const fitChurnModel = async (
   cutoffs: Cutoffs,
   dataVersion: string,
 ): Promise<{ readonly fit: Fit; readonly exports: Readonly<Record<string, string>> }> => {
+  if (cutoffs.past.length === 0) return { fit: { kind: "refused", reason: TOO_SHORT }, exports: {} };
   const counted = await steps.job("training customers", {
     name: "training-customers",
     writes: [],
@@ -158,6 +159,7 @@ export const trainingPlan = (
   seed: SEED,
 });
 
+const TOO_SHORT = "The history is too short: no cutoff of the past has known what followed.";
 const COUNT_SQL = "SELECT cutoff, count(*) AS customers FROM customer_labels GROUP BY cutoff ORDER BY cutoff";
 
 const fitted = async (
@@ -170,8 +172,7 @@ const fitted = async (
   const slices = [];
   for (const cutoff of past) slices.push(await readSlice(ports, exports[`rows-${cutoff}`]!, cutoff, plan.horizonDays));
   const newest = slices[0];
-  if (newest === undefined || newest.labels.length === 0)
-    return { kind: "refused", reason: "The history is too short: no cutoff of the past has known what followed." };
+  if (newest === undefined || newest.labels.length === 0) return { kind: "refused", reason: TOO_SHORT };
   const result = train(trainingPlan(plan.runId, plan.horizonDays, slices, ports.settings.model ?? {}));
   if (result.kind === "refused") return { kind: "refused", reason: result.problems.map(inWords).join(" ") };
   const { model, current, card } = result;

@@ -1,0 +1,105 @@
+/** Which months of the curated tables a run writes: those that something touched since the last run wrote them. */
+import type { BatchParameters } from "@ebb/lake/batch-table";
+import { curatedTables, erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
+import type { RunModelPorts } from "../run-model-ports.ts";
+import { DAY_MS, type RunPlan, dayOf } from "../run-request.ts";
+import type { RunSteps } from "../run-steps.ts";
+import { definitionOf, keepWritten, readWritten } from "../written-tables.ts";
+
+/**
+ * Receipts are counted from this long before the last run on. It waited for all that was taken in before it began, but
+ * clocks differ, and the rows of a large file arrive under the instant of its upload.
+ */
+const OVERLAP_MS = DAY_MS;
+
+export interface ToCurate {
+  /** Of the curated tables when they are written. */
+  readonly version: number;
+  /** Names of tables that are written whole: never written before, or made by other SQL. */
+  readonly whole: readonly string[];
+  /** Months of the others that are written. */
+  readonly months: readonly string[];
+}
+
+/** The parameters of a curated table's write; undefined where nothing of it is to be written. */
+export const curateParameters = ({ whole, months }: ToCurate, table: string): BatchParameters | undefined => {
+  if (whole.includes(table)) return {};
+  return months.length === 0 ? undefined : { months };
+};
+
+const definitions = (): Record<string, string> =>
+  Object.fromEntries(curatedTables.map((table) => [table.name, definitionOf(table, {})]));
+
+export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<ToCurate> => {
+  const names = curatedTables.map(({ name }) => name);
+  const { whole, since, erasures } = await steps.step(
+    "what has been written",
+    async () => {
+      const { curated } = await readWritten(ports);
+      const missing = await ports.runner.unwritten([...names, "erased_customers"]);
+      const current = definitions();
+      const anew = plan.whole === true || names.some((name) => missing.includes(name));
+      const standing = anew ? [] : names.filter((name) => curated[name]?.definition === current[name]);
+      const reach = Math.min(...standing.map((name) => curated[name]!.arrivedBeforeMs));
+      return {
+        whole: names.filter((name) => !standing.includes(name)),
+        ...(standing.length === 0 ? {} : { since: dayOf(reach - OVERLAP_MS) }),
+        erasures: !missing.includes("erased_customers"),
+      };
+    },
+    ({ whole, since }) => ({
+      ...(since === undefined ? {} : { "arrived since": since }),
+      ...(whole.length === 0 ? {} : { whole: whole.join(", ") }),
+    }),
+  );
+  const exported =
+    since === undefined
+      ? undefined
+      : await steps.job("touched months", {
+          name: "touched-months",
+          writes: [],
+          exports: [
+            {
+              name: "months",
+              sql: (dialect) => touchedMonths(dialect, since) + (erasures ? `\nUNION\n${erasedMonths()}` : ""),
+            },
+          ],
+        });
+  return await steps.step(
+    "months to write",
+    async () => {
+      const months =
+        exported === undefined
+          ? []
+          : ((await ports.runner.readColumns(exported.exports["months"]!, ["month"]))["month"] as string[]);
+      months.sort();
+      const written = await readWritten(ports);
+      // Made again after a crash it is the same version.
+      const version = written.runId === plan.runId ? written.version : written.version + 1;
+      await keepWritten(ports, {
+        ...written,
+        runId: plan.runId,
+        version,
+        wholeAt: whole.length === 0 ? written.wholeAt : version,
+        months: { ...written.months, ...Object.fromEntries(months.map((month) => [month, version])) },
+        curated: {},
+      });
+      return { version, whole, months };
+    },
+    ({ months }) => ({ months: whole.length === names.length ? "all" : months.length }),
+  );
+};
+
+/** The curated tables hold all that arrived before the run began. */
+export const rememberCurated = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<void> => {
+  await steps.step("curated", async () => {
+    const curated = Object.fromEntries(
+      Object.entries(definitions()).map(([name, definition]) => [
+        name,
+        { definition, arrivedBeforeMs: plan.startedAtMs },
+      ]),
+    );
+    await keepWritten(ports, { ...(await readWritten(ports)), curated });
+    return true;
+  });
+};

@@ -1,0 +1,60 @@
+/** What the tables promise is looked at while a run goes on; a short history has no model and no failure. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkTables } from "@ebb/functions/model/steps/check-tables";
+import { curate } from "@ebb/functions/model/steps/curate";
+import { makeFeatures } from "@ebb/functions/model/steps/features";
+import { fitChurnModel } from "@ebb/functions/model/steps/fit";
+import { makeMarts, tablesOfRun } from "@ebb/functions/model/steps/marts";
+import { makeSegments } from "@ebb/functions/model/steps/segments";
+import { checkQuality } from "@ebb/functions/model/steps/check-quality";
+import { makeHistory } from "@ebb/lake/batch/history";
+import { salesDaily } from "@ebb/lake/batch/sales-marts";
+import { smallLake } from "./small-lake.ts";
+
+const DAY_MS = 86_400_000;
+const ARRIVED_MS = Date.UTC(2024, 2, 1);
+/** Too early for a cutoff in the past. */
+const AS_OF = "2024-02-01";
+
+test("a run's tables keep their promises; a table falsified on purpose fails it by name and count", async (context) => {
+  const lake = await smallLake(context);
+  await lake.land(makeHistory({ seed: 11, customers: 40 }), ARRIVED_MS);
+  const { steps, plan, figures } = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + DAY_MS });
+  const history = await curate(steps, plan, lake.ports);
+  const cutoffs = await makeFeatures(steps, plan, lake.ports, history);
+  assert.deepEqual(cutoffs.past, []);
+  const { fit } = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion);
+  assert.ok(fit.kind === "refused" && fit.reason.startsWith("The history is too short"));
+  await checkQuality(steps, plan, history);
+  await makeSegments(steps, plan, lake.ports);
+  await makeMarts(steps, plan);
+  await checkTables(steps, lake.ports, tablesOfRun(cutoffs, false));
+  assert.ok(Number((await figures("curated tables checked"))["promises"]) === 8);
+  assert.ok(Number((await figures("tables checked"))["promises"]) > 20);
+
+  const next = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + 2 * DAY_MS });
+  await next.steps.job("falsify", {
+    name: "falsify",
+    writes: [
+      {
+        table: {
+          ...salesDaily,
+          sql: (m, parameters) =>
+            `SELECT * REPLACE (CASE WHEN gross_minor > 0 THEN net_minor + 1 ELSE net_minor END AS net_minor)
+             FROM (${salesDaily.sql(m, parameters)}) AS honest`,
+        },
+        parameters: { cutoff: `${AS_OF}T00:00:00.000Z` },
+      },
+    ],
+  });
+  const [counted] = await lake.rows("SELECT count(*) AS n FROM sales_daily WHERE gross_minor > 0");
+  const { n } = JSON.parse(counted!) as { n: number };
+  assert.ok(n > 1);
+  await assert.rejects(checkTables(next.steps, lake.ports, tablesOfRun(cutoffs, false)), {
+    name: "StepFailed",
+    message:
+      `Tables break their promises. sales_daily: "net = gross - refunds" is broken by ${n} rows. ` +
+      'sales_daily: "the sum is that of all orders and refunds" is broken by 1 row.',
+  });
+});

@@ -1,0 +1,59 @@
+/** Which months a run writes: those that something touched since the last one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { curate } from "@ebb/functions/model/steps/curate";
+import { readWritten, keepWritten } from "@ebb/functions/model/written-tables";
+import { makeHistory } from "@ebb/lake/batch/history";
+import { smallLake } from "./small-lake.ts";
+
+const DAY_MS = 86_400_000;
+const FIRST_MS = Date.UTC(2025, 5, 1);
+
+test("a run writes the months that arrivals touched; all after a failure, a change of SQL, or when it is told to", async (context) => {
+  const lake = await smallLake(context);
+  const events = makeHistory({ seed: 21, customers: 30 });
+  const late = events.filter(({ occurred_at: at }) => at.startsWith("2024-05-1")).slice(0, 2);
+  assert.equal(late.length, 2);
+  await lake.land(
+    events.filter((event) => !late.includes(event)),
+    FIRST_MS,
+  );
+  let day = 0;
+  const run = async (whole?: true) => {
+    day += 10;
+    const { steps, plan, figures } = await lake.begin({
+      asOf: "2025-06-01",
+      startedAtMs: FIRST_MS + day * DAY_MS,
+      ...(whole === undefined ? {} : { whole }),
+    });
+    await curate(steps, plan, lake.ports);
+    return { months: (await figures("months to write"))["months"], written: await figures("curate") };
+  };
+
+  const first = await run();
+  assert.equal(first.months, "all");
+  const rows = Number(first.written["curated_order_events rows"]);
+
+  assert.deepEqual(await run(), { months: 0, written: {} });
+
+  await lake.land(late, FIRST_MS + (day + 1) * DAY_MS);
+  const second = await run();
+  assert.equal(second.months, 1);
+  const touched = Number(second.written["curated_order_events rows"]);
+  assert.ok(touched < rows / 5, `${touched} of ${rows}`);
+  const [counted] = await lake.rows("SELECT count(*) AS n, count(DISTINCT event_id) AS d FROM curated_order_events");
+  const lateOrders = late.filter(({ kind }) => kind.startsWith("order_")).length;
+  assert.deepEqual(JSON.parse(counted!), { n: rows + lateOrders, d: rows + lateOrders });
+
+  assert.equal((await run(true)).months, "all");
+  assert.equal((await run()).months, 0);
+
+  // What a run took off and did not put back, because it failed, is written whole.
+  await keepWritten(lake.ports, { ...(await readWritten(lake.ports)), curated: {} });
+  assert.equal((await run()).months, "all");
+
+  const { curated, ...rest } = await readWritten(lake.ports);
+  const changed = { ...curated, curated_social: { ...curated["curated_social"]!, definition: "of another release" } };
+  await keepWritten(lake.ports, { ...rest, curated: changed });
+  assert.deepEqual(Object.keys((await run()).written), ["curated_social rows", "curated_social files"]);
+});
