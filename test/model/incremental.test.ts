@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { curate } from "@ebb/functions/model/steps/curate";
 import { readWritten, keepWritten } from "@ebb/functions/model/written-tables";
+import type { BatchTable } from "@ebb/lake/batch-table";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { smallLake } from "./small-lake.ts";
 
@@ -56,4 +57,38 @@ test("a run writes the months that arrivals touched; all after a failure, a chan
   const changed = { ...curated, curated_social: { ...curated["curated_social"]!, definition: "of another release" } };
   await keepWritten(lake.ports, { ...rest, curated: changed });
   assert.deepEqual(Object.keys((await run()).written), ["curated_social rows", "curated_social files"]);
+});
+
+test("a customer who is erased leaves every month, also those that nothing arrived for", async (context) => {
+  const lake = await smallLake(context);
+  const events = makeHistory({ seed: 22, customers: 20 });
+  await lake.land(events, FIRST_MS);
+  const key = events.find(
+    ({ kind, customer_key }) => kind === "order_completed" && customer_key !== undefined,
+  )!.customer_key!;
+  const ordered = `SELECT DISTINCT month FROM curated_order_events WHERE customer_key = '${key}'`;
+  const run = async (startedAtMs: number) => {
+    const { steps, plan, figures } = await lake.begin({ asOf: "2025-06-01", startedAtMs });
+    await curate(steps, plan, lake.ports);
+    return (await figures("months to write"))["months"];
+  };
+  await run(FIRST_MS + 10 * DAY_MS);
+  assert.notDeepEqual(await lake.rows(ordered), []);
+
+  const { steps } = await lake.begin({ asOf: "2025-06-01", startedAtMs: FIRST_MS + 15 * DAY_MS });
+  const erasedCustomers: BatchTable = {
+    name: "erased_customers",
+    grain: "one row per erased customer",
+    key: ["customer_key"],
+    columns: { customer_key: { type: "string", description: "Pseudonym" } },
+    reads: [],
+    engine: "spark",
+    sql: () => `SELECT '${key}' AS customer_key`,
+    tests: {},
+  };
+  await steps.job("erase", { name: "erase", writes: [{ table: erasedCustomers, parameters: {} }] });
+  const months = await run(FIRST_MS + 20 * DAY_MS);
+  assert.ok(typeof months === "number" && months > 0, String(months));
+  assert.deepEqual(await lake.rows(ordered), []);
+  assert.equal(await run(FIRST_MS + 30 * DAY_MS), 0);
 });
