@@ -174,7 +174,7 @@ export interface CustomerList extends AsOf {
     readonly churn_probability?: number;
     readonly churn_decile?: number;
     readonly value_if_active_minor?: number;
-    /** Probability of leaving × the value of the customer if he stays. */
+    /** Probability of leaving × the value of the customer if they stay. */
     readonly expected_loss_minor?: number;
     readonly drivers?: readonly Driver[];
   }[];

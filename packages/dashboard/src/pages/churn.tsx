@@ -57,7 +57,7 @@ const AtRisk = () => (
   <Panel
     title="Who is at risk"
     wide
-    note="By expected loss: the probability of leaving times what the customer is worth within the horizon if he stays. Associated with leaving is not the cause of it."
+    note="By expected loss: the probability of leaving times what the customer is worth within the horizon if they stay. Associated with leaving is not the cause of it."
   >
     <CustomerTable parameters={{ sort: "loss", limit: 25 }} label="Customers at risk" />
   </Panel>

@@ -89,7 +89,7 @@ export const valueOf = (
 ): {
   readonly probabilityActive?: number;
   readonly expectedValueMinor?: number;
-  /** What the customer is worth within the horizon when he stays for all of it: lost when he leaves. */
+  /** What the customer is worth within the horizon when they stay for all of it: lost when they leave. */
   readonly valueIfActiveMinor?: number;
 } => {
   const x = columns.repeat_days[row]!;
