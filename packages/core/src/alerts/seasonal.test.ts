@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { alertsOf, filledSeries } from "./metrics.ts";
 import { type Bucket, type Grain, judgeSeries } from "./seasonal.ts";
 

@@ -1,6 +1,6 @@
 /** Intervals by resampling customers with all their rows (cluster bootstrap; Efron & Tibshirani 1993, ch. 6 and 13). */
-import { quantile } from "./quantile.ts";
-import { uniform } from "./random.ts";
+import { quantile } from "../numeric/quantile.ts";
+import { uniform } from "../numeric/random.ts";
 
 export interface Interval {
   readonly value: number;

@@ -10,7 +10,7 @@ import {
   wilson,
 } from "./calibration.ts";
 import { sigmoid } from "./logistic-pass.ts";
-import { uniform } from "./random.ts";
+import { uniform } from "../numeric/random.ts";
 import { fitRecalibration } from "./recalibration.ts";
 
 const near = (actual: number, expected: number, tolerance = 1e-12): void =>

@@ -1,6 +1,6 @@
 /** Whether a probability of 0.3 comes true three times in ten. */
 import { fitLogistic } from "./logistic-regression.ts";
-import { quantile } from "./quantile.ts";
+import { quantile } from "../numeric/quantile.ts";
 
 /** Probabilities are kept this far from 0 and 1, so that one wrong certainty does not make every sum infinite. */
 const EDGE = 1e-12;

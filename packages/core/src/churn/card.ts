@@ -10,7 +10,7 @@ import { contributionColumns, type FittedModel, type LabelledRows, probabilities
 import { type FeatureAuc, LEAKAGE_AUC } from "./leakage.ts";
 import type { DriverImportance, FeatureQuality, ModelCard, SliceRole, Stratum } from "./model-card.ts";
 import { designOf } from "./preprocessing.ts";
-import { quantile, sortedFinite } from "./quantile.ts";
+import { quantile, sortedFinite } from "../numeric/quantile.ts";
 import { gainCurve, precisionRecallCurve, rankingOf, rocCurve } from "./ranking.ts";
 import { maturesAt, type Slice } from "./slices.ts";
 import { confusionAt, profitCurve } from "./threshold.ts";

@@ -1,4 +1,4 @@
-import { cholesky, inverse } from "./cholesky.ts";
+import { cholesky, inverse } from "../numeric/cholesky.ts";
 
 /** Pearson correlations of standardised columns (mean 0, standard deviation 1), row-major. */
 export const correlationsOf = (columns: readonly Float64Array[]): Float64Array => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { driftOf } from "./drift.ts";
 import { categoryColumn } from "./features.ts";
-import { uniform } from "./random.ts";
+import { uniform } from "../numeric/random.ts";
 import { normals } from "./testing.ts";
 
 const sample = (seed: number, rows: number, shift = 0): Float64Array => {

@@ -1,7 +1,7 @@
 /** Whether today's customers look like those that the model was fitted on. */
 import type { FeatureColumn } from "./features.ts";
-import { quantile, sortedFinite } from "./quantile.ts";
-import { uniform } from "./random.ts";
+import { quantile, sortedFinite } from "../numeric/quantile.ts";
+import { uniform } from "../numeric/random.ts";
 
 export interface Drift {
   /** Population stability index: Σ (a − e)·ln(a / e) over the bins. */

@@ -2,7 +2,7 @@
  * Logistic regression with an L2 penalty by iteratively reweighted least squares (Newton's method on the penalised
  * log-likelihood; McCullagh & Nelder 1989, ch. 4), with step-halving. What makes a fit impossible is named, not thrown.
  */
-import { type Cholesky, cholesky, inverse, solve } from "./cholesky.ts";
+import { type Cholesky, cholesky, inverse, solve } from "../numeric/cholesky.ts";
 import { type LogisticData, logisticPass, type Pass } from "./logistic-pass.ts";
 
 export interface LogisticOptions {

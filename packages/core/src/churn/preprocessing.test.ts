@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { categoryColumn, concatenated, type FeatureRow } from "./features.ts";
 import { designOf, fitPreprocessing, termOf } from "./preprocessing.ts";
-import { quantile } from "./quantile.ts";
+import { quantile } from "../numeric/quantile.ts";
 import { shopFeatures, shopSlice } from "./testing.ts";
 
 describe("preprocessing", () => {

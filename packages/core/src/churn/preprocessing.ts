@@ -2,12 +2,12 @@
  * From features to the columns of the regression: impute, cut off, take logs, standardise; all limits are fitted on the
  * training rows and kept as plain numbers, so that SQL, ONNX and TypeScript compute the same.
  */
-import { cholesky } from "./cholesky.ts";
+import { cholesky } from "../numeric/cholesky.ts";
 import { correlationsOf } from "./correlation.ts";
 import type { CategoryColumn, CategoryFeature, Feature, FeatureColumn, FeatureRow, NumberFeature } from "./features.ts";
 import { rowsOf } from "./features.ts";
 import type { FittedCategory, FittedFeature, FittedNumber, Term } from "./model.ts";
-import { quantile, sortedFinite } from "./quantile.ts";
+import { quantile, sortedFinite } from "../numeric/quantile.ts";
 
 export interface DroppedTerm {
   readonly name: string;

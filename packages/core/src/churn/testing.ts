@@ -1,5 +1,5 @@
 /** For tests: customers whose leaving follows a known law. */
-import { uniform } from "./random.ts";
+import { uniform } from "../numeric/random.ts";
 import { type FeatureColumn, categoryColumn } from "./features.ts";
 import type { Slice } from "./slices.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { assignCustomers, clusterCustomers } from "./customer-clusters.ts";
 import { NotANumberError } from "./k-means.ts";
 import { clusterNames } from "./names.ts";

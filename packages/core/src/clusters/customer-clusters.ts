@@ -1,5 +1,5 @@
 /** Clusters of customers beside their segments: what the data falls into by itself, and how surely. */
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { type KMeans, assign, kMeans, rowsOf } from "./k-means.ts";
 import { type ClusterWords, clusterNames } from "./names.ts";
 import { type RfmColumns, type Scales, rfmPoints, scalesOf, valueAt } from "./rfm-space.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { NotANumberError, type Points, assign, kMeans } from "./k-means.ts";
 
 const points = (rows: readonly (readonly number[])[]): Points => ({

@@ -3,7 +3,7 @@
  * npm one takes no seed, and the usable one (ml-kmeans) leaves clusters empty on repeated points and calls a NaN a row
  * index out of range.
  */
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { sampleRows } from "./sample.ts";
 
 /** Row-major: row i is `values[i * dimensions]` to `values[(i + 1) * dimensions - 1]`. */

@@ -1,5 +1,5 @@
 /** Recency, frequency and money as points whose distances mean something: winsorised, log-scaled, standardised. */
-import { quantile } from "../churn/quantile.ts";
+import { quantile } from "../numeric/quantile.ts";
 import { type Points, NotANumberError } from "./k-means.ts";
 
 export const dimensionNames = ["recency", "frequency", "monetary"] as const;

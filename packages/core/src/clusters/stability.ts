@@ -1,5 +1,5 @@
 /** Whether the same customers fall together again when other customers are drawn (Hennig 2007, by adjusted Rand). */
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { type Points, assign, kMeans, rowsOf } from "./k-means.ts";
 import { sampleRows, takeRows } from "./sample.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import { cdnowSample, cdnowSampleFile } from "./cdnow.testing.ts";
 import { expectedSpend, fitGammaGamma } from "./gamma-gamma.ts";
 import { drawGamma } from "./simulated.testing.ts";

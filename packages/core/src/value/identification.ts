@@ -1,5 +1,5 @@
 /** Whether a maximum of a likelihood says anything about its parameters, and how exactly. */
-import { cholesky, inverse } from "../churn/cholesky.ts";
+import { cholesky, inverse } from "../numeric/cholesky.ts";
 import type { Maximum, Objective } from "./maximise.ts";
 
 export type ProblemCode =

@@ -1,5 +1,5 @@
 /** Customers drawn from the models themselves, for tests: whoever fits them must find the parameters again. */
-import { uniform } from "../churn/random.ts";
+import { uniform } from "../numeric/random.ts";
 import type { BgNbdParameters } from "./bg-nbd.ts";
 
 const normal = (random: () => number): number =>

@@ -6,6 +6,7 @@ import { Drivers } from "../parts/drivers.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
 import { Tile, Tiles } from "../parts/tiles.tsx";
+import { TableHead } from "../parts/table-head.tsx";
 import { type Route, linkTo } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
@@ -173,16 +174,7 @@ const History = ({ history }: { history: Timeline["history"] }) => (
       <Empty title="No run has scored this customer yet." />
     ) : (
       <table>
-        <thead>
-          <tr>
-            <th scope="col">As of</th>
-            <th scope="col">Segment</th>
-            <th scope="col">R F M</th>
-            <th scope="col" class="number">
-              Leaves with
-            </th>
-          </tr>
-        </thead>
+        <TableHead columns={["As of", "Segment", "R F M", { number: "Leaves with" }]} />
         <tbody>
           {history.toReversed().map((one) => (
             <tr key={one.as_of}>

@@ -1,12 +1,13 @@
 import type { Segments } from "../answers.ts";
 import { getText } from "../api.ts";
 import { Bars } from "../charts/bars.tsx";
-import { download } from "../csv.ts";
+import { download } from "../download.ts";
 import { count, decimal, money, percent, plainMoney, shortMoney } from "../format.ts";
 import { CustomerTable } from "../parts/customer-table.tsx";
 import { Fresh, NoRun } from "../parts/no-run.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
+import { TableHead } from "../parts/table-head.tsx";
 import { type Route, changeView, linkTo } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
@@ -188,23 +189,15 @@ const Clusters = ({ segments: { clusters, currency } }: { segments: Segments }) 
     ) : (
       <div class="scroll" tabIndex={0} role="region" aria-label="Clusters, a row each">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Cluster</th>
-              <th scope="col" class="number">
-                Customers
-              </th>
-              <th scope="col" class="number">
-                Net
-              </th>
-              <th scope="col" class="number">
-                Days since order
-              </th>
-              <th scope="col" class="number">
-                Orders
-              </th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              "Cluster",
+              { number: "Customers" },
+              { number: "Net" },
+              { number: "Days since order" },
+              { number: "Orders" },
+            ]}
+          />
           <tbody>
             {clusters.map((one) => (
               <tr key={one.cluster}>

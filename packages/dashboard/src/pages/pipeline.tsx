@@ -6,6 +6,7 @@ import { DropZone } from "../parts/drop-zone.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
 import { Tile, Tiles } from "../parts/tiles.tsx";
+import { TableHead } from "../parts/table-head.tsx";
 import { type Route, changeView } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
@@ -101,25 +102,17 @@ const UploadTable = ({ uploads }: { uploads: readonly Upload[] }) =>
   ) : (
     <div class="scroll" tabIndex={0} role="region" aria-label="Files">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">File</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">
-              Received
-            </th>
-            <th scope="col" class="number">
-              Accepted
-            </th>
-            <th scope="col" class="number">
-              Duplicate
-            </th>
-            <th scope="col" class="number">
-              Quarantined
-            </th>
-            <th scope="col">When</th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            "File",
+            "State",
+            { number: "Received" },
+            { number: "Accepted" },
+            { number: "Duplicate" },
+            { number: "Quarantined" },
+            "When",
+          ]}
+        />
         <tbody>
           {uploads.map((upload) => (
             <tr key={upload.upload_id} data-upload={upload.upload_id}>
@@ -286,24 +279,16 @@ const Requests = () => {
           ) : (
             <div class="scroll" tabIndex={0} role="region" aria-label="Latest requests and files">
               <table>
-                <thead>
-                  <tr>
-                    <th scope="col">When</th>
-                    <th scope="col">Channel</th>
-                    <th scope="col" class="number">
-                      Received
-                    </th>
-                    <th scope="col" class="number">
-                      Accepted
-                    </th>
-                    <th scope="col" class="number">
-                      Duplicate
-                    </th>
-                    <th scope="col" class="number">
-                      Quarantined
-                    </th>
-                  </tr>
-                </thead>
+                <TableHead
+                  columns={[
+                    "When",
+                    "Channel",
+                    { number: "Received" },
+                    { number: "Accepted" },
+                    { number: "Duplicate" },
+                    { number: "Quarantined" },
+                  ]}
+                />
                 <tbody>
                   {list.map((line) => (
                     <tr key={line.receipt_id}>

@@ -5,6 +5,7 @@ import { count, day, money, percent } from "../format.ts";
 import { linkTo } from "../route.ts";
 import { Drivers } from "./drivers.tsx";
 import { Answered, Empty } from "./state.tsx";
+import { TableHead } from "./table-head.tsx";
 import { useAnswer } from "../use-answer.ts";
 
 type Row = CustomerList["customers"][number];
@@ -33,26 +34,18 @@ export const CustomerTable = ({ parameters, label }: { parameters: Parameters; l
           <>
             <div class="scroll" tabIndex={0} role="region" aria-label={label}>
               <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Customer</th>
-                    <th scope="col">Segment</th>
-                    <th scope="col">Last order</th>
-                    <th scope="col" class="number">
-                      Orders
-                    </th>
-                    <th scope="col" class="number">
-                      Net
-                    </th>
-                    <th scope="col" class="number">
-                      Leaves with
-                    </th>
-                    <th scope="col" class="number">
-                      Expected loss
-                    </th>
-                    <th scope="col">Why</th>
-                  </tr>
-                </thead>
+                <TableHead
+                  columns={[
+                    "Customer",
+                    "Segment",
+                    "Last order",
+                    { number: "Orders" },
+                    { number: "Net" },
+                    { number: "Leaves with" },
+                    { number: "Expected loss" },
+                    "Why",
+                  ]}
+                />
                 <tbody>
                   {rows.map((row) => (
                     <CustomerRow key={row.customer_key} row={row} currency={data.currency} />

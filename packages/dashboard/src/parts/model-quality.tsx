@@ -2,6 +2,7 @@ import type { ModelCard } from "@ebb/core/churn/model-card";
 import { Curve, Dots, UnitPlot } from "../charts/plot.tsx";
 import { count, decimal, percent } from "../format.ts";
 import { Panel } from "./panel.tsx";
+import { TableHead } from "./table-head.tsx";
 import { Tile, Tiles } from "./tiles.tsx";
 
 type Interval = ModelCard["test"]["auc"];
@@ -66,20 +67,7 @@ const Baselines = ({ card: { comparison, strata } }: { card: ModelCard }) => (
     }}
   >
     <table>
-      <thead>
-        <tr>
-          <th scope="col">What</th>
-          <th scope="col" class="number">
-            Customers
-          </th>
-          <th scope="col" class="number">
-            AUC, 95 % interval
-          </th>
-          <th scope="col" class="number">
-            Brier
-          </th>
-        </tr>
-      </thead>
+      <TableHead columns={["What", { number: "Customers" }, { number: "AUC, 95 % interval" }, { number: "Brier" }]} />
       <tbody>
         {comparison.map(({ name, evaluation }) => (
           <tr key={name}>

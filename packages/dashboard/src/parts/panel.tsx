@@ -1,12 +1,13 @@
 import type { ComponentChildren } from "preact";
 import { useId, useState } from "preact/hooks";
-import { type Cell, csvOf, download } from "../csv.ts";
+import { type CsvCell, csvOf } from "@ebb/core/spreadsheet-csv";
+import { download } from "../download.ts";
 
 export interface Sheet {
   /** Without extension. */
   readonly filename: string;
   readonly header: readonly string[];
-  readonly rows: () => readonly (readonly Cell[])[];
+  readonly rows: () => readonly (readonly CsvCell[])[];
 }
 
 /** A titled part of a page. With a sheet its figures can be read as a table and taken away as CSV. */

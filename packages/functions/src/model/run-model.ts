@@ -2,10 +2,11 @@
  * The batch run: one workflow for both homes. Each step is named, remembered and safe to repeat; after a crash the run
  * goes on at the step where it stopped.
  */
+import { dayOf } from "@ebb/lake/batch/literals";
 import type { Run, WorkflowContext } from "@ebb/ports";
 import type { RunModelPorts } from "./run-model-ports.ts";
 import { scheduledDay, workflowOnAws } from "../runtime/workflow-on-aws.ts";
-import { type RunPlan, RunInProgress, RunRequest, dayOf, freeRunId, horizonOf } from "./run-request.ts";
+import { type RunPlan, RunInProgress, RunRequest, freeRunId, horizonOf } from "./run-request.ts";
 import { RunSteps, endedRun } from "./run-steps.ts";
 import { awaitArrivals } from "./steps/await-arrivals.ts";
 import { checkQuality } from "./steps/check-quality.ts";

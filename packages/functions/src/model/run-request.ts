@@ -1,5 +1,6 @@
 /** What is asked of a run, and the days that follow from it. */
 import type { Run, RunStore, Settings } from "@ebb/ports";
+import { dayOf } from "@ebb/lake/batch/literals";
 import { z } from "zod";
 
 const DEFAULT_HORIZON_DAYS = 90;
@@ -38,8 +39,6 @@ export interface RunPlan {
 export class RunInProgress extends Error {
   override readonly name = "RunInProgress";
 }
-
-export const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10);
 
 /** The instant at which a day begins, RFC 3339. */
 export const midnightOf = (day: string): string => `${day}T00:00:00.000Z`;

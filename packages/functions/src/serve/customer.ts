@@ -1,23 +1,20 @@
 /** One customer as it stands: money, orders, recency at this moment, scores and segment. */
 import { type CustomerAggregate, netMinor } from "@ebb/core/customers";
-import type { CustomerKey } from "@ebb/core/ids";
 import { type CutPoints, NO_PURCHASE, defaultCutPoints, recencyDays, scoresOf } from "@ebb/core/rfm";
 import type { CustomerScores, Ports } from "@ebb/ports";
 import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
+import { customerKeyOf } from "./customer-key.ts";
 
 export type CustomerPorts = Pick<Ports, "keys" | "now" | "customers" | "pseudonyms" | "settings" | "scores">;
-
-const CUSTOMER_KEY = /^cus_[0-9a-f]{32}$/;
 
 export const make = (ports: CustomerPorts): HttpHandler => {
   // Until the first are published. Of this process's start, not of the request: a score is not to change by the clock.
   const firstCuts = defaultCutPoints(ports.now());
   return httpHandler(async (event) => {
     await authorize(ports.keys, presentedKey(event), "read-key");
-    const id = event.pathParameters?.["id"] ?? "";
-    const key = CUSTOMER_KEY.test(id) ? (id as CustomerKey) : ports.pseudonyms.customer(id);
+    const key = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
     const [states, cuts, ofRun] = await Promise.all([
       ports.customers.read([{ customerKey: key, orderKeys: [] }]),
       ports.customers.cutPoints(),

@@ -1,11 +1,11 @@
 /** Customers of the latest run, by segment, ordered, a page at a time; a segment's also as CSV for a campaign tool. */
 import { NO_PURCHASE } from "@ebb/core/rfm";
+import { csvOf } from "@ebb/core/spreadsheet-csv";
 import { z } from "zod";
 import type { HttpHandler, HttpResult } from "../runtime/http.ts";
 import { header } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
-import { csvOf } from "./marts/csv.ts";
 import { type After, type CustomerSort, customerSorts, customersSql } from "./marts/customer-list-sql.ts";
 import { customerAnswer } from "./marts/customer-rows.ts";
 import { type MartPorts, type MartRow, martHandler, rowsOf, scalarText, textOf } from "./marts/mart-handler.ts";

@@ -1,4 +1,5 @@
 /** Bestsellers of a period, and what rises or falls against its own past. */
+import { dayOf } from "@ebb/lake/batch/literals";
 import { z } from "zod";
 import type { HttpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
@@ -62,8 +63,8 @@ const wholePeriod = async (
   const last = dayTextOf(row?.["last_day"]);
   if (last === "") return undefined;
   const endMs = to === undefined ? Date.parse(last) + DAY_MS : Date.parse(to);
-  const end = new Date(endMs).toISOString().slice(0, 10);
-  return { from: from ?? new Date(endMs - DAYS * DAY_MS).toISOString().slice(0, 10), to: end };
+  const end = dayOf(endMs);
+  return { from: from ?? dayOf(endMs - DAYS * DAY_MS), to: end };
 };
 
 const answerOf = (row: MartRow, netMinor: number) => ({

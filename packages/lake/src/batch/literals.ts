@@ -34,11 +34,16 @@ export const inMonths = (timestamp: string, months: readonly string[]): string =
 };
 
 /**
- * Text as an expression. A doubled quote is not one quote to Spark 3.5: it joins what stands on both sides.
+ * Text as an expression that every engine reads alike. Quotes and backslashes stand by their code: a doubled quote is not
+ * one quote to Spark 3.5 (it joins what stands on both sides), and to Spark a backslash escapes.
  *
- * @example textLiteral("Can't Lose") // ('Can' || chr(39) || 't Lose')
+ * @example textLiteral("Can't Lose") // concat('Can', chr(39), 't Lose')
  */
-export const textLiteral = (text: string): string => {
-  const parts = text.split("'").map((part) => `'${part}'`);
-  return parts.length === 1 ? parts[0]! : `(${parts.join(" || chr(39) || ")})`;
+export const textLiteral = (value: string): string => {
+  const pieces = value.split(/(['\\])/).filter((piece) => piece !== "");
+  if (pieces.length === 0) return "''";
+  const written = pieces.map((piece) =>
+    piece === "'" || piece === "\\" ? `chr(${piece.charCodeAt(0)})` : `'${piece}'`,
+  );
+  return written.length === 1 ? written[0]! : `concat(${written.join(", ")})`;
 };

@@ -3,6 +3,7 @@
  * is nothing but CASE, LN, EXP and sums. Agrees with `score` of `@ebb/core/churn/model` to rounding.
  */
 import { type ChurnModel, type FittedFeature, meanLogOdds, type ModelTerm } from "@ebb/core/churn/model";
+import { textLiteral } from "../batch/literals.ts";
 
 export interface ScoredTable {
   /** Name of the features table, or a SELECT in parentheses; one row a customer. */
@@ -43,7 +44,7 @@ SELECT
   probability,
   CAST(ntile(10) OVER (ORDER BY probability DESC NULLS LAST, customer_key NULLS LAST) AS INT) AS decile,
   probability >= ${double(model.threshold)} AS at_risk,
-  ${literal(model.modelId)} AS model_id
+  ${textLiteral(model.modelId)} AS model_id
 FROM probabilities
 `;
 
@@ -81,7 +82,7 @@ with_place_${place} AS (
     places.includes(place)
       ? `${chosen(
           place,
-          model.groups.map(({ name }) => literal(name)),
+          model.groups.map(({ name }) => textLiteral(name)),
         )} AS driver_${place}`
       : `CAST(NULL AS VARCHAR(1)) AS driver_${place}`,
     places.includes(place)
@@ -117,8 +118,8 @@ const isPresent = (value: string): string =>
 const valueOf = (feature: FittedFeature, { part }: ModelTerm): string => {
   if (feature.kind === "category") {
     if (part.kind === "missing") return `CASE WHEN ${feature.name} IS NULL THEN 1E0 ELSE 0E0 END`;
-    if (part.kind === "level") return `CASE WHEN ${feature.name} = ${literal(part.level)} THEN 1E0 ELSE 0E0 END`;
-    return `CASE WHEN ${feature.name} NOT IN (${feature.levels.map(literal).join(", ")}) THEN 1E0 ELSE 0E0 END`;
+    if (part.kind === "level") return `CASE WHEN ${feature.name} = ${textLiteral(part.level)} THEN 1E0 ELSE 0E0 END`;
+    return `CASE WHEN ${feature.name} NOT IN (${feature.levels.map(textLiteral).join(", ")}) THEN 1E0 ELSE 0E0 END`;
   }
   const number = `CAST(${feature.name} AS DOUBLE)`;
   if (part.kind === "missing") return `CASE WHEN ${isPresent(number)} THEN 0E0 ELSE 1E0 END`;
@@ -140,16 +141,6 @@ const valueOf = (feature: FittedFeature, { part }: ModelTerm): string => {
 const double = (value: number): string => {
   const digits = value.toExponential().replace("e+", "E").replace("e", "E");
   return value < 0 ? `(${digits})` : digits;
-};
-
-/** A string. Quotes and backslashes by their code: the engines escape them differently. */
-const literal = (value: string): string => {
-  const pieces = value.split(/(['\\])/).filter((piece) => piece !== "");
-  if (pieces.length === 0) return "''";
-  const written = pieces.map((piece) =>
-    piece === "'" || piece === "\\" ? `chr(${piece.charCodeAt(0)})` : `'${piece}'`,
-  );
-  return written.length === 1 ? written[0]! : `concat(${written.join(", ")})`;
 };
 
 /** Text that can neither end a comment's line nor, with a backslash at its end, join the next line to it (Spark). */

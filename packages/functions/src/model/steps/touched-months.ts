@@ -2,7 +2,8 @@
 import type { BatchParameters } from "@ebb/lake/batch-table";
 import { curatedTables, erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
 import type { RunModelPorts } from "../run-model-ports.ts";
-import { DAY_MS, type RunPlan, dayOf } from "../run-request.ts";
+import { dayOf } from "@ebb/lake/batch/literals";
+import { DAY_MS, type RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
 import { definitionOf, keepWritten, readWritten } from "../written-tables.ts";
 

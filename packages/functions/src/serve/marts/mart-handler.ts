@@ -25,11 +25,20 @@ export interface MartQuestion {
   readonly currency: string;
 }
 
-/** Looked through for the newest that succeeded. */
-const RUNS = 50;
+/** Runs are looked through some at a time, since the newest has nearly always succeeded: a run's trail is long. */
+const RUNS_AT_ONCE = 5;
+const MOST_RUNS = 50;
 
-export const latestRun = async (runs: Ports["runs"]): Promise<Run | undefined> =>
-  (await runs.list({ limit: RUNS })).runs.find((run) => run.state === "succeeded");
+export const latestRun = async (runs: Ports["runs"]): Promise<Run | undefined> => {
+  let cursor: string | undefined;
+  for (let looked = 0; looked < MOST_RUNS; looked += RUNS_AT_ONCE) {
+    const page = await runs.list({ limit: RUNS_AT_ONCE, cursor });
+    const found = page.runs.find((run) => run.state === "succeeded");
+    if (found !== undefined || page.cursor === undefined) return found;
+    cursor = page.cursor;
+  }
+  return undefined;
+};
 
 /**
  * A GET over what the latest run has left. The answer says of which run it is and may be kept until the next (ETag).

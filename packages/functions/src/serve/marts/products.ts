@@ -8,7 +8,7 @@
  * not rise without bound.
  */
 import type { Dialect } from "@ebb/lake/dialect";
-import { dateLiteral, instantMs } from "@ebb/lake/batch/literals";
+import { dateLiteral, dayOf, instantMs } from "@ebb/lake/batch/literals";
 import { type MartRow, numberOf } from "./mart-handler.ts";
 import { withinDays } from "./sales-sql.ts";
 
@@ -66,7 +66,7 @@ export const windowsSql = (
 WITH windowed AS (
   SELECT *, ${IDENTITY} AS identity, ${window} AS back
   FROM product_sales_daily
-  WHERE ${withinDays("day", { ...question, from: new Date(oldestMs).toISOString().slice(0, 10) })} AND ${inCategory(question, m)}
+  WHERE ${withinDays("day", { ...question, from: dayOf(oldestMs) })} AND ${inCategory(question, m)}
 ),
 summed AS (
   SELECT ${describing},
