@@ -1,2 +1,3 @@
 export * from "./ports.ts";
 export * from "./batch-ports.ts";
+export * from "./erasure-ports.ts";

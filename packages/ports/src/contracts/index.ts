@@ -8,4 +8,5 @@ export * from "./profile-store.ts";
 export * from "./quarantine.ts";
 export * from "./run-store.ts";
 export * from "./score-store.ts";
+export * from "./suppressions.ts";
 export * from "./upload-store.ts";

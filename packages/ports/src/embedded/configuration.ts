@@ -13,6 +13,8 @@ const Secrets = z.object({
   customerSecret: secret,
   /** Signs upload URLs. May be replaced at any time. */
   uploadUrlSecret: secret,
+  /** Names who is erased, and signs receipts of erasures. Never rotated: with another one they would be unknown again. */
+  suppressionSecret: secret,
 });
 export type Secrets = z.infer<typeof Secrets>;
 
@@ -39,14 +41,22 @@ const SettingsFile = z.strictObject({
 /** The secrets of a home, made at its first start. @throws Error that names what is wrong, never a secret */
 export const openSecrets = (folder: string): Secrets => {
   const file = path.join(folder, "secrets.json");
+  const newSecret = () => randomBytes(32).toString("base64url");
   const stored = readJsonFile(file);
   if (stored === undefined) {
     const made: Secrets = {
-      customerSecret: randomBytes(32).toString("base64url"),
-      uploadUrlSecret: randomBytes(32).toString("base64url"),
+      customerSecret: newSecret(),
+      uploadUrlSecret: newSecret(),
+      suppressionSecret: newSecret(),
     };
     writePrivateJson(file, made);
     return made;
+  }
+  if (typeof stored === "object" && stored !== null && !("suppressionSecret" in stored)) {
+    // A release before erasures made it. Nobody is on the list yet.
+    const completed = { ...stored, suppressionSecret: newSecret() };
+    writePrivateJson(file, completed);
+    return openSecrets(folder);
   }
   const parsed = Secrets.safeParse(stored);
   if (!parsed.success) throw new Error(`${file} is not complete:\n${z.prettifyError(parsed.error)}`);
