@@ -48,6 +48,8 @@ export const uploadTable = table("Uploads", {
 });
 /** The trail of the batch runs, and the right to run. */
 export const runTable = table("Runs", { key: dataKey, fields: { pk: "string" }, listedByTime: true });
+/** The API keys, hashed. Few and small; every keyed function reads them, none but `ebb keys` makes any. */
+export const keyTable = table("Keys", { key: dataKey, fields: { pk: "string" } });
 export const orderBookTable = table("OrderBook", { key: dataKey, fields: { pk: "string" } });
 
 // ── buckets ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,6 +125,8 @@ export const processUploadName = `${namePrefix}-process-upload`;
 const processUploadArn = $interpolate`arn:aws:lambda:${aws.getRegionOutput().region}:${aws.getCallerIdentityOutput().accountId}:function:${processUploadName}`;
 
 export const grants: Readonly<Record<Need, readonly Grant[]>> = {
+  // The update notes the last use of a key.
+  "keys:check": [{ actions: ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources: [keyTable.arn] }, encrypt(dataKey)],
   "log:append": [
     { actions: ["kinesis:PutRecords"], resources: [stream.arn] },
     { actions: ["dynamodb:PutItem", "dynamodb:Query"], resources: [ledgerTable.arn] },
@@ -209,7 +213,10 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   // Athena and Spark are declared in stacks/model.ts, which gives the rights to them.
   "arrivals:read": [
     { actions: ["dynamodb:Query"], resources: [ledgerTable.arn, newest(ledgerTable)] },
+    { actions: ["s3:ListBucket"], resources: [quarantineBucket.arn] },
+    { actions: ["s3:GetObject"], resources: [under(quarantineBucket, `quarantine/${LANDING_RECEIPTS}`)] },
     decrypt(dataKey),
+    decrypt(personalKey),
   ],
   "runner:run": [],
   // The catalogue, Athena's workgroup and the delivery stream are declared after this file: stacks/serve.ts grants them.
@@ -220,6 +227,7 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
 
 /** The port behind a need: its variables are what the function is told (packages/ports/src/aws/environment.ts). */
 export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
+  "keys:check": "keys",
   "log:append": "log",
   "ledger:read": "ledger",
   "quarantine:read": "quarantine",
@@ -262,5 +270,6 @@ export const storeVariables: Readonly<Partial<Record<Variable, $util.Input<strin
   EBB_UPLOAD_BUCKET: uploadBucket.name,
   EBB_LAKE_BUCKET: lakeBucket.name,
   EBB_RUN_TABLE: runTable.name,
+  EBB_KEY_TABLE: keyTable.name,
   EBB_PROCESS_UPLOAD_FUNCTION: processUploadName,
 };

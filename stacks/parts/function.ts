@@ -14,35 +14,28 @@ const packedSettings = "ebb-settings.json";
 
 const configuration: Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $util.Input<string>>>> = {
   EBB_CUSTOMER_SECRET: secrets.CustomerSecret.value,
-  EBB_KEYS: secrets.Keys.value,
   EBB_HOOK_SECRETS: secrets.HookSecrets.value,
   ...(settingsFile === "" ? { EBB_SETTINGS: settingsJson } : { EBB_SETTINGS_FILE: packedSettings }),
 };
 
 /**
- * Ports of configuration, which are no `needs` because they reach no service: the key ring goes to whoever checks a key,
- * the pseudonyms' secret to whoever turns a producer's id into a key, settings to whoever reads events.
+ * Ports of configuration, which are no `needs` because they reach no service: the pseudonyms' secret to whoever turns a producer's id into a key, settings to whoever reads events.
  * test/infrastructure/declarations.test.ts compares this with what the handlers' code touches.
  */
 const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
-  "collect/events": ["keys", "pseudonyms", "settings"],
-  "collect/sdk-settings": ["keys"],
+  "collect/events": ["pseudonyms", "settings"],
   "collect/social": ["pseudonyms", "settings"],
-  "collect/uploads": ["keys", "settings"],
+  "collect/uploads": ["settings"],
   "collect/process-upload": ["pseudonyms", "settings"],
   "model/run-model": ["settings"],
-  "serve/customer": ["keys", "pseudonyms", "settings"],
-  "serve/sales": ["keys", "settings"],
-  "serve/products": ["keys", "settings"],
-  "serve/customers": ["keys", "settings"],
-  "serve/customer-timeline": ["keys", "pseudonyms", "settings"],
-  "serve/segments": ["keys", "settings"],
-  "serve/churn": ["keys", "settings"],
-  "serve/model": ["keys", "settings"],
-  "serve/pipeline": ["keys"],
-  "serve/runs": ["keys"],
-  "serve/ledger": ["keys"],
-  "serve/quarantine": ["keys"],
+  "serve/customer": ["pseudonyms", "settings"],
+  "serve/sales": ["settings"],
+  "serve/products": ["settings"],
+  "serve/customers": ["settings"],
+  "serve/customer-timeline": ["pseudonyms", "settings"],
+  "serve/segments": ["settings"],
+  "serve/churn": ["settings"],
+  "serve/model": ["settings"],
 };
 
 /** Which variables a function gets: those of the ports it uses and no others. */

@@ -83,7 +83,6 @@ export const createAccount = async ({ dynamodb, s3, kinesis }: Services): Promis
     EBB_UPLOAD_BUCKET: `${name}-uploads`,
     EBB_PROCESS_UPLOAD_FUNCTION: `${name}-process-upload`,
     EBB_CUSTOMER_SECRET: "a secret of these tests and of nothing else",
-    EBB_KEYS: "[]",
     EBB_SETTINGS: JSON.stringify({ rates: { reportingCurrency: "GBP" } }),
   };
   const clients = new Clients(env);

@@ -5,12 +5,14 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import type { APIGatewayProxyEventV2, Context } from "aws-lambda";
-import { sha256 } from "@ebb/core/ids";
+import { readScopes } from "@ebb/core/scopes";
 import { make as collectEvents } from "@ebb/functions/collect/events";
 import { scoreConsumer } from "@ebb/functions/declarations";
 import { make as foldOrders } from "@ebb/functions/score/fold-orders";
 import { make as serveCustomer } from "@ebb/functions/serve/customer";
 import { awsPorts } from "@ebb/ports/aws";
+import { DynamoKeyStore } from "@ebb/ports/aws/key-ring";
+import { createKey } from "@ebb/ports/stored-keys";
 import { Clients } from "@ebb/ports/aws/clients";
 import { createAccount } from "./account.ts";
 import { startEmulator } from "./emulators.ts";
@@ -21,14 +23,10 @@ const ministack = await startEmulator("ministack");
 after(() => ministack.stop());
 const account = await createAccount({ dynamodb: ministack, s3: ministack, kinesis: ministack });
 const stream = account.env["EBB_STREAM"]!;
-const KEY = "a-write-key";
-const env: NodeJS.ProcessEnv = {
-  ...account.env,
-  EBB_KEYS: JSON.stringify([
-    { hash: sha256(KEY), id: "key_1", scope: "write", source: "web" },
-    { hash: sha256("a-read-key"), id: "key_2", scope: "read", source: "web" },
-  ]),
-};
+const env: NodeJS.ProcessEnv = account.env;
+const keyStore = new DynamoKeyStore(account.clients.dynamo, env["EBB_KEY_TABLE"]!);
+const { key: KEY } = await createKey(keyStore, { scopes: ["write"], source: "web" }, Date.now());
+const { key: READ_KEY } = await createKey(keyStore, { scopes: readScopes, source: "web" }, Date.now());
 
 const open = (disturbing: (clients: Clients) => void = () => undefined) => {
   const clients = new Clients(env);
@@ -123,7 +121,7 @@ const answers = async (userIds: Iterable<string>) => {
   const found = new Map<string, unknown>();
   const versions: number[] = [];
   for (const userId of userIds) {
-    const headers = { authorization: "Bearer a-read-key" };
+    const headers = { authorization: `Bearer ${READ_KEY}` };
     const { statusCode, body } = await serve(
       request("GET", "/v1/customers/{id}", { headers, pathParameters: { id: userId } }),
       context,

@@ -2,9 +2,11 @@
 import type { Ports } from "@ebb/ports";
 import { awsPorts } from "@ebb/ports/aws";
 import { Clients } from "@ebb/ports/aws/clients";
+import { DynamoKeyStore } from "@ebb/ports/aws/key-ring";
 import {
   customerStoreContract,
   eventLogContract,
+  keyRingContract,
   ledgerContract,
   objectStoreContract,
   orderBookContract,
@@ -40,6 +42,13 @@ const opener = <Adapter extends object>(
 
 /** The stores that need single items and objects only. */
 export const storeContracts = (name: string, account: Account): void => {
+  keyRingContract(
+    name,
+    opener(account, ({ keys }, { dynamo }) => ({
+      ring: keys,
+      store: new DynamoKeyStore(dynamo, account.env["EBB_KEY_TABLE"]!),
+    })),
+  );
   objectStoreContract(
     name,
     opener(account, ({ objects }) => ({ store: objects })),

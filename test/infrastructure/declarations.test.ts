@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import {
   failedRecordsJob,
   functions,
+  isKeyed,
   landConsumer,
   routes,
   scoreConsumer,
@@ -124,7 +125,6 @@ const environmentOf = (handler: string): Record<string, string> => ({
 });
 const secretForms: Readonly<Record<string, string>> = {
   EBB_CUSTOMER_SECRET: "a secret of at least thirty-two characters",
-  EBB_KEYS: JSON.stringify([{ hash: "0".repeat(64), id: "k1", scope: "write", source: "web" }]),
   EBB_HOOK_SECRETS: "{}",
 };
 
@@ -151,12 +151,12 @@ describe("the environment of every function", () => {
   it("holds the key ring wherever a route asks for a key, and the handler's code looks at it", () => {
     const keyed = new Set(
       routes
-        .filter(({ auth, only }) => only !== "embedded" && /-key$/.test(auth))
+        .filter(({ auth, only }) => only !== "embedded" && isKeyed(auth))
         .map(({ handler }) => handler)
         .filter((handler) => existsSync(handlerFile(handler))),
     );
     for (const handler of keyed) {
-      assert.ok(environmentOf(handler)["EBB_KEYS"] !== undefined, handler);
+      assert.ok(environmentOf(handler)["EBB_KEY_TABLE"] !== undefined, handler);
       assert.ok(portsTouched(handlerFile(handler)).includes("keys"), `${handler} answers without looking at a key`);
     }
   });

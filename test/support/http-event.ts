@@ -2,6 +2,7 @@
 import type { Context } from "aws-lambda";
 import type { HttpEvent, HttpHandler } from "@ebb/functions/runtime/http";
 import { WRITE_KEY } from "./memory-ports.ts";
+import { routeKeyOf } from "./route-key.ts";
 
 export interface RequestOptions {
   readonly method?: string;
@@ -16,7 +17,7 @@ export const httpEvent = (path: string, body: unknown, options: RequestOptions =
   const bytes = body instanceof Uint8Array;
   return {
     version: "2.0",
-    routeKey: `${options.method ?? "POST"} ${path}`,
+    routeKey: routeKeyOf(options.method ?? "POST", path),
     rawPath: path,
     rawQueryString: new URLSearchParams(options.query).toString(),
     headers: {

@@ -1,5 +1,6 @@
 /** The ports that the collect stage touches, in memory: what it appended, quarantined and told the profile store. */
 import { Pseudonymizer } from "@ebb/core/ids";
+import { readScopes } from "@ebb/core/scopes";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { EventPorts } from "@ebb/functions/collect/events";
 import type { Profile, QuarantinedItem, ReceiptPart, Settings } from "@ebb/ports";
@@ -60,9 +61,9 @@ export const memoryPorts = (options: { nowMs?: number; settings?: Partial<Settin
     keys: {
       find: async (presented) =>
         presented === WRITE_KEY
-          ? { id: "write", scope: "write", source: SOURCE }
+          ? { id: "write", scopes: ["write"], source: SOURCE }
           : presented === READ_KEY
-            ? { id: "read", scope: "read", source: SOURCE }
+            ? { id: "read", scopes: readScopes, source: SOURCE }
             : undefined,
     },
     log: {

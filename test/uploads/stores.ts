@@ -16,9 +16,9 @@ import type { StreamEvent } from "@ebb/core/stream-event";
 
 export const SECRET = "a secret for tests, of 32 characters or more";
 const KEYS: Record<string, ApiKey> = {
-  "write-shop": { id: "key_1", scope: "write", source: "shop" },
-  "write-other": { id: "key_2", scope: "write", source: "other" },
-  "read-all": { id: "key_3", scope: "read", source: "shop" },
+  "write-shop": { id: "key_1", scopes: ["write"], source: "shop" },
+  "write-other": { id: "key_2", scopes: ["write"], source: "other" },
+  "read-all": { id: "key_3", scopes: ["read:operations"], source: "shop" },
 };
 
 export interface StoresOptions {
@@ -72,7 +72,8 @@ export const openStores = async (options: StoresOptions = {}) => {
     body?: Buffer,
   ): HttpEvent =>
     ({
-      requestContext: { http: { method } },
+      routeKey: `${method} /v1/uploads${pathParameters === undefined ? "" : "/{id}"}`,
+      requestContext: { http: { method }, timeEpoch: now() },
       pathParameters,
       queryStringParameters: query,
       headers: { authorization: "Bearer write-shop", ...headers },

@@ -4,8 +4,11 @@
  * (the same made with the AWS adapters).
  */
 
+import type { Scope } from "@ebb/core/scopes";
+
 /** What a function may reach, in the words of the ports. The stacks turn each into explicit IAM actions. */
 export type Need =
+  | "keys:check"
   | "log:append"
   | "ledger:read"
   | "quarantine:read"
@@ -34,7 +37,11 @@ export type Need =
   | "queries:read"
   | "metrics:read";
 
-export type Auth = "write-key" | "read-key" | "any-key" | "hook-signature" | "upload-url" | "none";
+/** A list: a key that has any of these scopes. */
+export type Auth = readonly Scope[] | "hook-signature" | "upload-url" | "none";
+
+/** Whether a route asks for a key. */
+export const isKeyed = (auth: Auth): auth is readonly Scope[] => typeof auth !== "string";
 
 export interface FunctionDeclaration {
   readonly handler: string;
@@ -104,12 +111,24 @@ export interface Schedule {
 }
 
 export const functions: readonly FunctionDeclaration[] = [
-  { handler: "collect/events", needs: ["log:append", "profiles:put"], memoryMb: 1024, timeoutSeconds: 29 },
-  { handler: "collect/sdk-settings", needs: [], memoryMb: 256, timeoutSeconds: 10 },
+  {
+    handler: "collect/events",
+    needs: ["keys:check", "log:append", "profiles:put"],
+    memoryMb: 1024,
+    timeoutSeconds: 29,
+  },
+  { handler: "collect/sdk-settings", needs: ["keys:check"], memoryMb: 256, timeoutSeconds: 10 },
   { handler: "collect/social", needs: ["log:append"], memoryMb: 512, timeoutSeconds: 29 },
   {
     handler: "collect/uploads",
-    needs: ["uploads:read", "uploads:write", "objects:write", "objects:upload-url", "jobs:process-upload"],
+    needs: [
+      "keys:check",
+      "uploads:read",
+      "uploads:write",
+      "objects:write",
+      "objects:upload-url",
+      "jobs:process-upload",
+    ],
     memoryMb: 1024,
     timeoutSeconds: 29,
   },
@@ -146,7 +165,12 @@ export const functions: readonly FunctionDeclaration[] = [
     memoryMb: 1024,
     timeoutSeconds: 900,
   },
-  { handler: "serve/customer", needs: ["customers:read", "scores:read"], memoryMb: 512, timeoutSeconds: 10 },
+  {
+    handler: "serve/customer",
+    needs: ["keys:check", "customers:read", "scores:read"],
+    memoryMb: 512,
+    timeoutSeconds: 10,
+  },
   {
     handler: "model/run-model",
     needs: [
@@ -166,17 +190,32 @@ export const functions: readonly FunctionDeclaration[] = [
     timeoutSeconds: 900,
   },
   { handler: "model/keep-up-tables", needs: ["runner:run"], memoryMb: 512, timeoutSeconds: 900 },
-  { handler: "serve/sales", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/products", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/customers", needs: ["runs:read", "queries:read"], memoryMb: 1024, timeoutSeconds: 29 },
-  { handler: "serve/customer-timeline", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/segments", needs: ["runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/churn", needs: ["runs:read", "queries:read", "documents:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/model", needs: ["documents:read"], memoryMb: 512, timeoutSeconds: 10 },
-  { handler: "serve/pipeline", needs: ["metrics:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/runs", needs: ["runs:read"], memoryMb: 512, timeoutSeconds: 10 },
-  { handler: "serve/ledger", needs: ["ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
-  { handler: "serve/quarantine", needs: ["quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/sales", needs: ["keys:check", "runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/products", needs: ["keys:check", "runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  {
+    handler: "serve/customers",
+    needs: ["keys:check", "runs:read", "queries:read"],
+    memoryMb: 1024,
+    timeoutSeconds: 29,
+  },
+  {
+    handler: "serve/customer-timeline",
+    needs: ["keys:check", "runs:read", "queries:read"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
+  { handler: "serve/segments", needs: ["keys:check", "runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  {
+    handler: "serve/churn",
+    needs: ["keys:check", "runs:read", "queries:read", "documents:read"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
+  { handler: "serve/model", needs: ["keys:check", "documents:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/pipeline", needs: ["keys:check", "metrics:read"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "serve/runs", needs: ["keys:check", "runs:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/ledger", needs: ["keys:check", "ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
+  { handler: "serve/quarantine", needs: ["keys:check", "quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/openapi", needs: [], memoryMb: 256, timeoutSeconds: 10 },
   { handler: "serve/health", needs: [], memoryMb: 256, timeoutSeconds: 10 },
 ];
@@ -189,22 +228,22 @@ export const routes: readonly Route[] = [
     method: "POST",
     path: `/v1/${call}`,
     handler: "collect/events",
-    auth: "write-key",
+    auth: ["write"],
   })),
   // Segment's browser SDK reports counts of its own calls here, without a key; they are answered and not kept.
   { method: "POST", path: "/v1/m", handler: "collect/events", auth: "none" },
-  { method: "POST", path: "/beacon/v1/batch", handler: "collect/events", auth: "write-key" },
-  { method: "POST", path: "/api/s/{type}", handler: "collect/events", auth: "write-key" },
-  { method: "POST", path: "/api/s/s2s/{type}", handler: "collect/events", auth: "write-key" },
+  { method: "POST", path: "/beacon/v1/batch", handler: "collect/events", auth: ["write"] },
+  { method: "POST", path: "/api/s/{type}", handler: "collect/events", auth: ["write"] },
+  { method: "POST", path: "/api/s/s2s/{type}", handler: "collect/events", auth: ["write"] },
   { method: "GET", path: "/v1/projects/{key}/settings", handler: "collect/sdk-settings", auth: "none" },
   { method: "GET", path: "/sourceConfig", handler: "collect/sdk-settings", auth: "none" },
   { method: "GET", path: "/sourceConfig/", handler: "collect/sdk-settings", auth: "none" },
   // Twitter's challenge-response check of a webhook.
   { method: "GET", path: "/v1/social/{platform}", handler: "collect/social", auth: "none" },
   { method: "POST", path: "/v1/social/{platform}", handler: "collect/social", auth: "hook-signature" },
-  { method: "POST", path: "/v1/uploads", handler: "collect/uploads", auth: "write-key" },
-  { method: "GET", path: "/v1/uploads", handler: "collect/uploads", auth: "any-key" },
-  { method: "GET", path: "/v1/uploads/{id}", handler: "collect/uploads", auth: "any-key" },
+  { method: "POST", path: "/v1/uploads", handler: "collect/uploads", auth: ["write"] },
+  { method: "GET", path: "/v1/uploads", handler: "collect/uploads", auth: ["read:operations", "write"] },
+  { method: "GET", path: "/v1/uploads/{id}", handler: "collect/uploads", auth: ["read:operations", "write"] },
   {
     method: "PUT",
     path: "/v1/uploads/{id}/content",
@@ -213,21 +252,21 @@ export const routes: readonly Route[] = [
     only: "embedded",
     bodyBytes: 5_000_000_000,
   },
-  { method: "GET", path: "/v1/quarantine", handler: "serve/quarantine", auth: "read-key" },
-  { method: "GET", path: "/v1/ledger", handler: "serve/ledger", auth: "read-key" },
-  { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: "read-key" },
-  { method: "GET", path: "/v1/customers/{id}", handler: "serve/customer", auth: "read-key" },
-  { method: "GET", path: "/v1/customers/{id}/timeline", handler: "serve/customer-timeline", auth: "read-key" },
-  { method: "GET", path: "/v1/customers", handler: "serve/customers", auth: "read-key" },
-  { method: "GET", path: "/v1/segments", handler: "serve/segments", auth: "read-key" },
-  { method: "GET", path: "/v1/segments/{name}/customers", handler: "serve/customers", auth: "read-key" },
-  { method: "GET", path: "/v1/sales", handler: "serve/sales", auth: "read-key" },
-  { method: "GET", path: "/v1/products", handler: "serve/products", auth: "read-key" },
-  { method: "GET", path: "/v1/churn", handler: "serve/churn", auth: "read-key" },
-  { method: "GET", path: "/v1/models/current", handler: "serve/model", auth: "read-key" },
-  { method: "GET", path: "/v1/pipeline", handler: "serve/pipeline", auth: "read-key" },
-  { method: "GET", path: "/v1/runs", handler: "serve/runs", auth: "read-key" },
-  { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: "read-key" },
+  { method: "GET", path: "/v1/quarantine", handler: "serve/quarantine", auth: ["read:operations"] },
+  { method: "GET", path: "/v1/ledger", handler: "serve/ledger", auth: ["read:operations"] },
+  { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: ["read:operations"] },
+  { method: "GET", path: "/v1/customers/{id}", handler: "serve/customer", auth: ["read:customers"] },
+  { method: "GET", path: "/v1/customers/{id}/timeline", handler: "serve/customer-timeline", auth: ["read:customers"] },
+  { method: "GET", path: "/v1/customers", handler: "serve/customers", auth: ["read:customers"] },
+  { method: "GET", path: "/v1/segments", handler: "serve/segments", auth: ["read:analytics"] },
+  { method: "GET", path: "/v1/segments/{name}/customers", handler: "serve/customers", auth: ["read:customers"] },
+  { method: "GET", path: "/v1/sales", handler: "serve/sales", auth: ["read:analytics"] },
+  { method: "GET", path: "/v1/products", handler: "serve/products", auth: ["read:analytics"] },
+  { method: "GET", path: "/v1/churn", handler: "serve/churn", auth: ["read:analytics"] },
+  { method: "GET", path: "/v1/models/current", handler: "serve/model", auth: ["read:analytics"] },
+  { method: "GET", path: "/v1/pipeline", handler: "serve/pipeline", auth: ["read:operations"] },
+  { method: "GET", path: "/v1/runs", handler: "serve/runs", auth: ["read:operations"] },
+  { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: ["read:operations"] },
   { method: "GET", path: "/v1/openapi.json", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/v1/docs", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/healthz", handler: "serve/health", auth: "none" },

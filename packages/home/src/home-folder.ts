@@ -3,9 +3,11 @@ import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { currencyDigits } from "@ebb/core/money";
+import { type Scope, readScopes } from "@ebb/core/scopes";
 import type { Settings } from "@ebb/ports";
 import { openSettings } from "@ebb/ports/embedded/configuration";
 import type { EmbeddedKeyRing } from "@ebb/ports/embedded/key-ring";
+import { createKey, digestOf } from "@ebb/ports/stored-keys";
 import { readJsonFile, writePrivateJson } from "@ebb/ports/embedded/private-file";
 
 export class SettingsError extends Error {
@@ -56,7 +58,10 @@ export const settingsOf = (folder: string, options: SettingsOptions): Settings =
 const FIRST_CURRENCY = "EUR";
 
 const FirstKeys = z.object({ writeKey: z.string(), readKey: z.string() });
-/** The keys made at the first start, in the clear, so that later starts can print commands that work. */
+/**
+ * The home's own keys, in the clear in a file for the owner alone, because the ring has only their hashes: later starts
+ * print commands and a link that work, and `ebb upload` needs one.
+ */
 export type FirstKeys = z.infer<typeof FirstKeys>;
 
 const firstKeysFile = (folder: string): string => path.join(folder, "first-keys.json");
@@ -64,13 +69,32 @@ const firstKeysFile = (folder: string): string => path.join(folder, "first-keys.
 /** The source of events that are sent with the first write key. */
 const FIRST_SOURCE = "shop";
 
-/** Reads the first keys, making them where there are none. */
-export const firstKeys = (folder: string, keys: EmbeddedKeyRing): FirstKeys => {
-  const stored = FirstKeys.safeParse(readJsonFile(firstKeysFile(folder)));
-  if (stored.success) return stored.data;
-  const made = { writeKey: keys.create("write", FIRST_SOURCE), readKey: keys.create("read", FIRST_SOURCE) };
-  writePrivateJson(firstKeysFile(folder), made);
+/** Reads the home's own keys, making those that are not there, have expired or were revoked. */
+export const firstKeys = async (folder: string, keys: EmbeddedKeyRing): Promise<FirstKeys> => {
+  const stored = readFirstKeys(folder);
+  const made = {
+    writeKey: (await usable(keys, stored?.writeKey)) ?? (await ownKey(keys, ["write"])),
+    readKey: (await usable(keys, stored?.readKey)) ?? (await ownKey(keys, readScopes)),
+  };
+  if (made.writeKey !== stored?.writeKey || made.readKey !== stored.readKey)
+    writePrivateJson(firstKeysFile(folder), made);
   return made;
+};
+
+const usable = async (keys: EmbeddedKeyRing, key: string | undefined): Promise<string | undefined> =>
+  key !== undefined && (await keys.find(key)) !== undefined ? key : undefined;
+
+const ownKey = async (keys: EmbeddedKeyRing, scopes: readonly Scope[]): Promise<string> =>
+  (await createKey(keys, { scopes, source: FIRST_SOURCE, label: "the home's own" }, Date.now())).key;
+
+/** Puts a new key in the place of one of the home's own, if it is one. Answers whether it is. */
+export const replaceFirstKey = (folder: string, oldSha256: string, key: string): boolean => {
+  const stored = readFirstKeys(folder);
+  if (stored === undefined) return false;
+  const name = (["writeKey", "readKey"] as const).find((one) => digestOf(stored[one]).toString("hex") === oldSha256);
+  if (name === undefined) return false;
+  writePrivateJson(firstKeysFile(folder), { ...stored, [name]: key });
+  return true;
 };
 
 export const readFirstKeys = (folder: string): FirstKeys | undefined => {

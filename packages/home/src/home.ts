@@ -27,6 +27,7 @@ import { loadHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
 import { HttpServer } from "./http-server.ts";
+import { HomeTasks } from "./home-tasks.ts";
 import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
 import { homePulse } from "./pulse.ts";
@@ -105,7 +106,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   const settings = settingsOf(folder, options);
   const secrets = openSecrets(folder);
   const keys = new EmbeddedKeyRing(folder);
-  const first = firstKeys(folder, keys);
+  const first = await firstKeys(folder, keys);
   const controlToken = randomBytes(24).toString("hex");
   const counters = new EmbeddedMetrics();
   const progress = new Progress();

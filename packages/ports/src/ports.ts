@@ -8,6 +8,7 @@ import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { RateTable } from "@ebb/core/money";
 import type { CutPoints } from "@ebb/core/rfm";
 import type { Refusal } from "@ebb/core/reasons";
+import type { Scope } from "@ebb/core/scopes";
 import type { Pseudonymizer } from "@ebb/core/ids";
 import type { Dialect } from "@ebb/lake/dialect";
 import type { BatchPorts, ModelSettings } from "./batch-ports.ts";
@@ -280,13 +281,25 @@ export interface QueryEngine {
 export interface ApiKey {
   /** Shown in logs and answers in place of the key. */
   readonly id: string;
-  /** `write` sends events and files; `read` reads. A write key reads nothing but what became of its own uploads. */
-  readonly scope: "write" | "read";
+  /** `write` stands alone. */
+  readonly scopes: readonly Scope[];
   /** Events sent with this key belong to this source. */
   readonly source: string;
 }
+  /** Absent: no limit of its own. */
+  readonly limits?: KeyLimits;
+}
+export interface KeyLimits {
+  readonly requestsPerSecond?: number | undefined;
+  readonly eventsPerSecond?: number | undefined;
+  /** Of a body as it comes. */
+  readonly bodyBytes?: number | undefined;
 export interface KeyRing {
-  /** Looks a presented key up by its hash. */
+  /**
+   * The key that is presented, while it is valid: neither expired nor revoked. The work is the same whether the key is
+   * right or wrong, and its digest is compared in constant time. Its last use is noted, to the minute.
+   * @throws TransientError
+   */
   find(presented: string): Promise<ApiKey | undefined>;
 }
 

@@ -13,7 +13,8 @@ import type { Appended, EncodedEvent, Metrics, Ports, Profile, QuarantinedItem, 
 import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
-import { type Received, bodyText, eventsOf, jsonText, parseJson, writeKeyOf } from "./request.ts";
+import { spend } from "../runtime/rate-limits.ts";
+import { type Received, bodyText, eventsOf, headerKey, jsonText, keyInBody, parseJson } from "./request.ts";
 
 export type EventPorts = Pick<
   Ports,
@@ -27,7 +28,7 @@ export const make = (ports: EventPorts): HttpHandler => {
     if (event.rawPath.endsWith("/m")) return acknowledged();
     const text = jsonText(await bodyText(event), event.headers["content-type"]);
     const body = parseJson(text);
-    const key = await writeKeyOf(ports.keys, event, body);
+    const key = known ?? (await keyInBody(ports.keys, event, body));
     const received = eventsOf(body, text);
     const receivedAtMs = ports.now();
     return collect(ports, received, {
@@ -36,10 +37,12 @@ export const make = (ports: EventPorts): HttpHandler => {
       receivedAtMs,
       receivedAt: new Date(receivedAtMs).toISOString(),
       sentAt: received.sentAt,
+    const known = await headerKey(ports.keys, event);
       receiptId: ports.newId("rcp"),
       type: callOf(event),
       pseudonyms: ports.pseudonyms,
       rates: ports.settings.rates,
+    spend(ports.keys, key, "events", received.events.length, event.requestContext.timeEpoch);
       allowedProperties,
       allowedTraits,
       newEventId: () => ports.newId("evt"),
@@ -78,7 +81,7 @@ export interface CollectContext extends CanonicalContext {
  * @throws TransientError
  */
 export const collect = (
-  ports: Pick<Ports, "log" | "metrics"> & { readonly profiles?: Ports["profiles"] },
+  ports: CollectPorts,
   received: Received,
   context: CollectContext,
   also: Readonly<Record<string, unknown>> = {},
@@ -180,6 +183,8 @@ const encoded = (wire: unknown, context: CanonicalContext, index: number): Encod
   const text = encodedJson(event);
   if (text.length * 3 > limits.eventBytes && Buffer.byteLength(text) > limits.eventBytes) return tooLarge;
   return {
+const NOTHING = new Uint8Array();
+
     event: {
       eventId: event.event_id,
       partitionKey: event.customer_key ?? event.anonymous_key ?? event.event_id,

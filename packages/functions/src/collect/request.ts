@@ -2,7 +2,8 @@
 import { listElements, nestsDeeperThan, NESTING_LIMIT } from "@ebb/core/json-text";
 import { limits } from "@ebb/core/limits";
 import type { ApiKey, KeyRing } from "@ebb/ports";
-import { type HttpEvent, authorize, decodedBody, header, presentedKey } from "../runtime/http.ts";
+import { authorize, presentedKey } from "../runtime/authorisation.ts";
+import { type HttpEvent, decodedBody, header } from "../runtime/http.ts";
 import { Problem } from "../runtime/problem.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -60,15 +61,24 @@ const jsonFault = (error: unknown): string => {
 };
 
 /**
- * The key a request comes with: in its headers or query, or `writeKey` in its body. Jitsu's SDK insists on the form
- * `key:secret`; there the part before the colon may be the key.
+ * The key a request comes with in its headers or query; `undefined` where its body has to be looked into. Checked before
+ * the body is parsed, so that nobody without a key has us parse anything.
  */
-export const writeKeyOf = async (keys: KeyRing, event: HttpEvent, body: unknown): Promise<ApiKey> => {
-  const presented = presentedKey(event) ?? bodyKey(body);
-  const colon = presented?.indexOf(":") ?? -1;
-  if (presented !== undefined && colon > 0 && (await keys.find(presented)) === undefined)
-    return authorize(keys, presented.slice(0, colon), "write-key");
-  return authorize(keys, presented, "write-key");
+export const headerKey = async (keys: KeyRing, event: HttpEvent): Promise<ApiKey | undefined> => {
+  const presented = presentedKey(event);
+  return presented === undefined ? undefined : await authorize(keys, event, await withoutSecret(keys, presented));
+};
+
+/** The key that stands as `writeKey` in a body. */
+export const keyInBody = async (keys: KeyRing, event: HttpEvent, body: unknown): Promise<ApiKey> => {
+  const presented = bodyKey(body);
+  return authorize(keys, event, presented === undefined ? undefined : await withoutSecret(keys, presented));
+};
+
+/** Jitsu's SDK insists on the form `key:secret`; there the part before the colon may be the key. */
+const withoutSecret = async (keys: KeyRing, presented: string): Promise<string> => {
+  const colon = presented.indexOf(":");
+  return colon > 0 && (await keys.find(presented)) === undefined ? presented.slice(0, colon) : presented;
 };
 
 const bodyKey = (body: unknown): string | undefined => {

@@ -4,7 +4,8 @@
  */
 import { sha256 } from "@ebb/core/ids";
 import type { Ports } from "@ebb/ports";
-import { type HttpEvent, type HttpHandler, header, httpHandler, json, presentedKey } from "../runtime/http.ts";
+import { presentedKey } from "../runtime/authorisation.ts";
+import { type HttpEvent, type HttpHandler, header, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 
@@ -13,7 +14,8 @@ export const make = (ports: Pick<Ports, "keys">): HttpHandler =>
     const segment = event.pathParameters?.["key"];
     const writeKey = segment ?? presentedKey(event);
     if (writeKey === undefined) throw new Problem("unauthorized", "No write key was sent: it belongs into writeKey.");
-    if ((await ports.keys.find(writeKey))?.scope !== "write")
+    const key = await ports.keys.find(writeKey);
+    if (key?.scopes.includes("write") !== true)
       throw new Problem("not_found", "There is no source with this write key.");
     return json(200, segment === undefined ? sourceConfig(event, writeKey) : projectSettings(event, writeKey));
   });

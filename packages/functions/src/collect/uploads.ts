@@ -6,8 +6,9 @@ import { z } from "zod";
 import type { ReceiptId } from "@ebb/core/ids";
 import { limits } from "@ebb/core/limits";
 import type { ApiKey, Ports, Upload } from "@ebb/ports";
+import { authorize } from "../runtime/authorisation.ts";
 import type { HttpEvent, HttpResult } from "../runtime/http.ts";
-import { authorize, header, httpHandler, json, presentedKey, rawBody } from "../runtime/http.ts";
+import { header, httpHandler, json, rawBody } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { pageFrom } from "../serve/paging.ts";
@@ -25,7 +26,7 @@ type UploadsPorts = Pick<Ports, "now" | "newId" | "keys" | "uploads" | "objects"
 export const make = (ports: UploadsPorts) =>
   httpHandler(async (event) => {
     const isPost = event.requestContext.http.method === "POST";
-    const key = await authorize(ports.keys, presentedKey(event), isPost ? "write-key" : "any-key");
+    const key = await authorize(ports.keys, event);
     if (isPost) return await create(ports, key, event);
     const id = event.pathParameters?.["id"];
     return id === undefined ? await list(ports, key, event) : await read(ports, key, id as ReceiptId);
@@ -162,7 +163,8 @@ const createUrl = async (
   );
 };
 
-const sees = (key: ApiKey, upload: Upload): boolean => key.scope === "read" || upload.source === key.source;
+const sees = (key: ApiKey, upload: Upload): boolean =>
+  key.scopes.includes("read:operations") || upload.source === key.source;
 
 const read = async (ports: UploadsPorts, key: ApiKey, uploadId: ReceiptId): Promise<HttpResult> => {
   const upload = await ports.uploads.get(uploadId);

@@ -3,10 +3,9 @@
  */
 import middy, { type MiddlewareObj } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
-import { type ApiKey, type KeyRing, TransientError } from "@ebb/ports";
+import { TransientError } from "@ebb/ports";
 import { limits } from "@ebb/core/limits";
 import { constants, gunzip } from "node:zlib";
-import type { Auth } from "../declarations.ts";
 import { logger } from "./logger.ts";
 import { Problem, problemResponse } from "./problem.ts";
 
@@ -64,37 +63,6 @@ export const json = (statusCode: number, body: unknown, headers: Record<string, 
 
 /** A header by its lower-case name. API Gateway v2 gives names in lower case already; the embedded home does the same. */
 export const header = (event: HttpEvent, name: string): string | undefined => event.headers[name];
-
-/** The key a client presents, wherever its SDK puts it: Basic user, Bearer, X-Write-Key, query. `undefined` if none. */
-export const presentedKey = (event: HttpEvent): string | undefined => {
-  const authorization = header(event, "authorization");
-  if (authorization !== undefined) {
-    const [scheme, value = ""] = authorization.split(" ", 2);
-    if (/^basic$/i.test(scheme ?? "")) {
-      const user = Buffer.from(value, "base64").toString("utf8").split(":", 1)[0];
-      if (user) return user;
-    }
-    if (/^bearer$/i.test(scheme ?? "") && value !== "") return value;
-  }
-  const query = event.queryStringParameters ?? {};
-  return header(event, "x-write-key") || query["writeKey"] || query["writekey"] || query["write_key"] || undefined;
-};
-
-/** The key for a route, or a problem: 401 without a valid one, 403 where its scope does not reach. */
-export const authorize = async (keys: KeyRing, presented: string | undefined, auth: Auth): Promise<ApiKey> => {
-  const key = presented === undefined ? undefined : await keys.find(presented);
-  if (key === undefined)
-    throw new Problem(
-      "unauthorized",
-      presented === undefined
-        ? "No key was sent. Send it as the Basic user name, as a Bearer token or in X-Write-Key."
-        : "The key is not known.",
-    );
-  const needed = auth === "write-key" ? "write" : auth === "read-key" ? "read" : undefined;
-  if (needed !== undefined && key.scope !== needed)
-    throw new Problem("forbidden", `This needs a ${needed} key; the key that was sent is a ${key.scope} key.`);
-  return key;
-};
 
 /** The body's bytes as they came, before any decompression. */
 export const rawBody = (event: HttpEvent): Buffer =>

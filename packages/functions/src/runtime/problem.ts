@@ -14,6 +14,7 @@ const problems = {
   conflict: [409, "The state does not allow that"],
   too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The content type or encoding is not supported"],
+  rate_limited: [429, "More than this key may send just now"],
   internal: [500, "Something went wrong here; it has been logged"],
   unavailable: [503, "Not possible just now; try again"],
 } as const satisfies Record<string, readonly [number, string]>;
@@ -32,6 +33,12 @@ export class Problem extends Error {
     this.extra = extra;
   }
 
+  /** Where nothing else is said, a second. */
+  get retryAfterSeconds(): number {
+    const seconds = this.extra["retry_after_seconds"];
+    return typeof seconds === "number" ? seconds : 1;
+  }
+
   get status(): number {
     return problems[this.code][0];
   }
@@ -44,7 +51,7 @@ export const problemResponse = (problem: Problem): APIGatewayProxyStructuredResu
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
-      ...(status === 503 ? { "retry-after": "1" } : {}),
+      ...(status === 503 || status === 429 ? { "retry-after": String(problem.retryAfterSeconds) } : {}),
       ...(status === 401 ? { "www-authenticate": 'Basic realm="ebb", Bearer' } : {}),
     },
     body: JSON.stringify({

@@ -2,7 +2,8 @@
 import { type CustomerAggregate, netMinor } from "@ebb/core/customers";
 import { type CutPoints, NO_PURCHASE, defaultCutPoints, recencyDays, scoresOf } from "@ebb/core/rfm";
 import type { CustomerScores, Ports } from "@ebb/ports";
-import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
+import { authorize } from "../runtime/authorisation.ts";
+import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { customerKeyOf } from "./customer-key.ts";
@@ -13,7 +14,7 @@ export const make = (ports: CustomerPorts): HttpHandler => {
   // Until the first are published. Of this process's start, not of the request: a score is not to change by the clock.
   const firstCuts = defaultCutPoints(ports.now());
   return httpHandler(async (event) => {
-    await authorize(ports.keys, presentedKey(event), "read-key");
+    await authorize(ports.keys, event);
     const key = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
     const [states, cuts, ofRun] = await Promise.all([
       ports.customers.read([{ customerKey: key, orderKeys: [] }]),

@@ -1,14 +1,15 @@
 /** What arrived and what became of it, by request and upload. */
 import type { ReceiptId } from "@ebb/core/ids";
 import type { LedgerLine, Ports } from "@ebb/ports";
-import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
+import { authorize } from "../runtime/authorisation.ts";
+import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { pageFrom, pageOf } from "./paging.ts";
 
 export const make = ({ keys, ledger }: Pick<Ports, "keys" | "ledger">): HttpHandler =>
   httpHandler(async (event) => {
-    await authorize(keys, presentedKey(event), "read-key");
+    await authorize(keys, event);
     const id = event.pathParameters?.["id"];
     if (id !== undefined) {
       const line = await ledger.read(id as ReceiptId);

@@ -1,13 +1,14 @@
 /** The churn model in use, with its whole card. */
 import type { Ports } from "@ebb/ports";
-import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
+import { authorize } from "../runtime/authorisation.ts";
+import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { currentCard } from "./marts/current-model.ts";
 
 export const make = ({ keys, objects, settings }: Pick<Ports, "keys" | "objects" | "settings">): HttpHandler =>
   httpHandler(async (event) => {
-    await authorize(keys, presentedKey(event), "read-key");
+    await authorize(keys, event);
     const current = await currentCard(objects);
     if (current === undefined) throw new Problem("not_found", "No run has made a model yet. See /v1/runs.");
     return json(200, {

@@ -1,6 +1,7 @@
 /** How the pipeline stands now: events by minute, and how far the stages are behind. */
 import type { Ports } from "@ebb/ports";
-import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
+import { authorize } from "../runtime/authorisation.ts";
+import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 
 /** What is shown: the last three hours. */
@@ -8,7 +9,7 @@ const MINUTES = 180;
 
 export const make = ({ keys, now, pulse }: Pick<Ports, "keys" | "now" | "pulse">): HttpHandler =>
   httpHandler(async (event) => {
-    await authorize(keys, presentedKey(event), "read-key");
+    await authorize(keys, event);
     const { minutes, stages } = await pulse.read(now(), MINUTES);
     return json(200, {
       stages: stages.map(({ stage, lagRecords, lagMs }) => ({

@@ -2,15 +2,8 @@
 import type { ReceiptId } from "@ebb/core/ids";
 import { reasonCodes } from "@ebb/core/reasons";
 import type { Ports, QuarantinedItem } from "@ebb/ports";
-import {
-  type HttpEvent,
-  type HttpHandler,
-  type HttpResult,
-  authorize,
-  httpHandler,
-  json,
-  presentedKey,
-} from "../runtime/http.ts";
+import { authorize } from "../runtime/authorisation.ts";
+import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { pageFrom, pageOf } from "./paging.ts";
@@ -21,7 +14,7 @@ const formats = ["json", "jsonl", "original"] as const;
 
 export const make = ({ keys, quarantine }: Pick<Ports, "keys" | "quarantine">): HttpHandler =>
   httpHandler(async (event) => {
-    await authorize(keys, presentedKey(event), "read-key");
+    await authorize(keys, event);
     const { receiptId, code, format } = parametersOf(event);
     const { limit, cursor } = pageOf(event);
     const page = await fittingPage(quarantine, { receiptId, code, limit, cursor });

@@ -1,13 +1,14 @@
 /** The trail of the batch runs: what each did, step by step, with its figures. */
 import type { Ports, Run } from "@ebb/ports";
-import { type HttpHandler, authorize, httpHandler, json, presentedKey } from "../runtime/http.ts";
+import { authorize } from "../runtime/authorisation.ts";
+import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { pageFrom, pageOf } from "./paging.ts";
 
 export const make = ({ keys, runs }: Pick<Ports, "keys" | "runs">): HttpHandler =>
   httpHandler(async (event) => {
-    await authorize(keys, presentedKey(event), "read-key");
+    await authorize(keys, event);
     const id = event.pathParameters?.["id"];
     if (id !== undefined) {
       const run = await runs.get(id);

@@ -26,7 +26,9 @@
  * | EBB_SPARK_ENTRY_POINT       | URI of packages/lake/spark/run_sql.py                                       | runner            |
  * | EBB_SPARK_PARAMETERS        | `sparkSubmitParameters` of a job                                            | runner            |
  * | EBB_CUSTOMER_SECRET         | secret of the pseudonyms, at least 32 characters, never rotated             | pseudonyms        |
- * | EBB_KEYS                    | JSON `[{"hash","id","scope","source"}]`, hash = SHA-256 of the key in hex   | keys              |
+ * | EBB_KEY_TABLE               | DynamoDB table: pk (S); keys, hashed (`ebb keys --table` writes it)         | keys              |
+ * | EBB_SUPPRESSION_TABLE       | DynamoDB table: pk (S), sk (S); index `newest`: who is erased, and erasures | suppressions, erasures |
+ * | EBB_SUPPRESSION_SECRET      | secret of the suppression keys, at least 32 characters, never rotated       | suppressions      |
  * | EBB_SETTINGS                | JSON of the settings (below)                                                | settings          |
  * | EBB_SETTINGS_FILE           | instead: path of a file with that JSON (a function's environment ends at 4 KB) | settings       |
  * | EBB_HOOK_SECRETS            | JSON `{"platform": "secret"}`; none where absent                            | settings          |
@@ -64,14 +66,6 @@ const json = <Schema extends z.ZodType>(schema: Schema) =>
     .pipe(schema);
 
 const name = z.string().min(1).optional();
-
-const Key = z.strictObject({
-  hash: z.string().regex(/^[0-9a-f]{64}$/, "must be a SHA-256 in lower-case hex"),
-  id: z.string().min(1),
-  scope: z.enum(["write", "read"]),
-  source: z.string().min(1).max(64),
-});
-export type HashedKey = z.infer<typeof Key>;
 
 const StoredSettings = z.strictObject({
   rates: z.strictObject({
@@ -114,7 +108,9 @@ const Environment = z.object({
   EBB_SPARK_ENTRY_POINT: name,
   EBB_SPARK_PARAMETERS: name,
   EBB_CUSTOMER_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
-  EBB_KEYS: json(z.array(Key)).optional(),
+  EBB_KEY_TABLE: name,
+  EBB_SUPPRESSION_TABLE: name,
+  EBB_SUPPRESSION_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   EBB_SETTINGS: json(StoredSettings).optional(),
   EBB_HOOK_SECRETS: json(z.record(z.string(), z.string().min(1))).default({}),
   EBB_METRICS_NAMESPACE: z.string().min(1).default("Ebb"),
@@ -145,11 +141,13 @@ export const variablesOf = {
     "EBB_SPARK_ENTRY_POINT",
     "EBB_SPARK_PARAMETERS",
   ],
-  arrivals: ["EBB_LEDGER_TABLE", "EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
+  arrivals: ["EBB_LEDGER_TABLE", "EBB_QUARANTINE_BUCKET", "EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
   runs: ["EBB_RUN_TABLE"],
   scores: ["EBB_CUSTOMER_TABLE"],
+  suppressions: ["EBB_SUPPRESSION_TABLE", "EBB_SUPPRESSION_SECRET"],
+  erasures: ["EBB_SUPPRESSION_TABLE"],
   pseudonyms: ["EBB_CUSTOMER_SECRET"],
-  keys: ["EBB_KEYS"],
+  keys: ["EBB_KEY_TABLE"],
   settings: ["EBB_SETTINGS"],
 } as const satisfies Record<string, readonly Variable[]>;
 export type ConfiguredPort = keyof typeof variablesOf;

@@ -10,7 +10,8 @@ import { parseEnvironment, settingsOf, variablesFor } from "./environment.ts";
 import { KinesisEventLog } from "./event-log.ts";
 import { LambdaJobQueue } from "./job-queue.ts";
 import { AwsJobRunner } from "./job-runner.ts";
-import { EnvironmentKeyRing } from "./key-ring.ts";
+import { DynamoKeyRing } from "./key-ring.ts";
+import { LandingQuarantine } from "./landing-quarantine.ts";
 import { DynamoLedger } from "./ledger.ts";
 import { PowertoolsMetrics, SERVICE, awsMetrics } from "./metrics.ts";
 import { S3ObjectStore } from "./object-store.ts";
@@ -93,9 +94,11 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     );
   });
   const arrivals = lazy(() => {
-    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database, EBB_LEDGER_TABLE: table } = of("arrivals");
+    const variables = of("arrivals");
+    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database } = variables;
     const counts = new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: COUNT_TIMEOUT_MS, now });
-    return new AthenaArrivals(clients.dynamo, table, counts);
+    const quarantine = new LandingQuarantine(clients.s3, variables.EBB_QUARANTINE_BUCKET);
+    return new AthenaArrivals(clients.dynamo, variables.EBB_LEDGER_TABLE, counts, quarantine);
   });
   const runs = lazy(() => new DynamoRunStore(clients.dynamo, of("runs").EBB_RUN_TABLE));
   const scores = lazy(() => new DynamoScoreStore(clients.dynamo, of("scores").EBB_CUSTOMER_TABLE));
@@ -105,7 +108,7 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     return new CloudWatchPulse(clients.cloudwatch, { namespace, service: SERVICE, scoreFunction, deliveryStream });
   });
   const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
-  const keys = lazy(() => new EnvironmentKeyRing(of("keys").EBB_KEYS));
+  const keys = lazy(() => new DynamoKeyRing(clients.dynamo, of("keys").EBB_KEY_TABLE));
   const settings = lazy(() => settingsOf(environment));
   const metrics = lazy(() => new PowertoolsMetrics(awsMetrics(environment.EBB_METRICS_NAMESPACE)));
 

@@ -17,5 +17,7 @@ export const tables = {
   EBB_PROFILE_TABLE: { hashKey: "pk", newest: false },
   EBB_ORDER_BOOK_TABLE: { hashKey: "pk", newest: false },
   EBB_UPLOAD_TABLE: { hashKey: "pk", newest: true },
+  EBB_KEY_TABLE: { hashKey: "pk", newest: false },
+  EBB_SUPPRESSION_TABLE: { hashKey: "pk", rangeKey: { name: "sk", type: "S" }, newest: true },
   EBB_RUN_TABLE: { hashKey: "pk", newest: true },
 } as const satisfies Partial<Record<Variable, TableKeys>>;

@@ -1,6 +1,7 @@
 /** One suite a port; every adapter runs them all. */
 export * from "./customer-store.ts";
 export * from "./event-log.ts";
+export * from "./key-ring.ts";
 export * from "./ledger.ts";
 export * from "./object-store.ts";
 export * from "./order-book.ts";

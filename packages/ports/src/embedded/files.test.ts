@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -8,7 +8,6 @@ import type { ReceiptId } from "@ebb/core/ids";
 import { sampleCustomerKey } from "../contracts/samples.ts";
 import { openSecrets, openSettings } from "./configuration.ts";
 import { embeddedJobQueue } from "./job-queue.ts";
-import { EmbeddedKeyRing } from "./key-ring.ts";
 import { EmbeddedMetrics } from "./metrics.ts";
 import { EmbeddedObjectStore, uploadUrlIsValid } from "./object-store.ts";
 import { EmbeddedProfileStore } from "./profile-store.ts";
@@ -80,43 +79,6 @@ describe("objects on disk", () => {
     assert.equal(uploadUrlIsValid(secret, pathname, {}, 1), false);
     assert.equal(uploadUrlIsValid("t".repeat(32), pathname, query, 1), false);
     await assert.rejects(store.uploadUrl("elsewhere/content", 5_000), RangeError);
-  });
-});
-
-describe("keys", () => {
-  it("are found by what a client presents, and nothing else is", async () => {
-    const ring = new EmbeddedKeyRing(folder);
-    const [write, read] = [ring.create("write", "shop"), ring.create("read", "team")];
-    const found = await ring.find(write);
-    assert.deepEqual([found?.scope, found?.source], ["write", "shop"]);
-    assert.equal((await ring.find(read))?.scope, "read");
-    for (const wrong of ["", "x", write.slice(1), `${write} `, write.toLowerCase().toUpperCase()])
-      assert.equal(await ring.find(wrong), undefined);
-  });
-
-  it("lie hashed in a file for the owner alone", async () => {
-    const key = new EmbeddedKeyRing(folder).create("write", "shop");
-    assert.equal(await modeOf("keys.json"), 0o600);
-    assert.ok(!readFileSync(path.join(folder, "keys.json"), "utf8").includes(key));
-  });
-
-  it("that another process adds or removes count a second later", async () => {
-    let nowMs = 0;
-    const ring = new EmbeddedKeyRing(folder, () => nowMs);
-    const other = new EmbeddedKeyRing(folder);
-    const key = other.create("write", "shop");
-    nowMs = 1_001;
-    const found = await ring.find(key);
-    assert.ok(found);
-    assert.equal(other.remove(found.id), true);
-    assert.equal(other.remove(found.id), false);
-    nowMs = 2_002;
-    assert.equal(await ring.find(key), undefined);
-  });
-
-  it("in a file that is not one of keys are refused by name", () => {
-    writeFileSync(path.join(folder, "keys.json"), `[{"id":"a"}]`);
-    assert.throws(() => new EmbeddedKeyRing(folder), /keys\.json/);
   });
 });
 

@@ -1,84 +1,129 @@
-/** keys.json: the keys of producers and readers, hashed. A key itself is shown once, when it is made. */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+/**
+ * keys.json: the keys of producers and readers, hashed; key-use.json: when each was used last. They are two files so
+ * that each has one writer: the commands write keys, the running home notes uses.
+ */
 import { statSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { type Scope, readScopes } from "@ebb/core/scopes";
 import { z } from "zod";
 import type { ApiKey, KeyRing } from "../ports.ts";
+import {
+  type KeyStore,
+  type ListedKey,
+  StoredKey,
+  USE_NOTED_MS,
+  apiKeyOf,
+  digestOf,
+  idIn,
+  isKey,
+  isUsable,
+} from "../stored-keys.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
 
-const StoredKey = z.object({
-  id: z.string().min(1),
-  scope: z.enum(["write", "read"]),
-  source: z.string().min(1).max(64),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-});
-type StoredKey = z.infer<typeof StoredKey>;
+/** The first release knew two scopes, and ids that do not stand in the key. */
+const FirstRelease = z
+  .strictObject({
+    id: StoredKey.shape.id,
+    scope: z.enum(["write", "read"]),
+    source: StoredKey.shape.source,
+    sha256: StoredKey.shape.sha256,
+  })
+  .transform(({ scope, ...key }): StoredKey => {
+    const scopes: Scope[] = scope === "write" ? ["write"] : [...readScopes];
+    return { ...key, scopes };
+  });
+const Keys = z.array(z.union([StoredKey, FirstRelease]));
+const Uses = z.record(z.string(), z.int().nonnegative());
 
-/** How long a key that another process has added may be unknown here. */
-const CHECK_MS = 1_000;
+interface Held {
+  readonly stored: StoredKey;
+  readonly apiKey: ApiKey;
+  readonly digest: Buffer;
+}
 
-export class EmbeddedKeyRing implements KeyRing {
+export class EmbeddedKeyRing implements KeyRing, KeyStore {
   readonly #file: string;
+  readonly #useFile: string;
   readonly #now: () => number;
   #keys: readonly StoredKey[] = [];
-  #readAtMs = 0;
+  /** By id, and by the start of the digest: keys of the first release do not say their id. */
+  #held = new Map<string, Held>();
   #stamp = "";
+  readonly #uses: Map<string, number>;
+  #noting: Promise<void> = Promise.resolve();
 
   constructor(folder: string, now: () => number = Date.now) {
     this.#file = path.join(folder, "keys.json");
+    this.#useFile = path.join(folder, "key-use.json");
     this.#now = now;
+    this.#uses = this.#readUses();
     this.#refresh();
   }
 
+  /** Looks at the file on every request (a stat, some 2 µs): a key that was revoked stops at once. */
   #refresh(): void {
-    this.#readAtMs = this.#now();
     const stats = statSync(this.#file, { throwIfNoEntry: false });
     const stamp = stats === undefined ? "" : `${stats.ino}:${stats.mtimeMs}:${stats.size}`;
     if (stamp === this.#stamp) return;
-    const parsed = z.array(StoredKey).safeParse(readJsonFile(this.#file) ?? []);
+    const parsed = Keys.safeParse(readJsonFile(this.#file) ?? []);
     if (!parsed.success) throw new Error(`${this.#file} does not hold keys: ${z.prettifyError(parsed.error)}`);
     this.#keys = parsed.data;
+    this.#held = new Map();
+    for (const stored of parsed.data) {
+      const held = { stored, apiKey: apiKeyOf(stored), digest: Buffer.from(stored.sha256, "hex") };
+      this.#held.set(stored.id, held).set(stored.sha256.slice(0, 12), held);
+    }
     this.#stamp = stamp;
   }
 
   async find(presented: string): Promise<ApiKey | undefined> {
-    if (this.#now() - this.#readAtMs > CHECK_MS) this.#refresh();
-    const hash = createHash("sha256").update(presented).digest();
-    let found: StoredKey | undefined;
-    // Every key is compared, in constant time: how long it takes says nothing about the keys.
-    for (const key of this.#keys) if (timingSafeEqual(hash, Buffer.from(key.sha256, "hex"))) found = key;
-    return found === undefined ? undefined : { id: found.id, scope: found.scope, source: found.source };
+    this.#refresh();
+    const digest = digestOf(presented);
+    const held = this.#held.get(idIn(presented) ?? digest.toString("hex", 0, 6));
+    if (!isKey(digest, held?.digest) || held === undefined || !isUsable(held.stored, this.#now())) return undefined;
+    this.#note(held.stored.id);
+    return held.apiKey;
   }
 
-  list(): ApiKey[] {
-    return this.#keys.map(({ id, scope, source }) => ({ id, scope, source }));
+  #note(id: string): void {
+    const nowMs = this.#now();
+    if (nowMs - (this.#uses.get(id) ?? -Infinity) < USE_NOTED_MS) return;
+    this.#uses.set(id, nowMs);
+    // Not flushed: what a crash may take is the note of some minutes.
+    const text = JSON.stringify(Object.fromEntries(this.#uses));
+    const temporary = `${this.#useFile}.writing`;
+    this.#noting = this.#noting
+      .then(() => writeFile(temporary, text, { mode: 0o600 }))
+      .then(() => rename(temporary, this.#useFile))
+      .catch(() => undefined); // the folder is full or gone, which others say louder
   }
 
-  /** Makes a key and answers it: the only time that it can be read. */
-  create(scope: ApiKey["scope"], source: string): string {
-    const key = `${scope === "write" ? "ebw" : "ebr"}_${randomBytes(24).toString("base64url")}`;
-    this.add({ id: `key_${randomBytes(6).toString("hex")}`, scope, source }, key);
-    return key;
+  #readUses(): Map<string, number> {
+    try {
+      return new Map(Object.entries(Uses.parse(readJsonFile(this.#useFile) ?? {})));
+    } catch {
+      return new Map(); // half a file after a crash: notes, nothing more
+    }
   }
 
-  /** Adds a key that is known already, e.g. the one that a shop's SDKs are set up with. */
-  add(apiKey: ApiKey, key: string): void {
-    this.#refresh();
-    const sha256 = createHash("sha256").update(key).digest("hex");
-    const entry = StoredKey.parse({ ...apiKey, sha256 });
-    writePrivateJson(this.#file, [...this.#keys.filter((old) => old.id !== entry.id), entry]);
-    this.#refresh();
+  /** Resolves when every use so far is noted in the file. */
+  async noted(): Promise<void> {
+    await this.#noting;
   }
 
-  /** Whether there was such a key. */
-  remove(id: string): boolean {
+  async list(): Promise<ListedKey[]> {
     this.#refresh();
-    if (!this.#keys.some((key) => key.id === id)) return false;
-    writePrivateJson(
-      this.#file,
-      this.#keys.filter((key) => key.id !== id),
-    );
+    const uses = this.#readUses();
+    return this.#keys.map((key) => ({ ...key, lastUsedAtMs: uses.get(key.id) }));
+  }
+
+  async write(keys: readonly StoredKey[]): Promise<void> {
     this.#refresh();
-    return true;
+    const changed = new Map(keys.map((key) => [key.id, StoredKey.parse(key)]));
+    const kept = this.#keys.map((key) => changed.get(key.id) ?? key);
+    const known = new Set(this.#keys.map(({ id }) => id));
+    writePrivateJson(this.#file, [...kept, ...keys.filter(({ id }) => !known.has(id))]);
+    this.#refresh();
   }
 }

@@ -51,7 +51,7 @@ export const martHandler = (
   empty: (event: HttpEvent) => object,
 ): HttpHandler =>
   httpHandler(async (event) => {
-    await authorize(ports.keys, presentedKey(event), "read-key");
+    await authorize(ports.keys, event);
     const currency = ports.settings.rates.reportingCurrency;
     const run = await latestRun(ports.runs);
     if (run === undefined) return json(200, { currency, ...empty(event) });

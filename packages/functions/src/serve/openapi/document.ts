@@ -1,16 +1,26 @@
 /** OpenAPI 3.1 of every declared route. */
-import { type Auth, type Route, routes } from "../../declarations.ts";
+import { scopes } from "@ebb/core/scopes";
+import { type Auth, type Route, isKeyed, routes } from "../../declarations.ts";
 import { type Operation, operations } from "./operations.ts";
 import { type JsonSchema, answerSchemas, eventSchemas, ref } from "./schemas.ts";
 
-const security: Readonly<Record<Auth, readonly Readonly<Record<string, readonly string[]>>[]>> = {
-  "write-key": [{ writeKeyBasic: [] }, { writeKeyHeader: [] }, { writeKeyQuery: [] }, { key: [] }],
-  "read-key": [{ key: [] }],
-  "any-key": [{ key: [] }, { writeKeyBasic: [] }],
-  "hook-signature": [{ hookSignature: [] }],
-  "upload-url": [{ uploadSignature: [] }],
-  none: [],
+type Requirement = Readonly<Record<string, readonly string[]>>;
+
+/** Any one of these; the list of each is the scopes that the key must have (OpenAPI 3.1: role names, for any scheme). */
+const securityOf = (auth: Auth): readonly Requirement[] => {
+  if (auth === "none") return [];
+  if (auth === "hook-signature") return [{ hookSignature: [] }];
+  if (auth === "upload-url") return [{ uploadSignature: [] }];
+  return auth.flatMap((scope): Requirement[] =>
+    scope === "write"
+      ? ["writeKeyBasic", "writeKeyHeader", "writeKeyQuery", "key"].map((scheme) => ({ [scheme]: [scope] }))
+      : [{ key: [scope] }],
+  );
 };
+
+const scopeList = Object.entries(scopes)
+  .map(([name, may]) => `\`${name}\`: ${may}`)
+  .join("; ");
 
 const problemTexts: Readonly<Record<number, string>> = {
   400: "The request cannot be understood",
@@ -19,6 +29,7 @@ const problemTexts: Readonly<Record<number, string>> = {
   404: "There is no such thing here",
   409: "The state does not allow that",
   413: "The body is too large",
+  429: "More than this key may send just now; Retry-After says when; nothing was kept",
   415: "The content type or encoding is not supported",
   503: "Not possible just now; nothing was kept; send it again",
 };
@@ -35,7 +46,11 @@ interface Answer {
 }
 
 const operationOf = (route: Route, operation: Operation) => {
-  const problems = new Set([...(operation.problems ?? []), ...(route.auth === "none" ? [] : [401, 403, 503])]);
+  const problems = new Set([
+    ...(operation.problems ?? []),
+    ...(route.auth === "none" ? [] : [401, 403, 503]),
+    ...(isKeyed(route.auth) ? [429] : []),
+  ]);
   if (route.auth === "hook-signature") problems.delete(403);
   const path = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
   const { answer } = operation;
@@ -62,7 +77,7 @@ const operationOf = (route: Route, operation: Operation) => {
     tags: [operation.tag],
     summary: operation.summary,
     ...(operation.description === undefined ? {} : { description: operation.description }),
-    security: security[route.auth],
+    security: securityOf(route.auth),
     parameters: [
       ...path.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
       ...Object.entries(operation.query ?? {}).map(([name, schema]) => ({ name, in: "query", schema })),
@@ -111,7 +126,11 @@ export const openApiDocument = (): OpenApiDocument => {
           writeKeyBasic: { type: "http", scheme: "basic", description: "The write key as user name, no password" },
           writeKeyHeader: { type: "apiKey", in: "header", name: "X-Write-Key" },
           writeKeyQuery: { type: "apiKey", in: "query", name: "writeKey" },
-          key: { type: "http", scheme: "bearer", description: "A read key, or a write key where one is taken" },
+          key: {
+            type: "http",
+            scheme: "bearer",
+            description: `A key with the scope that the operation names. ${scopeList}.`,
+          },
           hookSignature: {
             type: "apiKey",
             in: "header",
