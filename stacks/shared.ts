@@ -4,6 +4,7 @@
  */
 import { limits } from "@ebb/core/limits";
 import { failedRecordsJob, type Need } from "@ebb/functions/declarations";
+import { LANDING_RECEIPTS } from "@ebb/lake/landing";
 import type { ConfiguredPort, Variable } from "@ebb/ports/aws/environment";
 import { privateBucket } from "./parts/bucket.ts";
 import { dataKey, personalKey } from "./parts/keys.ts";

@@ -58,7 +58,7 @@ describe("least privilege", () => {
   it("a wildcard in a resource stands only at its end: under a prefix, or for the objects of one bucket", () => {
     for (const [role, { actions }] of Object.entries(actual))
       for (const resource of Object.values(actions).flat())
-        if (resource !== "*") assert.match(resource, /^[^*]+(?:\/\*|:log-stream:\*)?$/, `${role}: ${resource}`);
+        if (resource !== "*") assert.match(resource, /^[^*]+(?:\/(?:rcp_land_)?\*|:log-stream:\*)?$/, `${role}: ${resource}`);
   });
 
   const services: Readonly<Record<string, string>> = {
@@ -186,6 +186,7 @@ const adapterFiles: Readonly<Record<string, Adapter>> = {
   "query-engine.ts": { needs: ["queries:read"], stores: ["athena:"] },
   "pulse.ts": { needs: ["metrics:read"], stores: ["*"] },
   "arrivals.ts": { needs: ["arrivals:read"], stores: ["dynamodb:table/LedgerTable"] },
+  "landing-quarantine.ts": { needs: ["arrivals:read"], stores: ["s3:QuarantineBucket"] },
   "run-store.ts": { needs: ["runs:read", "runs:write"], stores: ["dynamodb:table/RunsTable"] },
   "score-store.ts": { needs: ["scores:read", "scores:write"], stores: ["dynamodb:table/CustomersTable"] },
   "job-queue.ts": { needs: ["jobs:process-upload"], stores: ["lambda:function:ebb-production-process-upload"] },

@@ -44,7 +44,7 @@ test("a line is named by its bytes, so that quarantining it again changes nothin
   const item = unlandable(line, refusal, 1);
   assert.equal(unlandable(line, refusal, 2).receiptId, item.receiptId);
   assert.notEqual(unlandable(bytes("x"), refusal, 1).receiptId, item.receiptId);
-  assert.match(item.receiptId, /^rcp_[0-9a-f]{32}$/);
+  assert.match(item.receiptId, /^rcp_land_[0-9a-f]{32}$/);
   assert.equal(item.source, "shop");
   assert.deepEqual(item.original, line);
   assert.match(item.message, /It came with rcp_1\.$/);

@@ -77,6 +77,13 @@ export const conversionFailed: Refusal = {
   message: "The event could not be converted to the lake's columns: a number is too large for its column.",
 };
 
+/** How the ids of receipts begin that landing makes for what it puts into quarantine. */
+export const LANDING_RECEIPTS = "rcp_land_";
+
+/** @param parts what names the items, so that putting them again changes nothing */
+export const landingReceipt = (...parts: readonly string[]): ReceiptId =>
+  `${LANDING_RECEIPTS}${digest(...parts)}` as ReceiptId;
+
 /** The line as the quarantine keeps it (the shape of `QuarantinedItem` in the ports). */
 export interface Unlandable extends Refusal {
   readonly receiptId: ReceiptId;
@@ -105,7 +112,7 @@ export const unlandable = (line: Uint8Array, refusal: Refusal, atMs: number): Un
   return {
     ...refusal,
     message: refusal.message + origin,
-    receiptId: `rcp_${digest("land", Buffer.from(line).toString("base64"))}` as ReceiptId,
+    receiptId: landingReceipt("land", Buffer.from(line).toString("base64")),
     rowNumber: 0,
     source: textField(value, "source") ?? "unknown",
     original: line,

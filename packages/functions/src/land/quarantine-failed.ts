@@ -8,9 +8,8 @@
  * bytes as base64 in `rawData`. The code of the error is called `errorCode` there, `ErrorCode` or, before, `lastErrorCode`
  * here. Objects are not compressed, because the stream's files are not (`compressionFormat` in stacks/land.ts).
  */
-import { type ReceiptId, digest } from "@ebb/core/ids";
 import type { Refusal } from "@ebb/core/reasons";
-import { conversionFailed, refusalOf, unlandable } from "@ebb/lake/landing";
+import { conversionFailed, landingReceipt, refusalOf, unlandable } from "@ebb/lake/landing";
 import type { Ports, QuarantinedItem } from "@ebb/ports";
 import { z } from "zod";
 import { logger } from "../runtime/logger.ts";
@@ -57,7 +56,7 @@ export const handler = onAws(make);
  * @throws TransientError, ObjectNotFound
  */
 const quarantineObject = async (ports: FailedRecordPorts, key: string): Promise<void> => {
-  const receiptId = `rcp_${digest("failed", key)}` as ReceiptId;
+  const receiptId = landingReceipt("failed", key);
   let items: QuarantinedItem[] = [];
   let bytes = 0;
   let total = 0;
