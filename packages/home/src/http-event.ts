@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context } from "aws-lambda";
-import type { HttpEvent, HttpResult } from "@ebb/functions/runtime/http";
+import { type HttpEvent, type HttpResult, baseHeaders } from "@ebb/functions/runtime/http";
 import type { Match } from "./router.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -122,7 +122,10 @@ export const writeResult = (
 ): void => {
   const body =
     result.body === undefined ? NOTHING : Buffer.from(result.body, result.isBase64Encoded === true ? "base64" : "utf8");
-  const headers: Record<string, string | number | string[]> = { ...extra };
+  const headers: Record<string, string | number | string[]> = {
+    ...(result.statusCode === 304 ? {} : baseHeaders),
+    ...extra,
+  };
   for (const [name, value] of Object.entries(result.headers ?? {}))
     headers[name] =
       name === "vary" && extra["vary"] !== undefined

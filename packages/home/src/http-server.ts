@@ -4,18 +4,21 @@
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Context } from "aws-lambda";
 import type { Route } from "@ebb/functions/declarations";
 import { functions } from "@ebb/functions/declarations";
-import type { HttpEvent, HttpHandler, HttpResult } from "@ebb/functions/runtime/http";
+import { type HttpEvent, type HttpHandler, type HttpResult, baseHeaders } from "@ebb/functions/runtime/http";
 import { logger } from "@ebb/functions/runtime/logger";
 import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { limits } from "@ebb/core/limits";
+import { Admission } from "./admission.ts";
 import { compressed } from "./compression.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
 import { contextOf, eventOf, splitUrl, withBody, writeResult } from "./http-event.ts";
+import { discard, guardStream, readBody, tooLarge } from "./request-body.ts";
 import { type Found, type Match, Router } from "./router.ts";
 
 /** For routes that only this home serves: the body is streamed, so that a file of gigabytes needs no memory. */
@@ -48,13 +51,13 @@ export interface FrontDoor {
   readonly uploadUrlIsValid: (path: string, query: Readonly<Record<string, string | undefined>>) => boolean;
 }
 
-/** Bodies in hand beyond this are refused with 503: memory stays bounded whatever arrives. */
-const IN_FLIGHT_BYTES = 100_000_000;
 const HEADERS_TIMEOUT_MS = 15_000;
-const BODY_IDLE_MS = 60_000;
-/** A refused body is read on and thrown away up to here, so that the client can finish sending and read the answer. */
-const DISCARD_BYTES = 64_000_000;
-const DISCARD_MS = 10_000;
+/** An answer of which the client takes nothing for so long is given up. */
+const ANSWER_IDLE_MS = 60_000;
+/** Connections are kept for the next request up to here; beyond, each is closed after its answer. */
+const KEPT_CONNECTIONS = 1_000;
+/** Beyond these a connection is closed unheard: some 20 KB each. */
+const MAX_CONNECTIONS = 5_000;
 
 const timeoutMsByHandler = new Map(functions.map(({ handler, timeoutSeconds }) => [handler, timeoutSeconds * 1000]));
 
@@ -69,12 +72,21 @@ export class HttpServer {
   readonly #sockets = new Set<Socket>();
   #inFlight = 0;
   #idle: (() => void) | undefined;
-  #inFlightBytes = 0;
+  readonly #admission = new Admission();
   #closing = false;
 
   constructor(corsOrigins: readonly string[]) {
     this.#corsOrigins = corsOrigins;
-    this.#server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: 65_000 });
+    // `insecureHTTPParser` stays off: what could be read as two requests is refused by Node's parser, as 400.
+    this.#server = createServer({
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: 5_000,
+      requestTimeout: 0, // bodies have bounds of their own (request-body.ts): a file of gigabytes takes its time
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 16_384,
+    });
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.on("clientError", answerClientError);
     const take = (request: IncomingMessage, response: ServerResponse, mayContinue: boolean): void => {
       this.#inFlight++;
       response.on("close", () => {
@@ -132,7 +144,10 @@ export class HttpServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse, mayContinue: boolean): Promise<void> {
-    if (this.#closing) response.setHeader("connection", "close");
+    if (this.#closing || this.#sockets.size > KEPT_CONNECTIONS) response.setHeader("connection", "close");
+    response.setTimeout(ANSWER_IDLE_MS, () => {
+      if (response.writableEnded) request.socket.destroy();
+    });
     const method = request.method ?? "GET";
     const { path, query } = splitUrl(request.url ?? "/");
     const cors = corsHeaders(this.#corsOrigins, request.headers.origin);
@@ -146,7 +161,7 @@ export class HttpServer {
 
     const match = this.#find(door, method, path, response);
     const { route } = match;
-    const overload = method === "GET" ? undefined : (this.#fullHands() ?? door.overloaded());
+    const overload = method === "GET" ? undefined : (this.#admission.refusal() ?? door.overloaded());
     if (overload !== undefined) throw new Problem("unavailable", overload);
     if (route.auth === "upload-url" && !door.uploadUrlIsValid(path, Object.fromEntries(new URLSearchParams(query))))
       throw new Problem("forbidden", "The upload address is not valid, or no longer.");
@@ -162,7 +177,7 @@ export class HttpServer {
     const context = contextOf(route.handler, requestId, () => deadlineMs - door.now());
     const head = eventOf(request, match, requestId, nowMs);
     if (handler.kind === "streaming") {
-      request.setTimeout(BODY_IDLE_MS, () => request.destroy());
+      guardStream(request);
       const result = await handler.handle(head, request, context);
       discard(request);
       return writeResult(response, result, cors);
@@ -187,34 +202,15 @@ export class HttpServer {
     throw new Problem("method_not_allowed", `${path.slice(0, 200)} takes ${found.allow.join(" and ")}.`);
   }
 
-  #fullHands(): string | undefined {
-    return this.#inFlightBytes > IN_FLIGHT_BYTES ? "Too many requests are under way. Send it again." : undefined;
-  }
-
-  /** The whole body, which counts as in hand until the request is answered. @throws Problem as soon as it is too large */
+  /** The whole body, which counts as in hand until the request is answered. @throws Problem */
   #readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      const onData = (chunk: Buffer): void => {
-        size += chunk.length;
-        this.#inFlightBytes += chunk.length;
-        if (size > maxBytes) {
-          request.off("data", onData);
-          chunks.length = 0;
-          reject(tooLarge(maxBytes));
-        } else chunks.push(chunk);
-      };
-      response.on("close", () => (this.#inFlightBytes -= size));
-      request.on("data", onData);
-      request.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
-      request.on("error", reject);
-      request.setTimeout(BODY_IDLE_MS, () => request.destroy(new Error("the body stopped arriving")));
-    });
+    const { received, leave } = this.#admission.enter();
+    response.on("close", leave);
+    return readBody(request, maxBytes, received);
   }
 
   #preflight(request: IncomingMessage, response: ServerResponse, router: Router, path: string): void {
-    const methods = ["GET", "POST", "PUT"].filter((method) => {
+    const methods = ["GET", "POST", "PUT", "DELETE"].filter((method) => {
       try {
         const found = router.find(method, path);
         return found !== undefined && "route" in found;
@@ -222,7 +218,7 @@ export class HttpServer {
         return false; // a path that is no valid percent-encoding has no methods
       }
     });
-    response.writeHead(204, preflightHeaders(this.#corsOrigins, request.headers, methods)).end();
+    response.writeHead(204, { ...baseHeaders, ...preflightHeaders(this.#corsOrigins, request.headers, methods) }).end();
   }
 
   /** Answers a problem without having read the body. */
@@ -232,21 +228,20 @@ export class HttpServer {
   }
 }
 
-const tooLarge = (maxBytes: number): Problem =>
-  new Problem("too_large", `At most ${maxBytes.toLocaleString("en")} bytes are taken here.`, { limit_bytes: maxBytes });
-
-/** Reads what is left of a request without keeping it, within bounds; a client that goes on beyond them is cut off. */
-const discard = (request: IncomingMessage): void => {
-  if (request.complete || request.destroyed) return;
-  const { socket } = request;
-  const end = socket.bytesRead + DISCARD_BYTES;
-  const startedMs = Date.now();
-  const watch = setInterval(() => {
-    const over = socket.bytesRead > end || Date.now() - startedMs > DISCARD_MS;
-    if (!request.complete && !socket.destroyed && !over) return;
-    clearInterval(watch);
-    if (!request.complete) socket.destroy();
-  }, 100);
-  watch.unref();
-  request.resume();
+/** What Node's parser refused: no request to answer to, but somebody who may read why. */
+const answerClientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const problem =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? new Problem("headers_too_large", "All headers together have at most 16,384 bytes.")
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? new Problem("too_slow", "The headers did not arrive in time.")
+        : new Problem("bad_request", "This is not a valid HTTP request.");
+  const { statusCode = 400, headers = {}, body = "" } = problemResponse(problem);
+  const lines = Object.entries({ ...baseHeaders, ...headers, "content-length": Buffer.byteLength(body) });
+  socket.end(
+    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ""}\r\nconnection: close\r\n${lines
+      .map(([name, value]) => `${name}: ${String(value)}\r\n`)
+      .join("")}\r\n${body}`,
+  );
 };

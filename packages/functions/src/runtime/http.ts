@@ -13,8 +13,18 @@ export type HttpEvent = APIGatewayProxyEventV2;
 export type HttpResult = APIGatewayProxyStructuredResultV2;
 export type HttpHandler = (event: HttpEvent, context: Context) => Promise<HttpResult>;
 
-/** `nosniff` and no caching are right for every answer of an API; pages set their own. */
-const securityHeaders = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
+/**
+ * On every answer that sets none of its own: nothing of it is a page, is to be framed, or to be taken for another type.
+ * Not on a 304, whose headers would replace those of the page that the browser has kept.
+ */
+export const baseHeaders = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+} as const;
+
+/** Where TLS was used to get here, it is to be used for two years (RFC 6797). */
+const STRICT_TRANSPORT = { "strict-transport-security": "max-age=63072000" };
 
 /**
  * Makes a handler of a function that answers or throws a `Problem`. A `TransientError` becomes 503 with Retry-After;
@@ -23,10 +33,10 @@ const securityHeaders = { "x-content-type-options": "nosniff", "cache-control": 
 export const httpHandler = (respond: (event: HttpEvent) => Promise<HttpResult>): HttpHandler => {
   const safe: MiddlewareObj<HttpEvent, HttpResult> = {
     after: (request: Request) => {
-      if (request.response != null) request.response = withSecurityHeaders(request.response);
+      if (request.response != null) request.response = withSecurityHeaders(request.event, request.response);
     },
     onError: (request: Request) => {
-      request.response = withSecurityHeaders(problemResponse(problemOf(request.error)));
+      request.response = withSecurityHeaders(request.event, problemResponse(problemOf(request.error)));
     },
   };
   return middy<HttpEvent, HttpResult>()
@@ -38,11 +48,16 @@ export const httpHandler = (respond: (event: HttpEvent) => Promise<HttpResult>):
 interface Request {
   response: HttpResult | null | undefined;
   readonly error: unknown;
+  readonly event: HttpEvent;
 }
 
-const withSecurityHeaders = (result: HttpResult): HttpResult => ({
+const withSecurityHeaders = (event: HttpEvent, result: HttpResult): HttpResult => ({
   ...result,
-  headers: { ...securityHeaders, ...result.headers },
+  headers: {
+    ...(result.statusCode === 304 ? {} : { ...baseHeaders, "cache-control": "no-store" }),
+    ...(header(event, "x-forwarded-proto") === "https" ? STRICT_TRANSPORT : {}),
+    ...result.headers,
+  },
 });
 
 const problemOf = (error: unknown): Problem => {
