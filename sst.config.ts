@@ -20,7 +20,7 @@ export default $config({
     await import("./stacks/score.ts");
     await import("./stacks/land.ts");
     await import("./stacks/model.ts");
-    const { url } = await import("./stacks/serve.ts");
-    return { url };
+    const { url, dashboard } = await import("./stacks/serve.ts");
+    return { url, dashboard };
   },
 });

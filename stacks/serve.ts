@@ -7,6 +7,7 @@ import { lakeBucket } from "./shared.ts";
 import { alarmTopic } from "./parts/alarm.ts";
 import { api, serveRoutes } from "./parts/api.ts";
 import { monthlyBudgetUsd, namePrefix } from "./parts/settings.ts";
+import { site } from "./parts/site.ts";
 
 // ── the API ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -77,3 +78,4 @@ new aws.budgets.Budget("MonthlyBudget", {
 });
 
 export const url = api.url;
+export const dashboard = site.url;

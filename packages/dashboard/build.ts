@@ -2,10 +2,11 @@
  * Makes the site: one page, one script, one style sheet, the latter two named by their content so that they may be
  * cached for ever. Nothing is fetched from anywhere but the site's own host and the API.
  */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, stop } from "esbuild";
+import { contentSecurityPolicy } from "./headers.ts";
 
 export interface SiteFile {
   /** Relative, with forward slashes. */
@@ -20,28 +21,19 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
 };
 
-/**
- * What a page may load. uPlot and Preact set styles on elements through the DOM, which no policy forbids; a `style`
- * attribute in markup stays forbidden. `frame-ancestors` is a header's to set: whoever serves the site sends it.
- * @param api origin of the API; empty where the site's own host answers it
- */
-export const contentSecurityPolicy = (api = ""): string =>
-  [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data: blob:",
-    `connect-src 'self'${api === "" ? "" : ` ${new URL(api).origin}`}`,
-    "form-action 'none'",
-    "base-uri 'none'",
-  ].join("; ");
+/** Addresses that the page calls besides its own host. */
+export interface Elsewhere {
+  /** The API's; empty where the site's own host answers it. */
+  readonly api?: string;
+  /** Where files are sent to: the bucket of the uploads in AWS; empty where the API takes them itself. */
+  readonly uploads?: string;
+}
 
 /**
  * The files of the site, `index.html` last.
- * @param api origin of the API; empty where the site's own host answers it
  * @throws Error when a source does not compile
  */
-export const buildSite = async (api = ""): Promise<SiteFile[]> => {
+export const buildSite = async ({ api = "", uploads = "" }: Elsewhere = {}): Promise<SiteFile[]> => {
   const source = path.join(import.meta.dirname, "src");
   const { outputFiles } = await build({
     entryPoints: [
@@ -69,8 +61,8 @@ export const buildSite = async (api = ""): Promise<SiteFile[]> => {
     return file.path;
   };
   const page = (await readFile(path.join(source, "index.html"), "utf8"))
-    .replace("{{policy}}", contentSecurityPolicy(api))
-    .replace("{{api}}", api)
+    .replace("{{policy}}", contentSecurityPolicy([api, uploads].filter((address) => address !== "")))
+    .replace("{{api}}", api.replace(/\/$/, ""))
     .replace("{{style}}", named(".css"))
     .replace("{{script}}", named(".js"));
   return [...assets, fileOf("index.html", Buffer.from(page))];
@@ -82,14 +74,25 @@ const fileOf = (name: string, content: Uint8Array): SiteFile => ({
   content,
 });
 
-/** `node build.ts [FOLDER]`, with the API's origin in EBB_API_URL: what a deployment runs. The folder is made anew. */
+/**
+ * `node build.ts [FOLDER]`, with what lies elsewhere in EBB_API_URL and EBB_UPLOADS_URL: what a deployment runs. Each
+ * file appears whole, the page last, and what is not of this site goes: somebody may be reading the folder.
+ */
 if (import.meta.main) {
   const folder = path.resolve(process.argv[2] ?? path.join(import.meta.dirname, "dist"));
-  const files = await buildSite(process.env["EBB_API_URL"] ?? "");
-  await rm(folder, { recursive: true, force: true });
+  const files = await buildSite({
+    api: process.env["EBB_API_URL"] ?? "",
+    uploads: process.env["EBB_UPLOADS_URL"] ?? "",
+  });
   for (const file of files) {
-    await mkdir(path.dirname(path.join(folder, file.path)), { recursive: true });
-    await writeFile(path.join(folder, file.path), file.content);
+    const target = path.join(folder, file.path);
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(`${target}.${process.pid}`, file.content);
+    await rename(`${target}.${process.pid}`, target);
     console.log(`${file.path}  ${file.content.length} bytes, ${gzipSync(file.content).length} compressed`);
   }
+  const known = new Set(files.map((file) => file.path));
+  for (const name of await readdir(path.join(folder, "assets")))
+    if (!known.has(`assets/${name}`) && !/\.\d+$/.test(name))
+      await rm(path.join(folder, "assets", name), { force: true });
 }

@@ -3,6 +3,7 @@
  * declared when the event loop is empty, which is when no registration can be outstanding.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -129,6 +130,7 @@ await pulumi.runtime.setMocks(
     newResource: ({ type, name, inputs }) => {
       // The stack itself, which Pulumi registers before anything of ours.
       if (type === "pulumi:pulumi:Stack") return { id: name, state: inputs };
+      if (type === "command:local:Command") runBuild(inputs);
       const opts = places.get(`${type} ${name}`);
       const parent = opts?.parent?.__name;
       resources.push({
@@ -163,6 +165,18 @@ process.once("beforeExit", () => {
     );
   writeFileSync(answerFile, JSON.stringify({ app, resources }));
 });
+
+/** What builds the site, as a deployment runs it: SST reads the files that come of it. @throws Error when it fails */
+function runBuild(inputs: Readonly<Record<string, unknown>>): void {
+  const { create, dir, environment } = inputs as { create: string; dir: string; environment: Record<string, string> };
+  const { status, stdout, stderr } = spawnSync(create, {
+    shell: true,
+    cwd: dir,
+    env: { ...process.env, ...environment },
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`"${create}" failed (${status}).\n${stdout}${stderr}`);
+}
 
 let finished = false;
 await pulumi.runtime.runInPulumiStack(async () => {

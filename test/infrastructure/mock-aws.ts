@@ -23,6 +23,9 @@ const arnShapes: Readonly<Record<string, string>> = {
   "aws:emrserverless/application:Application": `emr-serverless:${region}:${account}:/applications/`,
   "aws:scheduler/schedule:Schedule": `scheduler:${region}:${account}:schedule/default/`,
   "aws:apigatewayv2/api:Api": `apigateway:${region}::/apis/`,
+  "aws:cloudfront/distribution:Distribution": `cloudfront::${account}:distribution/`,
+  "aws:cloudfront/function:Function": `cloudfront::${account}:function/`,
+  "aws:cloudfront/keyValueStore:KeyValueStore": `cloudfront::${account}:key-value-store/`,
 };
 
 export const arnOf = (type: string, name: string): string =>
@@ -50,6 +53,7 @@ export const outputsOf = (
     ...(type === "aws:apigatewayv2/api:Api"
       ? { apiEndpoint: "https://api.example.invalid", executionArn: `arn:aws:execute-api:${region}:${account}:${name}` }
       : {}),
+    ...(type === "aws:cloudfront/distribution:Distribution" ? { domainName: "site.example.invalid" } : {}),
     ...(type === "random:index/randomBytes:RandomBytes" ? { base64: "AAAA" } : {}),
   };
 };

@@ -1,4 +1,4 @@
-/** Answers that are worth it go out compressed, to who takes it. In AWS CloudFront does so. */
+/** Answers that are worth it go out compressed, to who takes it. In AWS CloudFront does so, for what comes by the name of the site. */
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
 import type { HttpResult } from "@ebb/functions/runtime/http";

@@ -1,7 +1,9 @@
 /** The dashboard's files, served beside the API on one machine. They hold no data: that comes by the API, with a key. */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { type SiteFile, buildSite, contentSecurityPolicy } from "@ebb/dashboard/build";
+import { type SiteFile, buildSite } from "@ebb/dashboard/build";
+import { cacheControl, securityHeaders } from "@ebb/dashboard/headers";
+import { isKnown } from "@ebb/functions/runtime/etag";
 import type { HttpResult } from "@ebb/functions/runtime/http";
 import type { Control } from "./http-server.ts";
 
@@ -10,16 +12,6 @@ interface Served {
   readonly gzip: HttpResult;
   readonly etag: string;
 }
-
-const YEAR_SECONDS = 31_536_000;
-
-/** Sent with every file, besides the policy that the page itself states. */
-const securityHeaders = {
-  "content-security-policy": `${contentSecurityPolicy()}; frame-ancestors 'none'`,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-};
 
 /** Answers `/` and `/assets/…`; the site is made at the first request, in some tenths of a second. */
 export const site = (): Control => {
@@ -32,7 +24,8 @@ export const site = (): Control => {
       files.catch(() => (files = undefined)); // the next request tries again
       const file = (await files).get(path);
       if (file === undefined) return { statusCode: 404, headers: { "content-type": "text/plain" }, body: "not found" };
-      if (headers["if-none-match"] === file.etag) return { statusCode: 304, headers: { etag: file.etag } };
+      if (isKnown(headers["if-none-match"], file.etag))
+        return { statusCode: 304, headers: { etag: file.etag, vary: "accept-encoding" } };
       return /\bgzip\b/.test(String(headers["accept-encoding"] ?? "")) ? file.gzip : file.plain;
     })();
   };
@@ -49,10 +42,10 @@ const servedOf = ({ path, content, contentType }: SiteFile): Served => {
     statusCode: 200,
     headers: {
       "content-type": contentType,
-      "cache-control": path === "index.html" ? "no-cache" : `public, max-age=${YEAR_SECONDS}, immutable`,
+      "cache-control": path === "index.html" ? cacheControl.page : cacheControl.asset,
       vary: "accept-encoding",
       etag,
-      ...securityHeaders,
+      ...securityHeaders(),
       ...more,
     },
     body: Buffer.from(bytes).toString("base64"),

@@ -35,7 +35,11 @@ export const Answered = <T,>({ answer, children }: { answer: Answer<T>; children
           )}
         </div>
       )}
-      {data === undefined && problem === undefined && loading && <p class="waiting">Loading …</p>}
+      {data === undefined && problem === undefined && loading && (
+        <p class="waiting" aria-busy="true">
+          Loading …
+        </p>
+      )}
       {data !== undefined && <div aria-busy={loading}>{children(data)}</div>}
     </>
   );

@@ -1,5 +1,6 @@
 /** The API's description, from the routes and the event definitions: as OpenAPI 3.1, and as a page to read. */
 import { createHash } from "node:crypto";
+import { isKnown } from "../runtime/etag.ts";
 import { type HttpEvent, type HttpHandler, header, httpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { openApiDocument } from "./openapi/document.ts";
@@ -19,7 +20,7 @@ const CACHE = { "cache-control": "public, max-age=300" };
 const description = (event: HttpEvent) => {
   document ??= JSON.stringify(openApiDocument());
   const etag = `"${createHash("sha256").update(document).digest("base64url").slice(0, 22)}"`;
-  if (header(event, "if-none-match") === etag) return { statusCode: 304, headers: { ...CACHE, etag } };
+  if (isKnown(header(event, "if-none-match"), etag)) return { statusCode: 304, headers: { ...CACHE, etag } };
   return { statusCode: 200, headers: { ...CACHE, etag, "content-type": "application/json" }, body: document };
 };
 

@@ -1,16 +1,9 @@
 /** What the handlers over the marts share: the key, the run whose figures they are, and an answer that may be kept. */
 import { createHash } from "node:crypto";
 import type { Ports, QueryEngine, Run, SqlValue } from "@ebb/ports";
-import {
-  type HttpEvent,
-  type HttpHandler,
-  type HttpResult,
-  authorize,
-  header,
-  httpHandler,
-  json,
-  presentedKey,
-} from "../../runtime/http.ts";
+import { isKnown } from "../../runtime/etag.ts";
+import { authorize } from "../../runtime/authorisation.ts";
+import { type HttpEvent, type HttpHandler, type HttpResult, header, httpHandler, json } from "../../runtime/http.ts";
 
 export type MartPorts = Pick<Ports, "keys" | "queries" | "runs" | "settings">;
 
@@ -57,7 +50,7 @@ export const martHandler = (
     if (run === undefined) return json(200, { currency, ...empty(event) });
     const etag = etagOf(run, event);
     const headers = { etag, "cache-control": "private, no-cache", vary: "authorization" };
-    if (header(event, "if-none-match") === etag) return { statusCode: 304, headers };
+    if (isKnown(header(event, "if-none-match"), etag)) return { statusCode: 304, headers };
     const answer = await respond({ event, run, queries: ports.queries, currency });
     if ("statusCode" in answer) return { ...answer, headers: { ...headers, ...answer.headers } };
     return json(200, { run_id: run.runId, as_of: `${run.asOf}T00:00:00.000Z`, currency, ...answer }, headers);
