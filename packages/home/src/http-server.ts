@@ -84,6 +84,7 @@ export class HttpServer {
       requestTimeout: 0, // bodies have bounds of their own (request-body.ts): a file of gigabytes takes its time
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16_384,
+      requireHostHeader: false, // refused below, with an answer like any other
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.on("clientError", answerClientError);
@@ -148,6 +149,9 @@ export class HttpServer {
     response.setTimeout(ANSWER_IDLE_MS, () => {
       if (response.writableEnded) request.socket.destroy();
     });
+    const { httpVersion } = request;
+    if (httpVersion !== "1.0" && (httpVersion !== "1.1" || request.headers.host === undefined))
+      throw new Problem("bad_request", "A request is of HTTP/1.1 with a Host header, or of HTTP/1.0.");
     const method = request.method ?? "GET";
     const { path, query } = splitUrl(request.url ?? "/");
     const cors = corsHeaders(this.#corsOrigins, request.headers.origin);
