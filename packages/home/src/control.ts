@@ -5,6 +5,7 @@ import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { RunInProgress, RunRequest } from "@ebb/functions/model/run-request";
 import { z } from "zod";
 import { sha256 } from "@ebb/core/ids";
+import { TaskUnderWay, type HomeTasks, type TaskWork } from "./home-tasks.ts";
 import type { Control } from "./http-server.ts";
 
 export interface Controls {
@@ -13,9 +14,12 @@ export interface Controls {
   /** Begins a batch run; answers its id. */
   readonly run: (request: RunRequest) => Promise<string>;
   readonly status: () => unknown;
+  readonly tasks: HomeTasks;
+  /** Work that `POST /_ebb/<name>` begins with its query and `GET /_ebb/<name>` looks after. */
+  readonly works: Readonly<Record<string, (query: Readonly<Record<string, string>>) => TaskWork>>;
 }
 
-export const control = (token: string, { flush, settle, run, status }: Controls): Control => {
+export const control = (token: string, { flush, settle, run, status, tasks, works }: Controls): Control => {
   const expected = Buffer.from(sha256(`Bearer ${token}`));
   const actions = new Map<string, (query: string) => Promise<unknown>>([
     ["POST /_ebb/flush", flush],
@@ -23,6 +27,12 @@ export const control = (token: string, { flush, settle, run, status }: Controls)
     ["POST /_ebb/run", async (query) => ({ run_id: await run(requestOf(query)) })],
     ["GET /_ebb/status", async () => status()],
   ]);
+  for (const [name, work] of Object.entries(works)) {
+    actions.set(`POST /_ebb/${name}`, async (query) =>
+      tasks.begin(name, work(Object.fromEntries(new URLSearchParams(query)))),
+    );
+    actions.set(`GET /_ebb/${name}`, async () => tasks.state(name));
+  }
   return (method, path, headers, query) => {
     if (!path.startsWith("/_ebb/")) return undefined;
     return answer(async () => {
@@ -53,7 +63,8 @@ const answer = async (act: () => Promise<unknown>): Promise<HttpResult> => {
     return json(200, await act());
   } catch (error) {
     if (error instanceof Problem) return problemResponse(error);
-    if (error instanceof RunInProgress) return problemResponse(new Problem("conflict", error.message));
+    if (error instanceof RunInProgress || error instanceof TaskUnderWay)
+      return problemResponse(new Problem("conflict", error.message));
     return problemResponse(new Problem("unavailable", error instanceof Error ? error.message : String(error)));
   }
 };

@@ -21,11 +21,13 @@ import {
   uploadUrlIsValid,
 } from "@ebb/ports/embedded";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
+import { takeBackup } from "@ebb/ports/embedded/backup";
 import { control } from "./control.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { loadHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
+import { HomeTasks } from "./home-tasks.ts";
 import { HttpServer } from "./http-server.ts";
 import { HomeTasks } from "./home-tasks.ts";
 import { ModelStage } from "./model-stage.ts";
@@ -173,6 +175,13 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     settle: () => stages.settled(),
     run: (request) => model.begin(request),
     status,
+    tasks: new HomeTasks(),
+    works: {
+      backup:
+        ({ folder: target = "" }) =>
+        (progress) =>
+          takeBackup(folder, target, Date.now(), progress),
+    },
   });
   server.open({
     routes,
