@@ -27,7 +27,6 @@ import { lockFolder } from "./folder-lock.ts";
 import { loadHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
-import { HomeTasks } from "./home-tasks.ts";
 import { HttpServer } from "./http-server.ts";
 import { HomeTasks } from "./home-tasks.ts";
 import { ModelStage } from "./model-stage.ts";
