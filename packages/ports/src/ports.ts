@@ -285,7 +285,6 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
   /** Events sent with this key belong to this source. */
   readonly source: string;
-}
   /** Absent: no limit of its own. */
   readonly limits?: KeyLimits;
 }
@@ -294,6 +293,7 @@ export interface KeyLimits {
   readonly eventsPerSecond?: number | undefined;
   /** Of a body as it comes. */
   readonly bodyBytes?: number | undefined;
+}
 export interface KeyRing {
   /**
    * The key that is presented, while it is valid: neither expired nor revoked. The work is the same whether the key is

@@ -26,10 +26,12 @@ export const make = (ports: EventPorts): HttpHandler => {
   const allowedTraits = new Set(ports.settings.allowedTraits);
   return httpHandler(async (event) => {
     if (event.rawPath.endsWith("/m")) return acknowledged();
+    const known = await headerKey(ports.keys, event);
     const text = jsonText(await bodyText(event), event.headers["content-type"]);
     const body = parseJson(text);
     const key = known ?? (await keyInBody(ports.keys, event, body));
     const received = eventsOf(body, text);
+    spend(ports.keys, key, "events", received.events.length, event.requestContext.timeEpoch);
     const receivedAtMs = ports.now();
     return collect(ports, received, {
       channel: "http",
@@ -37,12 +39,10 @@ export const make = (ports: EventPorts): HttpHandler => {
       receivedAtMs,
       receivedAt: new Date(receivedAtMs).toISOString(),
       sentAt: received.sentAt,
-    const known = await headerKey(ports.keys, event);
       receiptId: ports.newId("rcp"),
       type: callOf(event),
       pseudonyms: ports.pseudonyms,
       rates: ports.settings.rates,
-    spend(ports.keys, key, "events", received.events.length, event.requestContext.timeEpoch);
       allowedProperties,
       allowedTraits,
       newEventId: () => ports.newId("evt"),
@@ -183,8 +183,6 @@ const encoded = (wire: unknown, context: CanonicalContext, index: number): Encod
   const text = encodedJson(event);
   if (text.length * 3 > limits.eventBytes && Buffer.byteLength(text) > limits.eventBytes) return tooLarge;
   return {
-const NOTHING = new Uint8Array();
-
     event: {
       eventId: event.event_id,
       partitionKey: event.customer_key ?? event.anonymous_key ?? event.event_id,
