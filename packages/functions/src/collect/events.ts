@@ -81,7 +81,7 @@ export interface CollectContext extends CanonicalContext {
  * @throws TransientError
  */
 export const collect = (
-  ports: CollectPorts,
+  ports: Pick<Ports, "log" | "metrics"> & { readonly profiles?: Ports["profiles"] },
   received: Received,
   context: CollectContext,
   also: Readonly<Record<string, unknown>> = {},
