@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   },
   run: { summary: "make a batch run: segments, churn model, scores, report", load: () => import("./commands/run.ts") },
   status: { summary: "what the running home is doing", load: () => import("./commands/status.ts") },
+  audit: {
+    summary: "a balanced account from the front door to the marts, or what breaks it",
+    load: () => import("./commands/audit.ts"),
+  },
   backup: { summary: "copy all that a home keeps, while it runs", load: () => import("./commands/backup.ts") },
   restore: { summary: "put a backup back, into a new folder", load: () => import("./commands/restore.ts") },
   keys: { summary: "list, make and remove keys", load: () => import("./commands/keys.ts") },
