@@ -7,9 +7,15 @@ import { makeFeatures } from "@ebb/functions/model/steps/features";
 import { fitChurnModel } from "@ebb/functions/model/steps/fit";
 import { makeMarts, tablesOfRun } from "@ebb/functions/model/steps/marts";
 import { makeSegments } from "@ebb/functions/model/steps/segments";
+import { customersAtAsOf } from "@ebb/functions/model/steps/customers";
+import { fitValue } from "@ebb/functions/model/steps/value";
+import { writeBack } from "@ebb/functions/model/steps/write-back";
 import { checkQuality } from "@ebb/functions/model/steps/check-quality";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { salesDaily } from "@ebb/lake/batch/sales-marts";
+import { customerScores } from "@ebb/lake/model/customer-scores";
+import type { BatchTable } from "@ebb/lake/batch-table";
+import type { RunModelPorts } from "@ebb/functions/model/run-model-ports";
 import { smallLake } from "./small-lake.ts";
 
 const DAY_MS = 86_400_000;
@@ -57,4 +63,53 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
       `Tables break their promises. sales_daily: "net = gross - refunds" is broken by ${n} rows. ` +
       'sales_daily: "the sum is that of all orders and refunds" is broken by 1 row.',
   });
+});
+
+/** Ports that write `customer_scores` by the SQL of `table`. */
+const writingBy = (ports: RunModelPorts, table: BatchTable): RunModelPorts => ({
+  ...ports,
+  runner: {
+    start: (job, token) =>
+      ports.runner.start(
+        { ...job, writes: job.writes.map((write) => (write.table === customerScores ? { ...write, table } : write)) },
+        token,
+      ),
+    state: (id) => ports.runner.state(id),
+    unwritten: (tables) => ports.runner.unwritten(tables),
+    readColumns: (key, columns) => ports.runner.readColumns(key, columns),
+  },
+});
+
+test("nobody's scores are written back from a table that breaks its promises; all are from one that keeps them", async (context) => {
+  const lake = await smallLake(context);
+  const { ports } = lake;
+  await lake.land(makeHistory({ seed: 12, customers: 40 }), ARRIVED_MS);
+  const { steps, plan } = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + DAY_MS });
+  const history = await curate(steps, plan, ports);
+  await makeFeatures(steps, plan, ports, history);
+  const { customers } = await makeSegments(steps, plan, ports);
+  const value = await fitValue(steps, plan, ports, await customersAtAsOf(steps, plan));
+  const what = { customers, churn: undefined, value, clusters: undefined };
+  const rows = await lake.rows("SELECT customer_key, segment FROM customer_segments");
+  const all = rows.map((row) => JSON.parse(row) as { customer_key: string; segment: string });
+
+  const twice = writingBy(ports, {
+    ...customerScores,
+    sql: (m, parameters) => {
+      const honest = customerScores.sql(m, parameters);
+      return `SELECT * FROM (${honest}) AS one UNION ALL SELECT * FROM (${honest}) AS other WHERE other.orders > 1`;
+    },
+  });
+  const falsified = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + 2 * DAY_MS }, twice);
+  await assert.rejects(writeBack(falsified.steps, falsified.plan, twice, what), {
+    name: "StepFailed",
+    message:
+      /^Tables break their promises\. customer_scores: "one row a customer and cutoff" is broken by \d+ rows?\.$/,
+  });
+  for (const { customer_key: key } of all) assert.equal(await ports.scores.scores(key), undefined);
+
+  const next = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + 3 * DAY_MS });
+  assert.equal(await writeBack(next.steps, next.plan, ports, what), all.length);
+  assert.equal((await next.figures("customer scores checked"))["promises"], 3);
+  for (const { customer_key: key, segment } of all) assert.equal((await ports.scores.scores(key))?.segment, segment);
 });

@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { TestContext } from "node:test";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { RunModelPorts } from "@ebb/functions/model/run-model-ports";
 import type { RunPlan } from "@ebb/functions/model/run-request";
@@ -24,7 +23,10 @@ export interface SmallLake {
   /** Events arrive together. */
   land(events: readonly StreamEvent[], arrivedAtMs: number): Promise<void>;
   /** A run that has begun, an hour or more after the one before it. */
-  begin(options: { asOf: string; startedAtMs: number; horizonDays?: number; whole?: boolean }): Promise<{
+  begin(
+    options: { asOf: string; startedAtMs: number; horizonDays?: number; whole?: boolean },
+    ports?: RunModelPorts,
+  ): Promise<{
     plan: RunPlan;
     steps: RunSteps;
     figures: (step: string) => Promise<Readonly<Record<string, number | string>>>;
@@ -33,7 +35,8 @@ export interface SmallLake {
   rows(sql: string): Promise<string[]>;
 }
 
-export const smallLake = async (context: TestContext): Promise<SmallLake> => {
+/** @param context of a test; or whoever else closes what is open */
+export const smallLake = async (context: { after(close: () => Promise<void>): void }): Promise<SmallLake> => {
   const folder = await mkdtemp(path.join(tmpdir(), "ebb-small-lake-"));
   const lake = path.join(folder, "lake");
   const objectsFolder = path.join(folder, "objects");
@@ -83,7 +86,7 @@ export const smallLake = async (context: TestContext): Promise<SmallLake> => {
       if (events.length > 0) await writer.add([{ seq: ++seq, arrivedAtMs, data }]);
       await writer.flush();
     },
-    async begin({ asOf, startedAtMs, horizonDays = 60, whole }) {
+    async begin({ asOf, startedAtMs, horizonDays = 60, whole }, portsOfRun = ports) {
       nowMs = startedAtMs;
       const runId = `${asOf}-${++count}`;
       const plan: RunPlan = {
@@ -96,7 +99,7 @@ export const smallLake = async (context: TestContext): Promise<SmallLake> => {
       };
       const { whole: _, ...rest } = plan;
       await runs.put({ ...rest, state: "running", steps: [] } satisfies Run);
-      const steps = new RunSteps(plan, new EmbeddedWorkflowContext({ runId, store: runs }), ports);
+      const steps = new RunSteps(plan, new EmbeddedWorkflowContext({ runId, store: runs }), portsOfRun);
       return {
         plan,
         steps,

@@ -1,7 +1,8 @@
 /**
- * Takes what the run knows of every customer to the store that answers for one, and to the table that answers for many,
- * some customers at a time.
+ * Takes what the run knows of every customer to the table that answers for many, and, when that keeps what it promises, to
+ * the store that answers for one; some customers at a time.
  */
+import { buffer } from "node:stream/consumers";
 import { assignCustomers } from "@ebb/core/clusters/customer-clusters";
 import type { ChurnModel } from "@ebb/core/churn/model";
 import {
@@ -16,6 +17,7 @@ import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
 import { scoredCustomersSql } from "../sql/scored-customers.ts";
+import { judgePromises, promiseExports } from "./check-tables.ts";
 import { type Clusters, clusterColumns } from "./clusters.ts";
 import { type ValueModel, valueColumns, valueColumnsOf, valueOf } from "./value.ts";
 
@@ -45,34 +47,43 @@ export const writeBack = async (
       sql: () => scoredCustomersSql({ asOf: plan.asOf, churn: what.churn !== undefined, part, parts }),
     })),
   });
-  let written = 0;
+  const named = (name: string, part: number): string => (parts === 1 ? name : `${name} ${part + 1} of ${parts}`);
   for (let part = 0; part < parts; part++)
-    written += await steps.step(
-      parts === 1 ? "write back" : `write back ${part + 1} of ${parts}`,
-      () => writePart(plan, ports, what, { part, exportKey: exported.exports[`part-${part}`]! }),
+    await steps.step(
+      named("customers together", part),
+      () => putTogether(plan, ports, what, { part, exportKey: exported.exports[`part-${part}`]! }),
       (customers) => ({ customers }),
     );
   const objectKeys = Array.from({ length: parts }, (_, part) => partKey(plan, part));
-  await steps.job("customer scores", {
+  const done = await steps.job("customer scores", {
     name: "customer-scores",
     imports: [{ name: SCORED_CUSTOMERS, columns: scoredCustomerColumns, objectKeys }],
     writes: [{ table: customerScores, parameters: { cutoff: midnightOf(plan.asOf) } }],
+    exports: promiseExports([{ table: customerScores, cutoffs: [plan.asOf] }]),
   });
-  await steps.step("customer scores: forget the parts", async () => {
+  await judgePromises(steps, ports, "customer scores checked", done.exports);
+  let written = 0;
+  for (let part = 0; part < parts; part++)
+    written += await steps.step(
+      named("write back", part),
+      () => writePart(plan, ports, part),
+      (customers) => ({ customers }),
+    );
+  await steps.step("write back: forget the parts", async () => {
     await ports.objects.delete(objectKeys);
     return true;
   });
   return written;
 };
 
-/** Rows of `scored_customers` as JSON Lines, until the table is written. */
+/** Rows of `scored_customers` as JSON Lines, until they are in the store. */
 const partKey = ({ runId }: RunPlan, part: number): string => `exports/${runId}/scored-customers-${part}.jsonl`;
 
 const DRIVERS = [1, 2, 3] as const;
 
-const writePart = async (
+const putTogether = async (
   plan: RunPlan,
-  ports: Pick<RunModelPorts, "runner" | "scores" | "objects">,
+  ports: Pick<RunModelPorts, "runner" | "objects">,
   { churn, value, clusters }: ToWriteBack,
   { part, exportKey }: { readonly part: number; readonly exportKey: string },
 ): Promise<number> => {
@@ -104,60 +115,91 @@ const writePart = async (
     churn === undefined
       ? []
       : DRIVERS.map((place) => ({ names: texts(`driver_${place}`), logOdds: numbers(`driver_${place}_log_odds`) }));
-  const lines: string[] = [];
-  const scoresAt = (row: number): CustomerScores => {
-    const cluster = ofCluster(row);
-    const { valueIfActiveMinor, ...ofValue } = valueOf(value, forValue, row, plan.horizonDays);
-    const scores: CustomerScores = {
-      customerKey: keys[row]!,
-      runId: plan.runId,
-      asOf: midnightOf(plan.asOf),
-      segment: segments[row]!,
-      ...(cluster === undefined ? {} : { cluster }),
-      ...(probability === undefined || words === undefined || !Number.isFinite(probability[row])
-        ? {}
-        : {
-            churnProbability: probability[row]!,
-            churnDecile: decile![row]!,
-            drivers: drivers.flatMap(({ names, logOdds }) => {
-              const feature = names[row];
-              return feature === undefined
-                ? []
-                : [{ feature, logOdds: logOdds[row]!, inWords: words(feature, logOdds[row]!) }];
-            }),
-          }),
-      horizonDays: plan.horizonDays,
-      ...ofValue,
-    };
-    lines.push(JSON.stringify(lineOf(scores, valueIfActiveMinor)));
-    return scores;
-  };
-  for (let from = 0; from < keys.length; from += WRITE_AT_ONCE)
-    await ports.scores.putScores(
-      Array.from({ length: Math.min(WRITE_AT_ONCE, keys.length - from) }, (_, index) => scoresAt(from + index)),
+  const lineAt = (row: number): ScoredLine => {
+    const { expectedValueMinor, valueIfActiveMinor, probabilityActive } = valueOf(
+      value,
+      forValue,
+      row,
+      plan.horizonDays,
     );
+    const scored = probability !== undefined && words !== undefined && Number.isFinite(probability[row]);
+    // What is undefined is no field of the line.
+    return {
+      customer_key: keys[row]!,
+      segment: segments[row]!,
+      cluster: ofCluster(row),
+      churn_probability: scored ? probability[row] : undefined,
+      churn_decile: scored ? decile![row] : undefined,
+      expected_value_minor: expectedValueMinor,
+      value_if_active_minor: valueIfActiveMinor,
+      probability_active: probabilityActive,
+      ...(scored ? driversAt(drivers, words, row) : {}),
+    };
+  };
+  const lines = keys.map((_, row) => JSON.stringify(lineAt(row)));
   await ports.objects.put(partKey(plan, part), Buffer.from(lines.join("\n")));
   return keys.length;
 };
 
-const lineOf = (
-  scores: CustomerScores,
-  valueIfActiveMinor: number | undefined,
-): Partial<Record<ScoredCustomerColumn, string | number>> => ({
-  customer_key: scores.customerKey,
-  ...(scores.cluster === undefined ? {} : { cluster: scores.cluster }),
-  ...(scores.churnProbability === undefined ? {} : { churn_probability: scores.churnProbability }),
-  ...(scores.churnDecile === undefined ? {} : { churn_decile: scores.churnDecile }),
-  ...(scores.expectedValueMinor === undefined ? {} : { expected_value_minor: scores.expectedValueMinor }),
-  ...(valueIfActiveMinor === undefined ? {} : { value_if_active_minor: valueIfActiveMinor }),
-  ...(scores.probabilityActive === undefined ? {} : { probability_active: scores.probabilityActive }),
-  ...Object.fromEntries(
-    (scores.drivers ?? []).flatMap(({ feature, logOdds, inWords }, index): [string, string | number][] => [
-      [`driver_${index + 1}`, feature],
-      [`driver_${index + 1}_log_odds`, logOdds],
-      [`driver_${index + 1}_words`, inWords ?? feature],
-    ]),
-  ),
+/** A row of `scored_customers`, and the segment, which the table has from `customer_segments`. */
+type ScoredLine = { readonly customer_key: string; readonly segment: string } & {
+  readonly [Column in ScoredCustomerColumn]?: (typeof scoredCustomerColumns)[Column] extends "string"
+    ? string | undefined
+    : number | undefined;
+};
+
+/** The drivers that there are, from the first place on. */
+const driversAt = (
+  drivers: readonly { readonly names: readonly (string | undefined)[]; readonly logOdds: Float64Array }[],
+  words: (feature: string, logOdds: number) => string,
+  row: number,
+): Partial<ScoredLine> =>
+  Object.fromEntries(
+    drivers
+      .flatMap(({ names, logOdds }) => (names[row] === undefined ? [] : [{ feature: names[row], by: logOdds[row]! }]))
+      .flatMap(({ feature, by }, index): [string, string | number][] => [
+        [`driver_${index + 1}`, feature],
+        [`driver_${index + 1}_log_odds`, by],
+        [`driver_${index + 1}_words`, words(feature, by)],
+      ]),
+  );
+
+/** Takes one part from the object that the table was made of to the store. */
+const writePart = async (
+  plan: RunPlan,
+  { objects, scores }: Pick<RunModelPorts, "objects" | "scores">,
+  part: number,
+): Promise<number> => {
+  const text = (await buffer(await objects.get(partKey(plan, part)))).toString("utf8");
+  const lines = text === "" ? [] : text.split("\n");
+  for (let from = 0; from < lines.length; from += WRITE_AT_ONCE)
+    await scores.putScores(
+      lines.slice(from, from + WRITE_AT_ONCE).map((line) => scoresOf(plan, JSON.parse(line) as ScoredLine)),
+    );
+  return lines.length;
+};
+
+const scoresOf = (plan: RunPlan, line: ScoredLine): CustomerScores => ({
+  customerKey: line.customer_key,
+  runId: plan.runId,
+  asOf: midnightOf(plan.asOf),
+  segment: line.segment,
+  ...(line.cluster === undefined ? {} : { cluster: line.cluster }),
+  ...(line.churn_probability === undefined
+    ? {}
+    : {
+        churnProbability: line.churn_probability,
+        churnDecile: line.churn_decile!,
+        drivers: DRIVERS.flatMap((place) => {
+          const feature = line[`driver_${place}`];
+          return feature === undefined
+            ? []
+            : [{ feature, logOdds: line[`driver_${place}_log_odds`]!, inWords: line[`driver_${place}_words`]! }];
+        }),
+      }),
+  horizonDays: plan.horizonDays,
+  ...(line.expected_value_minor === undefined ? {} : { expectedValueMinor: line.expected_value_minor }),
+  ...(line.probability_active === undefined ? {} : { probabilityActive: line.probability_active }),
 });
 
 /** The name of the cluster of a row; none for a customer without a counted order. */
