@@ -1,0 +1,356 @@
+/**
+ * One load of a relational source: pages in the order of watermark and key out of one look at the database, staged as
+ * they come, a checkpoint after each; then one commit that readers see whole. Safe to run again after a stop at any
+ * instant: it goes on behind the last checkpoint.
+ */
+import { digest } from "@ebb/core/ids";
+import type { Ports } from "@ebb/ports";
+import {
+  type LoadEnd,
+  type LoadUnderWay,
+  type Position,
+  type ReadPlan,
+  type Row,
+  type RowReader,
+  type SourceCommit,
+  type SourceCounts,
+  SourceProblem,
+  type SourceField,
+  type SourceState,
+  type SourceStore,
+  type SourceTables,
+} from "@ebb/ports/source-ports";
+import type { RelationalSource } from "../sources.ts";
+import type { OrderPorts } from "./order-events.ts";
+import { LoadLease } from "./lease.ts";
+import { PageWork } from "./page-work.ts";
+import { type Mapping, mappingOf } from "./roles.ts";
+
+export interface SourcePorts extends OrderPorts, Pick<Ports, "metrics"> {
+  readonly sources: SourceStore;
+  readonly sourceTables: SourceTables;
+}
+
+export interface LoadContext {
+  /** Names the process: a load that it left behind is its own. */
+  readonly owner: string;
+  /** Milliseconds that are left; a load that has few stops behind a checkpoint. */
+  readonly remainingMs: () => number;
+  readonly onProgress?: (underWay: LoadUnderWay) => void | Promise<void>;
+}
+
+/** Time that one page takes at most. */
+const PAGE_MS = 60_000;
+/** Keys that are read in one go when deletions are looked for. */
+const KEY_PAGE = 100_000;
+
+const noCounts: SourceCounts = { read: 0, events: 0, quarantined: 0, nulled: {} };
+
+/** What is read of a source, fixed before the first row. */
+interface Shape {
+  readonly spec: RelationalSource;
+  readonly plan: ReadPlan;
+  readonly mapping: Mapping;
+  readonly linesPlan?: ReadPlan;
+  readonly linesMapping?: Mapping;
+  readonly digest: string;
+}
+
+/**
+ * Loads a source. `undefined` when time ran out: the next call goes on.
+ * @throws SourceProblem (the load failed, or stopped at a lost connection), TransientError, SourceBusy
+ */
+export const loadRelational = async (
+  ports: SourcePorts,
+  spec: RelationalSource,
+  reader: RowReader,
+  context: LoadContext,
+): Promise<LoadEnd | undefined> => {
+  const lease = await LoadLease.take(ports, spec.name, context.owner);
+  try {
+    return await new Load(ports, shapeOf(spec), reader, context, lease).run();
+  } finally {
+    await lease.release();
+  }
+};
+
+export const shapeOf = (spec: RelationalSource): Shape => {
+  const from = spec.table === undefined ? { query: spec.query! } : { table: spec.table };
+  const deletedField = typeof spec.deletion === "object" ? spec.deletion.field : undefined;
+  const mapping = mappingOf({
+    fields: spec.fields,
+    keep: spec.keep,
+    key: spec.key,
+    always: spec.watermark === undefined ? [] : [spec.watermark.field],
+    besides: [...spec.personal, ...(deletedField === undefined ? [] : [deletedField])],
+  });
+  const plan: ReadPlan = {
+    from,
+    fields: mapping.read,
+    key: spec.key,
+    ...(spec.watermark === undefined ? {} : { watermark: spec.watermark.field }),
+    ...(spec.timezone === undefined ? {} : { timezone: spec.timezone }),
+  };
+  const shape = {
+    spec,
+    plan,
+    mapping,
+    digest: digest(JSON.stringify({ ...spec, schedule: undefined, page: undefined })),
+  };
+  if (spec.lines === undefined) return shape;
+  const { lines } = spec;
+  const linesMapping = mappingOf({ fields: lines.fields, keep: lines.keep, key: lines.key, always: [lines.order] });
+  const linesPlan = {
+    from: { table: lines.table },
+    fields: linesMapping.read,
+    key: lines.key,
+    ...(spec.timezone === undefined ? {} : { timezone: spec.timezone }),
+  };
+  return { ...shape, linesPlan, linesMapping };
+};
+
+class Load {
+  readonly #ports: SourcePorts;
+  readonly #shape: Shape;
+  readonly #reader: RowReader;
+  readonly #context: LoadContext;
+  readonly #lease: LoadLease;
+
+  constructor(ports: SourcePorts, shape: Shape, reader: RowReader, context: LoadContext, lease: LoadLease) {
+    this.#ports = ports;
+    this.#shape = shape;
+    this.#reader = reader;
+    this.#context = context;
+    this.#lease = lease;
+  }
+
+  async run(): Promise<LoadEnd | undefined> {
+    const { sources, metrics } = this.#ports;
+    const { name } = this.#shape.spec;
+    let state: SourceState = (await sources.get(name)) ?? { name, generation: 0 };
+    try {
+      const [fields, lineFields] = await this.#describe(state);
+      state = await this.#begin(state, fields);
+      const work = new PageWork(this.#ports, this.#shape, fields, lineFields, state);
+      while (state.underWay!.complete !== true) {
+        if (this.#context.remainingMs() < PAGE_MS) return undefined;
+        state = await this.#page(state, work);
+      }
+      return await this.#finish(state, work, [...fields, ...lineFields]);
+    } catch (error) {
+      metrics.count("SourceLoadsFailed", 1, { source: name });
+      if (error instanceof SourceProblem && !error.mayRetry) await this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** The fields as they are now. @throws SourceProblem for one whose column in the lake would be another */
+  async #describe(state: SourceState): Promise<[readonly SourceField[], readonly SourceField[]]> {
+    const { plan, linesPlan, spec, digest: now } = this.#shape;
+    const fields = await this.#reader.describe(plan);
+    const lines = linesPlan === undefined ? [] : await this.#reader.describe(linesPlan);
+    const plain = [...spec.key, ...(spec.watermark === undefined ? [] : [spec.watermark.field])];
+    for (const field of fields)
+      if (plain.includes(field.name) && /^(?:bytea|blob|binary|bit|json|float|double|real|.*\[\])/.test(field.type))
+        throw new SourceProblem(
+          "unsupported",
+          spec.name,
+          `the field ${field.name} (${field.type}) cannot be a key or a watermark: it has no order that can be written down.`,
+          { field: field.name },
+        );
+    if (state.plan !== now) return [fields, lines];
+    for (const [index, field] of [...fields, ...lines].entries()) {
+      const before = state.fields?.[index];
+      if (before === undefined || before.lake === field.lake) continue;
+      throw new SourceProblem(
+        "type_changed",
+        spec.name,
+        `the field ${field.name} was ${before.type} and is now ${field.type}; its column in the lake is ${before.lake}. npx ebb sources accept ${spec.name} takes the new type and reads everything again.`,
+        { field: field.name },
+      );
+    }
+    return [fields, lines];
+  }
+
+  /** The load that is under way, or a new one; the look at the database begins. */
+  async #begin(state: SourceState, fields: readonly SourceField[]): Promise<SourceState> {
+    const { plan, spec, digest: now } = this.#shape;
+    const { sources, sourceTables } = this.#ports;
+    const { clock } = await this.#reader.begin(plan);
+    const stopped = state.underWay;
+    if (stopped !== undefined && stopped.plan === now) {
+      const underWay = { ...stopped, attempts: stopped.attempts + 1 };
+      return await this.#save({ ...state, underWay });
+    }
+    if (stopped !== undefined) await sourceTables.discard(stopped.loadId);
+    const startedAtMs = this.#ports.now();
+    // Another declaration, or one whose fields changed: what is in the lake has other columns.
+    const whole = spec.watermark === undefined || state.watermark === undefined || state.plan !== now;
+    const since = whole ? undefined : await this.#reader.before(plan, state.watermark!, this.#overlap(fields));
+    const underWay: LoadUnderWay = {
+      loadId: `load_${digest(spec.name, startedAtMs, state.generation)}`,
+      plan: now,
+      startedAtMs,
+      attempts: 1,
+      ...(clock === undefined ? {} : { clock }),
+      ...(since === undefined ? {} : { since }),
+      parts: 0,
+      counts: noCounts,
+    };
+    await sources.get(spec.name);
+    return await this.#save({ ...state, underWay });
+  }
+
+  #overlap(fields: readonly SourceField[]): number {
+    const { field, overlap } = this.#shape.spec.watermark!;
+    const { lake } = fields.find(({ name }) => name === field)!;
+    // A day is the finest that a date tells.
+    return lake === "date" ? Math.max(overlap, 86_400) : overlap;
+  }
+
+  async #page(state: SourceState, work: PageWork): Promise<SourceState> {
+    const { spec, plan } = this.#shape;
+    const underWay = state.underWay!;
+    const rows = this.#reader.page(plan, { since: underWay.since, after: underWay.after, limit: spec.page });
+    const done = await work.take(underWay, rows, this.#reader);
+    const last = done.last;
+    const counts = {
+      read: underWay.counts.read + done.rows,
+      events: underWay.counts.events + done.events,
+      quarantined: underWay.counts.quarantined + done.quarantined,
+      nulled: added(underWay.counts.nulled, done.nulled),
+    };
+    this.#ports.metrics.count("SourceRowsRead", done.rows, { source: spec.name });
+    await this.#lease.keep();
+    const after: Position | undefined = last === undefined ? underWay.after : this.#positionOf(last);
+    const seen = later(underWay.seen, after?.watermark ?? undefined);
+    return await this.#save({
+      ...state,
+      underWay: {
+        ...underWay,
+        parts: underWay.parts + 1,
+        counts,
+        ...(after === undefined ? {} : { after }),
+        ...(seen === undefined ? {} : { seen }),
+        ...(done.rows < spec.page ? { complete: true } : {}),
+      },
+    });
+  }
+
+  #positionOf(row: Row): Position {
+    const { plan } = this.#shape;
+    const key = plan.key.map((field) => row[plan.fields.indexOf(field)] ?? null);
+    const missing = plan.key[key.indexOf(null)];
+    if (missing !== undefined)
+      throw new SourceProblem(
+        "not_unique",
+        this.#shape.spec.name,
+        `the key field ${missing} is null in a row: such a row cannot be told from others.`,
+        { field: missing },
+      );
+    // Behind the declared fields comes the watermark as the database writes it.
+    return {
+      key: key as string[],
+      ...(plan.watermark === undefined ? {} : { watermark: row[plan.fields.length] ?? null }),
+    };
+  }
+
+  async #finish(state: SourceState, work: PageWork, fields: readonly SourceField[]): Promise<LoadEnd> {
+    const { spec, digest: now } = this.#shape;
+    const { sources, sourceTables, metrics } = this.#ports;
+    const underWay = state.underWay!;
+    const commit = work.commitOf(underWay);
+    if (commit.keysStaged) await sourceTables.stageKeys(underWay.loadId, commit.table, this.#keys(work));
+    const removed = await work.tellRemoved(commit);
+    const tables = await sourceTables.commit(commit);
+    const counts = { ...underWay.counts, events: underWay.counts.events + removed };
+    const { loadId, startedAtMs, attempts } = underWay;
+    const end: LoadEnd = {
+      loadId,
+      startedAtMs,
+      endedAtMs: this.#ports.now(),
+      attempts,
+      outcome: "loaded",
+      counts,
+      tables,
+    };
+    const watermark = earlier(underWay.seen ?? state.watermark, underWay.clock);
+    const { underWay: _, ...rest } = state;
+    await sources.put({
+      ...rest,
+      generation: state.generation + 1,
+      plan: now,
+      fields,
+      loadedAtMs: end.endedAtMs,
+      ...(watermark === undefined ? {} : { watermark }),
+    });
+    await sources.ended(spec.name, end);
+    await sourceTables.discard(loadId);
+    metrics.count("SourceLoadsDone", 1, { source: spec.name });
+    return end;
+  }
+
+  /** Every key there is, as the lake has it. */
+  async *#keys(work: PageWork): AsyncIterable<readonly Row[]> {
+    const { plan } = this.#shape;
+    const { watermark: _, ...rest } = plan;
+    const keys: ReadPlan = { ...rest, fields: plan.key };
+    for (let after: Position | undefined; ;) {
+      let rows = 0;
+      let last: Row | undefined;
+      for await (const block of this.#reader.page(keys, { after, limit: KEY_PAGE })) {
+        rows += block.length;
+        last = block.at(-1) ?? last;
+        yield work.keysOf(block);
+      }
+      await this.#lease.keep();
+      if (rows < KEY_PAGE) return;
+      after = { key: last as string[] };
+    }
+  }
+
+  /** A fault that trying again does not mend: nothing of the load is kept. */
+  async #fail(problem: SourceProblem): Promise<void> {
+    const { sources, sourceTables } = this.#ports;
+    const { name } = this.#shape.spec;
+    const state = await sources.get(name);
+    const underWay = state?.underWay;
+    const nowMs = this.#ports.now();
+    await sources.ended(name, {
+      loadId: underWay?.loadId ?? "",
+      startedAtMs: underWay?.startedAtMs ?? nowMs,
+      endedAtMs: nowMs,
+      attempts: underWay?.attempts ?? 1,
+      outcome: "failed",
+      counts: underWay?.counts ?? noCounts,
+      problem: { code: problem.code, message: problem.message, field: problem.field },
+    });
+    if (state === undefined || underWay === undefined) return;
+    await sourceTables.discard(underWay.loadId);
+    const { underWay: _, ...rest } = state;
+    await sources.put(rest);
+  }
+
+  async #save(state: SourceState): Promise<SourceState> {
+    await this.#ports.sources.put(state);
+    await this.#context.onProgress?.(state.underWay!);
+    return state;
+  }
+}
+
+const added = (a: SourceCounts["nulled"], b: SourceCounts["nulled"]): SourceCounts["nulled"] => {
+  const sums: Record<string, number> = { ...a };
+  for (const [field, count] of Object.entries(b)) sums[field] = (sums[field] ?? 0) + count;
+  return sums;
+};
+
+const NUMBER = /^-?\d+$/;
+/** Whether one watermark is behind another: numbers by value, times as their databases write them, in UTC. */
+const isLater = (a: string, b: string): boolean => (NUMBER.test(a) && NUMBER.test(b) ? BigInt(a) > BigInt(b) : a > b);
+const later = (a: string | undefined, b: string | undefined): string | undefined =>
+  a === undefined ? b : b === undefined || !isLater(b, a) ? a : b;
+/** A row with a time ahead of the database's clock must not hide what is written until then. */
+const earlier = (watermark: string | undefined, clock: string | undefined): string | undefined =>
+  watermark === undefined || clock === undefined || !isLater(watermark, clock) ? watermark : clock;
+
+export type { Shape, SourceCommit };

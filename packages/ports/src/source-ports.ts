@@ -1,0 +1,217 @@
+/**
+ * What the connectors need of the world: a reader of one source's rows, a memory of where each source stands, and the
+ * lake's tables that sources fill. Values of rows travel as the text in which their database writes them: nothing is
+ * rounded on the way.
+ */
+
+/** Text of a value, UTC where it is an instant; null where there is none. */
+export type Cell = string | null;
+export type Row = readonly Cell[];
+
+/** Types of columns of the lake that a source fills. A timestamp is UTC without a zone, to the microsecond. */
+export type SourceType =
+  "string" | "int" | "bigint" | "double" | "boolean" | "timestamp" | "date" | `decimal(${number},${number})`;
+
+/** A field as its source declares it. */
+export interface SourceField {
+  readonly name: string;
+  /** In the source's own words, such as `numeric(12,2)`. */
+  readonly type: string;
+  readonly lake: SourceType;
+}
+
+export const sourceProblems = [
+  "access",
+  "secret",
+  "tls",
+  "unreachable",
+  "no_table",
+  "no_field",
+  "type_changed",
+  "not_unique",
+  "bad_value",
+  "unsupported",
+] as const;
+export type SourceProblemCode = (typeof sourceProblems)[number];
+
+/** Why a source cannot be read. The message names the source and, where one is at fault, the field; never a value. */
+export class SourceProblem extends Error {
+  override readonly name = "SourceProblem";
+  readonly code: SourceProblemCode;
+  readonly source: string;
+  readonly field: string | undefined;
+
+  constructor(
+    code: SourceProblemCode,
+    source: string,
+    message: string,
+    options: { readonly field?: string | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(`Source "${source}": ${message}`, { cause: options.cause });
+    this.code = code;
+    this.source = source;
+    this.field = options.field;
+  }
+
+  /** A lost connection: the load goes on where it stopped when it is tried again. */
+  get mayRetry(): boolean {
+    return this.code === "unreachable";
+  }
+}
+
+// ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Rows that are read together: fields of one table or query, in the order of its key. */
+export interface ReadPlan {
+  /** Schema and table, or a SELECT. */
+  readonly from: { readonly table: string } | { readonly query: string };
+  readonly fields: readonly string[];
+  readonly key: readonly string[];
+  /** Rows are read by it first where it is given, and only those from `since` on. */
+  readonly watermark?: string | undefined;
+  /** Zone of times that carry none: an IANA name for PostgreSQL, an offset for MySQL. UTC where absent. */
+  readonly timezone?: string | undefined;
+}
+
+/** Where a page begins: after the row with these values of watermark and key. Rows without a watermark come first. */
+export interface Position {
+  readonly watermark?: Cell;
+  readonly key: readonly string[];
+}
+
+export interface Page {
+  readonly since?: string | undefined;
+  readonly after?: Position | undefined;
+  readonly limit: number;
+}
+
+/** Looks at one moment of a database: what others commit after `begin` is not seen. */
+export interface RowReader {
+  /** @throws SourceProblem that names a table or field that is not there */
+  describe(plan: ReadPlan): Promise<readonly SourceField[]>;
+  /** Begins the look; answers the database's clock in the form of the watermark, where that is a time. */
+  begin(plan: ReadPlan): Promise<{ readonly clock?: string }>;
+  /** `watermark` less the overlap, in seconds for a time and in units for a number. */
+  before(plan: ReadPlan, watermark: string, overlap: number): Promise<string>;
+  /** Rows of a page as they arrive, with a bounded number in memory. */
+  page(plan: ReadPlan, page: Page): AsyncIterable<readonly Row[]>;
+  /** Rows whose `field` is one of `values`. */
+  rowsOf(plan: ReadPlan, field: string, values: readonly string[]): AsyncIterable<readonly Row[]>;
+  close(): Promise<void>;
+}
+
+// ── where each source stands ───────────────────────────────────────────────────────────────────────────────────────
+
+export interface SourceCounts {
+  /** Rows that were read; those that a resumed load reads again count again. */
+  readonly read: number;
+  /** Events that were appended to the log, and rows that went to quarantine. */
+  readonly events: number;
+  readonly quarantined: number;
+  /** Values that no calendar or number type holds (zero dates, infinity) and that are null in the lake, by field. */
+  readonly nulled: Readonly<Record<string, number>>;
+}
+
+/** A load that is under way, or stopped half-way. */
+export interface LoadUnderWay {
+  readonly loadId: string;
+  /** Digest of the declaration that it began with: another one begins anew. */
+  readonly plan: string;
+  readonly startedAtMs: number;
+  readonly attempts: number;
+  /** Everything is read and staged; what is left is the commit. */
+  readonly complete?: boolean;
+  /** The database's clock when the load first looked. */
+  readonly clock?: string | undefined;
+  readonly since?: string | undefined;
+  readonly after?: Position | undefined;
+  /** The highest watermark seen. */
+  readonly seen?: string | undefined;
+  /** Parts that are staged; the next one has this number. */
+  readonly parts: number;
+  readonly counts: SourceCounts;
+}
+
+export interface LoadEnd {
+  readonly loadId: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly attempts: number;
+  readonly outcome: "loaded" | "failed";
+  readonly counts: SourceCounts;
+  readonly tables?: readonly CommittedTable[];
+  readonly problem?: { readonly code: string; readonly message: string; readonly field?: string | undefined };
+}
+
+export interface SourceState {
+  readonly name: string;
+  /** Loads that came to their end; events of a load that did not are sent again under the same one. */
+  readonly generation: number;
+  /** Digest of the declaration that it was last loaded with: under another one everything is read again. */
+  readonly plan?: string;
+  readonly watermark?: string | undefined;
+  /** What the fields were when the table was first loaded: another type stops the load until it is accepted. */
+  readonly fields?: readonly SourceField[];
+  readonly underWay?: LoadUnderWay | undefined;
+  readonly loadedAtMs?: number;
+  /** Which of the objects of a prefix, or of the exports of a table, were taken: opaque to the store. */
+  readonly taken?: unknown;
+}
+
+export interface SourceStore {
+  get(name: string): Promise<SourceState | undefined>;
+  put(state: SourceState): Promise<void>;
+  /** Takes or renews the right to load for `leaseMs`; false when another has it. 0 gives it back. */
+  lease(name: string, owner: string, leaseMs: number, nowMs: number): Promise<boolean>;
+  ended(name: string, end: LoadEnd): Promise<void>;
+  /** Newest first. */
+  ends(name: string, limit: number): Promise<readonly LoadEnd[]>;
+}
+
+// ── tables of the lake ─────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface SourceTable {
+  /** As SQL names it: `source_…`. */
+  readonly name: string;
+  readonly columns: readonly { readonly name: string; readonly type: SourceType }[];
+  /** Columns that identify a row. */
+  readonly key: readonly string[];
+  /** Staged rows have one more cell: "true" where the source marks the row as deleted. */
+  readonly marksDeleted?: boolean;
+}
+
+/** What a load leaves: readers see all of it or nothing. */
+export interface SourceCommit {
+  /** For messages. */
+  readonly source: string;
+  readonly loadId: string;
+  /** `snapshot`: what was staged is all there is. `merge`: it goes over what is there by key. */
+  readonly mode: "snapshot" | "merge";
+  readonly table: SourceTable;
+  /** Every key that exists was staged with `stageKeys`: rows of the table without theirs are deleted. */
+  readonly keysStaged: boolean;
+  /** A table of parts of the rows: those of a row whose key is in `parent` come and go with it. */
+  readonly lines?: { readonly table: SourceTable; readonly parent: string; readonly parentKey: string } | undefined;
+}
+
+export interface CommittedTable {
+  readonly name: string;
+  readonly rows: number;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly unchanged: number;
+}
+
+export interface SourceTables {
+  /** Makes a part of the rows of a table durable, in the order of its columns; the same part again replaces it. */
+  stage(loadId: string, table: SourceTable, part: number, rows: AsyncIterable<readonly Row[]>): Promise<number>;
+  /** Keys that exist, for `keysStaged`. */
+  stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number>;
+  /** Rows that the commit will take away, of the columns asked for. @throws SourceProblem `not_unique` */
+  removed(commit: SourceCommit, columns: readonly string[]): AsyncIterable<readonly Row[]>;
+  /** @throws SourceProblem `not_unique`, `bad_value` */
+  commit(commit: SourceCommit): Promise<readonly CommittedTable[]>;
+  /** Forgets what was staged. */
+  discard(loadId: string): Promise<void>;
+}
