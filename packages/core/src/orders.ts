@@ -10,6 +10,12 @@ export type OrderKey = string & { readonly __id: "order" };
 /** Precedence of a snapshot: orders sent over HTTP outrank file lines. */
 export const ORDER_RANK = { file: 1, http: 2 } as const;
 
+/**
+ * Versions of orders that a database tells of begin here. They share the rank of file lines, which count from 1: what
+ * the database says outranks every file, and an order sent over HTTP outranks both.
+ */
+export const DATABASE_VERSION = 2 ** 40;
+
 /** The latest known whole state of an order. The highest (rank, version, eventId) wins. */
 export interface OrderSnapshot {
   readonly rank: number;

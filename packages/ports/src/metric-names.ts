@@ -25,6 +25,12 @@ export const metricNames = {
   EventsLanded: [],
   /** Rounds of the land stage that failed and are made again. One machine. */
   LandRunsFailed: [],
+  /** Rows that connectors read. */
+  SourceRowsRead: ["source"],
+  /** Loads of a source that failed; those that are tried again count too. */
+  SourceLoadsFailed: ["source"],
+  /** Loads of a source that reached the lake. */
+  SourceLoadsDone: ["source"],
   /** Batch runs that failed. */
   RunsFailed: [],
   /** Batch runs that could make no churn model: too few customers, a source that went silent, … */

@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { BATCH_MANIFEST_FILE } from "./batch-manifest.ts";
+import { ERASURES_FILE } from "./erasures.ts";
 import { LAKE_MANIFEST_FILE } from "./lake-manifest.ts";
+import { SOURCE_MANIFEST_FILE } from "./source-manifest.ts";
 import { portCall } from "./sqlite.ts";
 
 export class LakeVersion {
@@ -12,11 +14,15 @@ export class LakeVersion {
 
   /** @param folder the lake's own; the manifests need not exist */
   constructor(folder: string) {
-    this.#files = [LAKE_MANIFEST_FILE, BATCH_MANIFEST_FILE].map((name) => path.join(folder, name));
+    this.#files = [LAKE_MANIFEST_FILE, BATCH_MANIFEST_FILE, SOURCE_MANIFEST_FILE].map((name) =>
+      path.join(folder, name),
+    );
+    this.#files = [...this.#files, path.join(path.dirname(folder), ERASURES_FILE)];
   }
 
   /** Equal to what it was when no other connection, in whatever process, has committed to a manifest since. */
   current(): string {
+    // Also of who is being erased: their rows leave every table at once.
     return this.#files.map((file) => this.#versionOf(file)).join("/");
   }
 

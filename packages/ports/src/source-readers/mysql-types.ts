@@ -63,6 +63,7 @@ const describe = (packet: FieldPacket): Described => {
     case Types.VARCHAR:
     case Types.VAR_STRING:
       return isBinary ? { type: "binary", lake: "string" } : { type: "char", lake: "string" };
+    case undefined:
     default:
       return { type: "text", lake: "string" };
   }

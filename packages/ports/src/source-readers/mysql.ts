@@ -139,9 +139,9 @@ export class MysqlReader implements RowReader {
       flags: ["-LOCAL_FILES"],
       multipleStatements: false,
     });
-    client.on("error", (error) => (this.#lost ??= error));
+    client.on("error", (error: Error) => (this.#lost ??= error));
     await new Promise<void>((resolve, reject) =>
-      client.connect((error) => (error === null ? resolve() : reject(error))),
+      client.connect((error: Error | null) => (error === null ? resolve() : reject(error))),
     );
     this.#client = client;
     await this.#query("SET time_zone = '+00:00'");

@@ -186,7 +186,7 @@ class Load {
     const startedAtMs = this.#ports.now();
     // Another declaration, or one whose fields changed: what is in the lake has other columns.
     const whole = spec.watermark === undefined || state.watermark === undefined || state.plan !== now;
-    const since = whole ? undefined : await this.#reader.before(plan, state.watermark!, this.#overlap(fields));
+    const since = whole ? undefined : await this.#reader.before(plan, state.watermark, this.#overlap(fields));
     const underWay: LoadUnderWay = {
       loadId: `load_${digest(spec.name, startedAtMs, state.generation)}`,
       plan: now,

@@ -15,7 +15,6 @@ import type { Refusal } from "@ebb/core/reasons";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { EncodedEvent, FileOrder, Ports, Profile, QuarantinedItem } from "@ebb/ports";
 import { TransientError } from "@ebb/ports";
-import type { CustomerKey } from "@ebb/core/ids";
 
 /** What a row says of an order, in the words of the wire. */
 export interface OrderSaid {
@@ -299,7 +298,7 @@ export const profileOf = (
   traits: Profile["traits"],
   updatedAtMs: number,
 ): Profile => ({
-  customerKey: ports.pseudonyms.customer(customerId) as CustomerKey,
+  customerKey: ports.pseudonyms.customer(customerId),
   customerId,
   traits,
   updatedAtMs,

@@ -101,7 +101,7 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     ...object(
       {
         receipt_id: string,
-        channel: { enum: ["http", "social", "upload"] },
+        channel: { enum: ["http", "social", "upload", "source"] },
         source: string,
         received: integer,
         appended: integer,
