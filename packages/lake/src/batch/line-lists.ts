@@ -14,12 +14,17 @@ const distinct: Record<Dialect["name"], (value: (line: string) => string) => str
     `size(array_distinct(filter(transform(lines, line -> ${value("line")}), found -> found IS NOT NULL)))`,
 };
 
-const units: Record<Dialect["name"], string> = {
-  duckdb: "list_sum(list_transform(lines, lambda line: line.quantity))",
-  trino:
-    "reduce(lines, CAST(0 AS decimal(38,6)), (total, line) -> CAST(total + line.quantity AS decimal(38,6)), total -> total)",
-  spark: "aggregate(lines, CAST(0 AS decimal(38,6)), (total, line) -> CAST(total + line.quantity AS decimal(38,6)))",
-};
+/** Σ of a field; NULL for a list that is none, and of an empty one on DuckDB. */
+const sumOf = (field: string, type: string): Record<Dialect["name"], string> => ({
+  duckdb: `list_sum(list_transform(lines, lambda line: line.${field}))`,
+  trino: `reduce(lines, CAST(0 AS ${type}), (total, line) -> CAST(total + line.${field} AS ${type}), total -> total)`,
+  spark: `aggregate(lines, CAST(0 AS ${type}), (total, line) -> CAST(total + line.${field} AS ${type}))`,
+});
+const units = sumOf("quantity", "decimal(38,6)");
+const minor = sumOf("total_minor", "decimal(38,6)");
+
+/** Sums that say which sign the lines of a refund have. */
+export const lineTotals = ({ name }: Dialect) => ({ minorSum: minor[name], quantitySum: units[name] });
 
 const count: Record<Dialect["name"], string> = {
   duckdb: "len(lines)",

@@ -1,7 +1,7 @@
 /** Marts over sales. Money is in minor units of the reporting currency; a day is that of the order, or of the refund. */
 import type { BatchTable } from "../batch-table.ts";
 import type { ViewColumn } from "../table.ts";
-import { orderLinesSql } from "../tables/order-lines.ts";
+import { orderItemsSql } from "../tables/order-lines.ts";
 import { monthText } from "./curated.ts";
 import { inMonths } from "./literals.ts";
 
@@ -143,17 +143,22 @@ export const productSalesDaily: BatchTable = {
   reads: ["order_facts", "curated_order_events"],
   engine: "athena",
   sql: (m, { months }) => `
-WITH order_entries AS (
+WITH live_entries AS (
   SELECT
-    coalesce(f.customer_key, '') AS customer_part, f.order_key, f.entry, f.event_id, f.source, f.customer_key, f.order_id,
-    f.refund_id, f.occurred_at, f.cancelled, f.currency, f.country, c.lines,
-    f.occurred_at AS sold_at, f.reporting_currency,
-    c.total_minor AS stated_minor, c.reporting_minor AS stated_reporting_minor
+    f.entry, f.occurred_at AS sold_at, f.currency, f.country, f.reporting_currency,
+    c.total_minor AS stated_minor, c.reporting_minor AS stated_reporting_minor, c.lines
   FROM order_facts AS f
   JOIN curated_order_events AS c ON c.event_id = f.event_id AND c.occurred_at = f.stated_at
   WHERE NOT f.cancelled${months === undefined ? "" : `\n    AND ${inMonths("f.occurred_at", months)}`}
 ),
-order_lines AS (${orderLinesSql(m, ["sold_at", "reporting_currency", "stated_minor", "stated_reporting_minor"])}
+order_lines AS (${orderItemsSql(m, {
+    from: "live_entries",
+    carried: [
+      ...["entry", "sold_at", "currency", "country", "reporting_currency"],
+      ...["stated_minor", "stated_reporting_minor"],
+    ],
+    taken: ["product_id", "sku", "name", "category"],
+  })}
 ),
 sold AS (
   SELECT

@@ -1,21 +1,58 @@
-import { rawEventsColumns } from "../raw-events.ts";
+import { lineTotals } from "../batch/line-lists.ts";
 import type { Dialect } from "../dialect.ts";
+import { rawEventsColumns } from "../raw-events.ts";
 import type { View } from "../table.ts";
 
 const lines = rawEventsColumns.find((column) => column.name === "lines")!;
-const fields = typeof lines.type === "string" ? [] : lines.type.listOf.map((field) => field.name);
+const lineFields = typeof lines.type === "string" ? [] : lines.type.listOf.map((field) => field.name);
+
+/** 1, or -1 for a refund whose lines are stated as what was given back: its lines give money back either way. */
+const turn = (m: Dialect): string => {
+  const { minorSum, quantitySum } = lineTotals(m);
+  return `CASE
+      WHEN entry = 'refund' AND (${minorSum} > 0 OR (${minorSum} = 0 AND ${quantitySum} > 0)) THEN -1
+      ELSE 1
+    END`;
+};
 
 /**
- * Producers state the lines of a refund with either sign; here they always give money back. The sign is turned for a
- * refund as a whole, so that an exchange inside it keeps its own.
+ * The lines of orders and refunds that are not cancelled. Producers state the lines of a refund with either sign; here
+ * they always give money back. The sign is turned for a refund as a whole, so that an exchange inside it keeps its own.
+ * Row by row: a list of lines is neither sorted nor kept.
  *
- * Reads `order_entries`.
- *
- * @param carried more columns of `order_entries`
+ * @param from a relation with `entry`, `lines` and the columns that are carried
+ * @param carried columns of that relation
+ * @param taken fields of the lines besides quantity and total_minor; all where absent
  */
-export const orderLinesSql = (m: Dialect, carried: readonly string[] = []): string => {
-  const of = (relation: string): string => carried.map((column) => `, ${relation}${column}`).join("");
-  const items = m.explodeRows("lines", fields);
+export const orderItemsSql = (
+  m: Dialect,
+  { from, carried, taken = lineFields }: { from: string; carried: readonly string[]; taken?: readonly string[] },
+): string => {
+  const others = taken.filter((field) => field !== "quantity" && field !== "total_minor");
+  const items = m.explodeRows("lines", lineFields);
+  const own = carried.map((column) => `${column}, `).join("");
+  return `
+WITH stated AS (
+  SELECT ${own}lines, ${turn(m)} AS turn
+  FROM ${from}
+),
+items AS (
+  SELECT ${own}turn, ${items.select}
+  FROM stated ${items.from}
+)
+SELECT
+  ${own}line_number, ${others.map((field) => `${field}, `).join("")}
+  CAST(CASE WHEN turn = 1 THEN quantity ELSE -quantity END AS decimal(18,6)) AS quantity,
+  CAST(CASE WHEN turn = 1 THEN total_minor ELSE -total_minor END AS bigint) AS total_minor
+FROM items`;
+};
+
+/** Reads `order_entries`. */
+export const orderLinesSql = (m: Dialect): string => {
+  const own = [
+    ...["order_key", "entry", "entry_event_id", "entry_source", "customer_key", "order_id", "refund_id"],
+    ...["entry_occurred_at", "currency", "country"],
+  ];
   return `
 WITH cancelled_orders AS (
   SELECT customer_part, order_key FROM order_entries WHERE cancelled
@@ -23,57 +60,17 @@ WITH cancelled_orders AS (
 live_entries AS (
   SELECT
     e.order_key, e.entry, e.event_id AS entry_event_id, e.source AS entry_source, e.customer_key, e.order_id,
-    e.refund_id, e.occurred_at AS entry_occurred_at, e.currency, e.country${of("e.")}, e.lines
+    e.refund_id, e.occurred_at AS entry_occurred_at, e.currency, e.country, e.lines
   FROM order_entries AS e
   LEFT JOIN cancelled_orders AS c ON c.customer_part = e.customer_part AND c.order_key = e.order_key
   WHERE c.order_key IS NULL
 ),
--- Chosen before their lines are taken apart: DuckDB compares whole lists of lines otherwise.
-live_orders AS (
-  SELECT * FROM live_entries WHERE entry = 'order'
-),
-live_refunds AS (
-  SELECT * FROM live_entries WHERE entry = 'refund'
-),
-order_items AS (
-  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
-    currency, country${of("")}, 1 AS turn, ${items.select}
-  FROM live_orders ${items.from}
-),
-stated_refund_items AS (
-  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
-    currency, country${of("")}, ${items.select}
-  FROM live_refunds ${items.from}
-),
-refund_signs AS (
-  SELECT
-    entry_event_id AS signed_event_id,
-    CASE
-      WHEN sum(total_minor) > 0 OR (sum(total_minor) = 0 AND sum(quantity) > 0) THEN -1
-      ELSE 1
-    END AS turn
-  FROM stated_refund_items
-  GROUP BY entry_event_id
-),
-refund_items AS (
-  SELECT order_key, entry, entry_event_id, entry_source, customer_key, order_id, refund_id, entry_occurred_at,
-    currency, country${of("")}, turn, ${fields.join(", ")}, line_number
-  FROM stated_refund_items
-  JOIN refund_signs ON signed_event_id = entry_event_id
-),
-items AS (
-  SELECT * FROM order_items
-  UNION ALL
-  SELECT * FROM refund_items
+items AS (${orderItemsSql(m, { from: "live_entries", carried: own })}
 )
 SELECT
   order_key, entry, entry_event_id AS event_id, CAST(line_number AS bigint) AS line_number, entry_source AS source,
   customer_key, order_id, refund_id, coalesce(occurred_at, entry_occurred_at) AS occurred_at,
-  line_id, product_id, sku, name, category, brand, variant,
-  CAST(quantity * turn AS decimal(18,6)) AS quantity,
-  unit_price, currency,
-  CAST(total_minor * turn AS bigint) AS total_minor,
-  country${of("")}
+  line_id, product_id, sku, name, category, brand, variant, quantity, unit_price, currency, total_minor, country
 FROM items`;
 };
 
