@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Child } from "./child.ts";
 
 interface Started {
@@ -37,6 +38,17 @@ export class BenchHome {
     await this.#control("flush");
   }
 
+  /** Makes a batch run as of a day and waits for its end. @throws Error when it fails */
+  async run(asOf: string): Promise<void> {
+    const { run_id: id } = (await this.#control(`run?as_of=${asOf}`)) as { run_id: string };
+    for (;;) {
+      const { state, reason } = (await this.get(`/v1/runs/${id}`)) as { state: string; reason?: string };
+      if (state === "succeeded") return;
+      if (state === "failed") throw new Error(`the run failed: ${reason}`);
+      await delay(200);
+    }
+  }
+
   async get(path: string): Promise<unknown> {
     return this.#call(path, { headers: { authorization: `Bearer ${this.started.readKey}` } });
   }
@@ -53,9 +65,9 @@ export class BenchHome {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #control(action: "settle" | "flush"): Promise<void> {
+  async #control(action: string): Promise<unknown> {
     const headers = { authorization: `Bearer ${this.started.controlToken}` };
-    await this.#call(`/_ebb/${action}`, { method: "POST", headers });
+    return this.#call(`/_ebb/${action}`, { method: "POST", headers });
   }
 
   async #call(path: string, init: RequestInit): Promise<unknown> {

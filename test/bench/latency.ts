@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { Child } from "./child.ts";
 import { BenchHome, temporaryFolder } from "./home.ts";
+import { quantile, quantiles } from "./quantiles.ts";
 import { type Bench } from "./result.ts";
 
 const ORDERS_PER_SECOND = 1_000;
@@ -55,11 +56,3 @@ const commitFloor = async (commits: number): Promise<number[]> => {
   await rm(folder, { recursive: true });
   return commitMs;
 };
-
-/** The value below which a share of all lies: the nearest rank. */
-const quantile = (values: readonly number[], share: number): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
-};
-const quantiles = (values: readonly number[]): string =>
-  `${[0.5, 0.95, 0.99].map((share) => quantile(values, share).toFixed(1)).join(" / ")} ms`;

@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, { readonly load: () => Promise<Bench>; re
   latency: { load: async () => (await import("./latency.ts")).latency, quick: true },
   upload: { load: async () => (await import("./upload.ts")).upload, quick: true },
   batch: { load: async () => (await import("./batch.ts")).batch, quick: true },
+  dashboard: { load: async () => (await import("./dashboard.ts")).dashboard, quick: true },
   dynamodb: { load: async () => (await import("./dynamodb.ts")).dynamodb, quick: false },
   memory: { load: async () => (await import("./memory.ts")).memory, quick: false },
 };

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, type Parameters, get } from "./api.ts";
 
 export interface Answer<T> {
@@ -22,7 +22,8 @@ export const useAnswer = <T>(path: string | undefined, parameters: Parameters = 
   const question = path === undefined ? undefined : JSON.stringify([path, parameters]);
   const latest = useRef({ path, parameters });
   latest.current = { path, parameters };
-  useEffect(() => {
+  // Before the next frame is drawn, not after it: the answer comes a frame or two earlier.
+  useLayoutEffect(() => {
     if (question === undefined) return setState({ loading: false });
     const controller = new AbortController();
     setState((before) => ({ ...before, loading: true }));

@@ -1,12 +1,12 @@
 /**
- * Open-loop load: an order is due every 1/rate seconds whether or not the last one was answered. Every twentieth is the
- * first order of a customer nobody knows, who is then asked for until the answer shows the order. Times count from when
- * the order was due, so a home that stalls is charged for all that waited (no coordinated omission).
+ * Orders at even intervals. Every twentieth is the first order of a customer nobody knows, who is then asked for until
+ * the answer shows the order.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { orderCall } from "../bodies.ts";
 import { Random } from "../../../packages/home/src/shop/random.ts";
-import { Connection, getRequest, postRequest } from "./connection.ts";
+import { getRequest, postRequest } from "./connection.ts";
+import { openPool, whenDue } from "./open-loop.ts";
 import { answer, lastAnswer, task, told } from "./task.ts";
 
 interface LatencyTask {
@@ -32,30 +32,18 @@ const requests = Array.from({ length: total }, (_, number) => {
   return postRequest(url, "/v1/track", writeKey, Buffer.from(JSON.stringify(call)));
 });
 
-/** As many connections as a busy producer's pool; what finds none free waits, and its time runs from when it was due. */
-const CONNECTIONS = 64;
-const idle = await Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(url)));
-const waiting: ((connection: Connection) => void)[] = [];
-const exchange = async (request: Buffer) => {
-  const connection = idle.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
-  const got = await connection.send(request);
-  const next = waiting.shift();
-  if (next === undefined) idle.push(connection);
-  else next(connection);
-  return got;
-};
-
+const pool = await openPool(url);
 const answeredMs: number[] = [];
 const visibleMs: number[] = [];
 const one = async (number: number, dueMs: number, counted: boolean): Promise<void> => {
-  const { status, body } = await exchange(requests[number]!);
+  const { status, body } = await pool.exchange(requests[number]!);
   if (status !== 200 || !body.includes('"quarantined":0'))
     throw new Error(`POST answered ${status}: ${body.toString("utf8").slice(0, 300)}`);
   if (counted) answeredMs.push(performance.now() - dueMs);
   if (!isProbe(number)) return;
   const ask = getRequest(url, `/v1/customers/probe-${number}`, readKey);
   for (;;) {
-    const seen = await exchange(ask);
+    const seen = await pool.exchange(ask);
     if (seen.status === 200) break;
     if (seen.status !== 404)
       throw new Error(`GET answered ${seen.status}: ${seen.body.toString("utf8").slice(0, 300)}`);
@@ -68,18 +56,6 @@ const one = async (number: number, dueMs: number, counted: boolean): Promise<voi
 
 answer({ requests: requests.length });
 await told();
-const startMs = performance.now();
-const under: Promise<void>[] = [];
-let late = 0;
-for (let number = 0; number < total;) {
-  const elapsedMs = performance.now() - startMs;
-  for (; number < total && (number / ordersPerSecond) * 1_000 <= elapsedMs; number++) {
-    const dueMs = startMs + (number / ordersPerSecond) * 1_000;
-    if (performance.now() - dueMs > 20) late++;
-    under.push(one(number, dueMs, dueMs - startMs >= warmUpMs));
-  }
-  await delay(1);
-}
-await Promise.all(under);
-for (const connection of idle) connection.close();
+const late = await whenDue({ perSecond: ordersPerSecond, warmUpMs, total }, one);
+pool.close();
 lastAnswer({ answeredMs, visibleMs, late });

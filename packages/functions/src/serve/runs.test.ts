@@ -80,3 +80,29 @@ describe("GET /v1/runs", () => {
     assert.equal((await get(undefined, WRITE_KEY)).status, 403);
   });
 });
+
+describe("pages of GET /v1/runs", () => {
+  const list = (query: Record<string, string>) =>
+    send(make({ ...memoryPorts(), runs }), "/v1/runs", "", {
+      method: "GET",
+      query,
+      headers: { authorization: `Bearer ${READ_KEY}` },
+    });
+
+  it("follow each other by the cursor and end", async () => {
+    const first = await list({ limit: "1" });
+    const second = await list({ limit: "1", cursor: String(first.body["cursor"]) });
+    const ids = [first, second].flatMap(({ body }) => (body["runs"] as { run_id: string }[]).map((run) => run.run_id));
+    assert.deepEqual(ids, ["2026-06-02", "2026-06-01"]);
+    const { body } = await list({ limit: "1000" });
+    assert.deepEqual([(body["runs"] as unknown[]).length, body["cursor"]], [2, undefined]);
+  });
+
+  it("of another list, or of a length that cannot be served, are the client's mistake", async () => {
+    for (const query of [{ cursor: "nonsense" }, { limit: "0" }, { limit: "1001" }, { limit: "many" }]) {
+      const { status, body } = await list(query);
+      assert.deepEqual([status, body["type"]], [400, "urn:ebb:problem:invalid_parameter"], JSON.stringify(query));
+      assert.equal(body["parameter"], Object.keys(query)[0]);
+    }
+  });
+});

@@ -1,11 +1,12 @@
 /** What the handlers over the marts share: the key, the run whose figures they are, and an answer that may be kept. */
 import { createHash } from "node:crypto";
-import type { Ports, QueryEngine, Run, SqlValue } from "@ebb/ports";
+import type { Ports, QueryEngine, Run, SqlValue, SuppressionList } from "@ebb/ports";
 import { isKnown } from "../../runtime/etag.ts";
 import { authorize } from "../../runtime/authorisation.ts";
+import { RecentAnswers } from "./recent-answers.ts";
 import { type HttpEvent, type HttpHandler, type HttpResult, header, httpHandler, json } from "../../runtime/http.ts";
 
-export type MartPorts = Pick<Ports, "keys" | "queries" | "runs" | "settings">;
+export type MartPorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "suppressions">;
 
 /** Names of the answers' columns are those of the lake. */
 export type MartRow = Readonly<Record<string, SqlValue>>;
@@ -13,6 +14,8 @@ export type MartRow = Readonly<Record<string, SqlValue>>;
 export interface MartQuestion {
   readonly event: HttpEvent;
   readonly run: Run;
+  /** Who is not to be told of, whatever the tables of the run still hold. */
+  readonly erased: SuppressionList;
   readonly queries: QueryEngine;
   /** What amounts are in. */
   readonly currency: string;
@@ -42,28 +45,51 @@ export const martHandler = (
   ports: MartPorts,
   respond: (question: MartQuestion) => Promise<object | HttpResult>,
   empty: (event: HttpEvent) => object,
-): HttpHandler =>
-  httpHandler(async (event) => {
+): HttpHandler => {
+  const recent = new RecentAnswers();
+  const queries = sharing(ports.queries);
+  return httpHandler(async (event) => {
     await authorize(ports.keys, event);
     const currency = ports.settings.rates.reportingCurrency;
     const run = await latestRun(ports.runs);
     if (run === undefined) return json(200, { currency, ...empty(event) });
-    const etag = etagOf(run, event);
-    const headers = { etag, "cache-control": "private, no-cache", vary: "authorization" };
+    const erased = await ports.suppressions.latest();
+    const etag = etagOf(run, erased, event);
+    const headers = { etag, "cache-control": "private, no-cache", vary: "authorization, accept" };
     if (isKnown(header(event, "if-none-match"), etag)) return { statusCode: 304, headers };
-    const answer = await respond({ event, run, queries: ports.queries, currency });
-    if ("statusCode" in answer) return { ...answer, headers: { ...headers, ...answer.headers } };
-    return json(200, { run_id: run.runId, as_of: `${run.asOf}T00:00:00.000Z`, currency, ...answer }, headers);
+    const answer = await recent.get(etag, async () => {
+      const answered = await respond({ event, run, erased, queries, currency });
+      if ("statusCode" in answered) return answered;
+      return json(200, { run_id: run.runId, as_of: `${run.asOf}T00:00:00.000Z`, currency, ...answered });
+    });
+    return { ...answer, headers: { ...headers, ...answer.headers } };
   });
+};
 
-/** Of the run and the question: the figures of a run do not change. */
-const etagOf = (run: Run, event: HttpEvent): string =>
+/** One statement that several ask for at once is asked once: what rises and what falls stands in the same rows. */
+const sharing = (queries: QueryEngine): QueryEngine => {
+  const under = new Map<string, ReturnType<QueryEngine["query"]>>();
+  return {
+    dialect: queries.dialect,
+    query: (sql) => {
+      const known = under.get(sql);
+      if (known !== undefined) return known;
+      const asked = queries.query(sql).finally(() => under.delete(sql));
+      under.set(sql, asked);
+      return asked;
+    },
+  };
+};
+
+/** Of the run, the question and who is erased: the figures of a run do not change otherwise. */
+const etagOf = (run: Run, erased: SuppressionList, event: HttpEvent): string =>
   `"${createHash("sha256")
     .update(
       JSON.stringify([
         run.runId,
         run.startedAtMs,
         run.endedAtMs,
+        erased.version,
         event.rawPath,
         event.rawQueryString,
         header(event, "accept"),

@@ -62,11 +62,19 @@ export const windowsSql = (
     (_, back) => `sum(CASE WHEN back = ${back} THEN net_minor ELSE 0 END) AS w${back}`,
   );
   const past = Array.from({ length: WINDOWS }, (_, back) => `w${back + 1}`).join(" + ");
+  // In two steps: the first makes some thousand rows of a million, so that the second has few to spread over windows.
   return `
 WITH windowed AS (
-  SELECT *, ${IDENTITY} AS identity, ${window} AS back
+  SELECT product_id, name, category, lines, units, net_minor, ${window} AS back
   FROM product_sales_daily
   WHERE ${withinDays("day", { ...question, from: dayOf(oldestMs) })} AND ${inCategory(question, m)}
+),
+by_window AS (
+  SELECT
+    product_id, name, back, max(category) AS category,
+    sum(lines) AS lines, sum(units) AS units, sum(net_minor) AS net_minor
+  FROM windowed
+  GROUP BY product_id, name, back
 ),
 summed AS (
   SELECT ${describing},
@@ -74,8 +82,8 @@ summed AS (
     sum(CASE WHEN back = 0 THEN units ELSE 0 END) AS units,
     ${sums.join(",\n    ")},
     max(back) AS windows
-  FROM windowed
-  GROUP BY identity
+  FROM by_window
+  GROUP BY ${IDENTITY}
 )
 SELECT * FROM summed
 WHERE windows >= ${LEAST_WINDOWS}

@@ -41,7 +41,7 @@ export const withinDays = (
 
 /**
  * Sums from `sales_daily`; customers, who do not add up over days and countries, from `order_facts`. A customer is new in
- * the period that holds the first counted order ever, wherever that was.
+ * the period that holds the first counted order ever (`rfm_base`), wherever that was.
  */
 export const salesSql = (m: Dialect, question: SalesQuestion): string => {
   const { from, to, country, by, interval } = question;
@@ -69,10 +69,7 @@ WITH sums AS (
   GROUP BY 1, 2
 ),
 firsts AS (
-  SELECT customer_key AS buyer_key, min(occurred_at) AS first_at
-  FROM order_facts
-  WHERE counts AND customer_key IS NOT NULL
-  GROUP BY customer_key
+  SELECT customer_key AS buyer_key, first_order_at AS first_at FROM rfm_base WHERE first_order_at IS NOT NULL
 ),
 seen AS (
   SELECT
