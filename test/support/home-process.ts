@@ -7,6 +7,11 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const main = path.join(root, "packages/home/src/main.ts");
+/** How the command starts the program, without the process in between: a signal sent to it would not arrive. */
+const launch = (await import(path.join(root, "packages/home/bin/launch.js"))) as {
+  readonly nodeFlags: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
+};
 
 export interface HomeProcess {
   readonly url: string;
@@ -27,9 +32,9 @@ export interface HomeProcess {
 export const runEbb = (
   args: readonly string[],
 ): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+  const child = spawn(process.execPath, [...launch.nodeFlags, main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, POWERTOOLS_LOG_LEVEL: "ERROR" },
+    env: { ...launch.environment, POWERTOOLS_LOG_LEVEL: "ERROR" },
   });
   let text = "";
   for (const stream of [child.stdout, child.stderr])

@@ -55,9 +55,9 @@ const HEADERS_TIMEOUT_MS = 15_000;
 /** An answer of which the client takes nothing for so long is given up. */
 const ANSWER_IDLE_MS = 60_000;
 /** Connections are kept for the next request up to here; beyond, each is closed after its answer. */
-const KEPT_CONNECTIONS = 1_000;
-/** Beyond these a connection is closed unheard: some 20 KB each. */
-const MAX_CONNECTIONS = 5_000;
+const KEPT_CONNECTIONS = 500;
+/** Beyond these a connection is closed unheard: under load each takes some 100 KB, most of them outside the heap. */
+const MAX_CONNECTIONS = 1_000;
 
 const timeoutMsByHandler = new Map(functions.map(({ handler, timeoutSeconds }) => [handler, timeoutSeconds * 1000]));
 

@@ -7,6 +7,8 @@ import { once } from "node:events";
 
 export interface Answer {
   readonly status: number;
+  /** Status line and headers. */
+  readonly head: string;
   readonly body: Buffer;
 }
 
@@ -53,7 +55,11 @@ export class Connection {
     if (Number.isNaN(length)) return void this.#pending?.reject(new Error(`an answer without a length: ${head}`));
     const end = headEnd + 4 + length;
     if (this.#received.length < end) return;
-    const answer = { status: Number(head.slice(9, 12)), body: Buffer.from(this.#received.subarray(headEnd + 4, end)) };
+    const answer = {
+      status: Number(head.slice(9, 12)),
+      head,
+      body: Buffer.from(this.#received.subarray(headEnd + 4, end)),
+    };
     this.#received = this.#received.subarray(end);
     const pending = this.#pending;
     this.#pending = undefined;
