@@ -44,8 +44,8 @@ interface Call {
 describe("the job runner", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "ebb-job-runner-"));
   const calls: Call[] = [];
-  /** What the services answer, by action; the last one stays. */
-  const answers = new Map<string, object[]>();
+  /** What the services answer, by action: one after the other, the last one stays; or by what is asked. */
+  const answers = new Map<string, object[] | ((asked: Record<string, unknown>) => object)>();
   let server: Server;
   let runner: AwsJobRunner;
   const objects = new EmbeddedObjectStore(folder);
@@ -55,10 +55,14 @@ describe("the job runner", () => {
         const target = request.headers["x-amz-target"];
         const action =
           typeof target === "string" ? target.split(".")[1]! : request.method === "POST" ? "StartJobRun" : "GetJobRun";
-        calls.push({ action, body: sent === "" ? {} : (JSON.parse(sent) as Record<string, unknown>) });
+        const body = sent === "" ? {} : (JSON.parse(sent) as Record<string, unknown>);
+        calls.push({ action, body });
         const known = answers.get(action) ?? [{}];
+        const answer = typeof known === "function" ? known(body) : known.length > 1 ? known.shift()! : known[0]!;
         response.setHeader("content-type", target === undefined ? "application/json" : "application/x-amz-json-1.1");
-        response.end(JSON.stringify(known.length > 1 ? known.shift() : known[0]));
+        // An error names its type in its body.
+        if ("__type" in answer) response.statusCode = 400;
+        response.end(JSON.stringify(answer));
       });
     });
     await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
@@ -192,5 +196,58 @@ describe("the job runner", () => {
         sparkSubmitParameters: "--conf a=b",
       },
     });
+  });
+
+  it("tells which tables nobody has written, in the order asked; another failure is no absence", async () => {
+    calls.length = 0;
+    answers.set("GetTableMetadata", ({ TableName }) =>
+      TableName === "orders" || TableName === "sales"
+        ? { TableMetadata: { Name: TableName, Columns: [{ Name: "day", Type: "date" }] } }
+        : // As Athena hands on what Glue says (API reference, GetTableMetadata, MetadataException).
+          { __type: "MetadataException", Message: `EntityNotFoundException: Entity Not Found (${String(TableName)})` },
+    );
+    const asked = ["features", "orders", "labels", "sales", "a", "b", "c", "d"];
+    assert.deepEqual(await runner.unwritten(asked), ["features", "labels", "a", "b", "c", "d"]);
+    assert.deepEqual(await runner.unwritten([]), []);
+    assert.deepEqual(
+      // Side by side, so in any order.
+      calls
+        .map(
+          ({ body }) => `${String(body["CatalogName"])}.${String(body["DatabaseName"])}.${String(body["TableName"])}`,
+        )
+        .sort(),
+      asked.map((table) => `AwsDataCatalog.ebb.${table}`).sort(),
+    );
+    answers.set("GetTableMetadata", [
+      {
+        __type: "MetadataException",
+        Message: "User: arn:aws:sts::1:role/x is not authorized to perform: glue:GetTable",
+      },
+    ]);
+    await assert.rejects(runner.unwritten(["orders"]), { name: "MetadataException" });
+  });
+
+  it("keeps up the tables that there are: all are joined before the first forgets", async () => {
+    calls.length = 0;
+    answers.set("GetTableMetadata", ({ TableName }) =>
+      TableName === "never_made"
+        ? { __type: "MetadataException", Message: "Table never_made not found" }
+        : { TableMetadata: { Name: TableName, Columns: [] } },
+    );
+    let started = 0;
+    answers.set("StartQueryExecution", () => ({ QueryExecutionId: `q${++started}` }));
+    answers.set("GetQueryExecution", [{ QueryExecution: { Status: { State: "SUCCEEDED" } } }]);
+    const id = await runner.start({ name: "upkeep", writes: [], upkeep: ["orders", "never_made", "sales"] }, "u1");
+    const state = await runner.state(id);
+    assert.equal(state.state, "succeeded");
+    assert.deepEqual(
+      calls.filter(({ action }) => action === "StartQueryExecution").map(({ body }) => body["QueryString"]),
+      [
+        'OPTIMIZE "orders" REWRITE DATA USING BIN_PACK',
+        'OPTIMIZE "sales" REWRITE DATA USING BIN_PACK',
+        'VACUUM "orders"',
+        'VACUUM "sales"',
+      ],
+    );
   });
 });
