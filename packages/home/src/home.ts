@@ -27,8 +27,8 @@ import { lockFolder } from "./folder-lock.ts";
 import { loadHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
-import { HttpServer } from "./http-server.ts";
 import { HomeTasks } from "./home-tasks.ts";
+import { HttpServer } from "./http-server.ts";
 import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
 import { homePulse } from "./pulse.ts";
@@ -95,6 +95,8 @@ export const startHome = async (options: HomeOptions): Promise<Home> => {
   const undo: (() => void | Promise<void>)[] = [unlock];
   try {
     chmodSync(folder, 0o700);
+    for (const file of tightenPrivateFiles(folder))
+      logger.warn(`${file} was open to others and is not any more. If somebody may have read it: ebb keys rotate.`);
     return await open(folder, options, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step();

@@ -130,6 +130,42 @@ test("a post that comes twice has one id", async () => {
   assert.equal(ports.events.length, 1);
 });
 
+test("a delivery that comes again, even without ids and much later, is the same receipt and the same events", async () => {
+  const ports = memoryPorts({ nowMs: 1_000_000 });
+  const body = { posts: [{ author: "x", text: "good tea" }, { author: "x", text: "good tea" }, { text: 5, id: 7 }] };
+  const first = await post(ports, "generic", body);
+  ports.at(9e12);
+  const again = await post(ports, "generic", body);
+  assert.equal(first.status, 200);
+  assert.equal(again.body["receipt_id"], first.body["receipt_id"]);
+  const ids = ports.texts.map((text) => (JSON.parse(text) as { event_id: string }).event_id);
+  assert.equal(ids.length, 2 * new Set(ids).size, "two posts that are alike stay two, and come back under their ids");
+  const other = await post(ports, "generic", { posts: [{ author: "x", text: "good tea!" }] });
+  assert.notEqual(other.body["receipt_id"], first.body["receipt_id"]);
+});
+
+test("a signature with a time is good for five minutes either way, for its own time and body alone", async () => {
+  const NOW_MS = 1_800_000_000_000;
+  const body = JSON.stringify({ posts: [{ id: "1", author: "x", text: "good tea" }] });
+  const sent = async (seconds: number, options: { signed?: string; header?: string } = {}) => {
+    const ports = memoryPorts({ nowMs: NOW_MS });
+    const hex = createHmac("sha256", "another secret").update(options.signed ?? `${seconds}.${body}`).digest("hex");
+    const { status } = await send(make(ports), "/v1/social/generic", body, {
+      anonymous: true,
+      pathParameters: { platform: "generic" },
+      headers: { "x-ebb-signature": options.header ?? `t=${seconds},v1=${hex}` },
+    });
+    return status;
+  };
+  const now = NOW_MS / 1000;
+  for (const seconds of [now, now - 300, now + 300]) assert.equal(await sent(seconds), 200);
+  for (const seconds of [now - 301, now + 301, 0]) assert.equal(await sent(seconds), 401);
+  assert.equal(await sent(now, { signed: `${now - 1}.${body}` }), 401);
+  assert.equal(await sent(now, { signed: body }), 401);
+  for (const header of ["", "t=1", `v1=${"0".repeat(64)}`, `t=${now},v1=${"0".repeat(64)}`])
+    assert.equal(await sent(now, { header }), 401);
+});
+
 test("without the right signature over the very bytes nothing is read", async () => {
   const ports = memoryPorts();
   const body = JSON.stringify(status("6"));

@@ -1,8 +1,11 @@
 /**
  * Hooks of social platforms: what they post is checked by its signature (HMAC-SHA-256 over the bytes as they came),
- * mapped to social events and collected like any other. A post sent twice has one event id.
+ * mapped to social events and collected like any other. Platforms' signatures carry no time, so a delivery is known by
+ * its bytes: the same bytes again, from a platform that did not hear our answer or from somebody who recorded them, are
+ * the same receipt and the same events, however late, and change nothing.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { digest } from "@ebb/core/ids";
 import { listElements } from "@ebb/core/json-text";
 import { type SocialPost, socialLayouts } from "@ebb/core/social-layouts";
 import { limits } from "@ebb/core/limits";
@@ -28,7 +31,7 @@ export const make = (ports: SocialPorts): HttpHandler =>
     const raw = rawBody(event);
     if (raw.length > limits.batchBytes)
       throw new Problem("too_large", `At most ${limits.batchBytes.toLocaleString("en")} bytes are taken here.`);
-    checkSignature(event, raw, secret);
+    checkSignature(event, raw, secret, ports.now());
     const text = await bodyText(event);
     const { posts, ignored } = layout(parseJson(text));
     if (posts.length > limits.batchEvents)
@@ -38,6 +41,8 @@ export const make = (ports: SocialPorts): HttpHandler =>
 
     const receivedAtMs = ports.now();
     const original = originals(text, posts);
+    const delivery = digest("hook", platform, signatureOf(raw, secret).toString("hex"));
+    let nameless = 0;
     return collect(
       ports,
       {
@@ -52,13 +57,14 @@ export const make = (ports: SocialPorts): HttpHandler =>
         receivedAtMs,
         receivedAt: new Date(receivedAtMs).toISOString(),
         sentAt: undefined,
-        receiptId: ports.newId("rcp"),
+        receiptId: `rcp_${delivery}`,
         type: "track",
         pseudonyms: ports.pseudonyms,
         rates: ports.settings.rates,
         allowedProperties: new Set(),
         allowedTraits: new Set(),
-        newEventId: () => ports.newId("evt"),
+        // A post without an id of its own is known by its place in the delivery.
+        newEventId: () => `evt_${digest("hook", delivery, nameless++)}`,
       },
       ignored.length === 0 ? {} : { ignored },
     );
@@ -66,13 +72,23 @@ export const make = (ports: SocialPorts): HttpHandler =>
 
 export const handler = onAws(make);
 
-/** `X-Hub-Signature-256: sha256=<hex>`; X signs alike, in base64, in `X-Twitter-Webhooks-Signature`. */
-const checkSignature = (event: HttpEvent, raw: Buffer, secret: string): void => {
+const signatureOf = (signed: string | Buffer, secret: string): Buffer =>
+  createHmac("sha256", secret).update(signed).digest();
+
+/** How far the time in a signature may be from ours, either way. */
+const WINDOW_SECONDS = 300;
+
+/**
+ * `X-Hub-Signature-256: sha256=<hex>` over the body; X signs alike, in base64, in `X-Twitter-Webhooks-Signature`. A relay
+ * of one's own may put the time under the signature: `X-Ebb-Signature: t=<Unix seconds>,v1=<hex of t, a dot, the body>`.
+ */
+const checkSignature = (event: HttpEvent, raw: Buffer, secret: string, nowMs: number): void => {
+  const timed = header(event, "x-ebb-signature");
+  if (timed !== undefined) return checkTimed(timed, raw, secret, nowMs);
   const presented = header(event, "x-hub-signature-256") ?? header(event, "x-twitter-webhooks-signature");
   const [scheme, value = ""] = (presented ?? "").trim().split(/=(.*)/s, 2);
   const given = Buffer.from(value, /^[0-9a-f]{64}$/i.test(value) ? "hex" : "base64");
-  const expected = createHmac("sha256", secret).update(raw).digest();
-  if (scheme !== "sha256" || given.length !== expected.length || !timingSafeEqual(given, expected))
+  if (scheme !== "sha256" || !isSame(given, signatureOf(raw, secret)))
     throw new Problem(
       "invalid_signature",
       presented === undefined
@@ -80,6 +96,23 @@ const checkSignature = (event: HttpEvent, raw: Buffer, secret: string): void => 
         : "X-Hub-Signature-256 is not the HMAC-SHA-256 of this body under the hook's secret.",
     );
 };
+
+const checkTimed = (presented: string, raw: Buffer, secret: string, nowMs: number): void => {
+  const [, seconds, hex] = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/i.exec(presented.trim()) ?? [];
+  if (seconds === undefined || hex === undefined)
+    throw new Problem("invalid_signature", "X-Ebb-Signature is not of the form t=<Unix seconds>,v1=<64 hex digits>.");
+  const expected = signatureOf(Buffer.concat([Buffer.from(`${seconds}.`), raw]), secret);
+  if (!isSame(Buffer.from(hex, "hex"), expected))
+    throw new Problem("invalid_signature", "X-Ebb-Signature does not sign this time and body under the hook's secret.");
+  if (Math.abs(nowMs / 1000 - Number(seconds)) > WINDOW_SECONDS)
+    throw new Problem(
+      "invalid_signature",
+      `The time in X-Ebb-Signature is more than ${WINDOW_SECONDS} seconds from the server's.`,
+    );
+};
+
+const isSame = (given: Buffer, expected: Buffer): boolean =>
+  given.length === expected.length && timingSafeEqual(given, expected);
 
 /**
  * X's challenge-response check: the HMAC of a token under the same secret that signs bodies. A token that could be a

@@ -102,8 +102,9 @@ export class KinesisEventLog implements EventLog {
     events: readonly EncodedEvent[],
     quarantined: readonly QuarantinedItem[],
   ): Promise<Appended> {
-    // A request comes with a receipt of its own each time; only an upload's parts are ever committed again.
-    if (part.channel === "upload") {
+    // A request comes with a receipt of its own each time; others' parts are committed again: those of an upload that
+    // goes on, and a hook's delivery that comes twice.
+    if (part.channel !== "http") {
       const appended = await this.#ledger.committed(part);
       if (appended !== undefined) return { appended, duplicates: undefined };
     }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import crypto from "node:crypto";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -9,6 +11,7 @@ import { readScopes } from "@ebb/core/scopes";
 import { type OpenKeyRing, keyRingContract } from "../contracts/index.ts";
 import { createKey, revokeKey, rotateKey } from "../stored-keys.ts";
 import { EmbeddedKeyRing } from "./key-ring.ts";
+import { tightenPrivateFiles } from "./private-file.ts";
 
 const newFolder = () => mkdtemp(path.join(os.tmpdir(), "ebb-keys-"));
 
@@ -30,6 +33,48 @@ keyRingContract("embedded", async () => {
     };
   };
   return await open();
+});
+
+describe("the work of looking a key up", () => {
+  it("is the same for right keys, wrong ones and none of ours: one hash, one comparison of 32 bytes", async (t) => {
+    const folder = await newFolder();
+    try {
+      const ring = new EmbeddedKeyRing(folder);
+      const { key } = await createKey(ring, { scopes: ["write"], source: "shop" }, 0);
+      await ring.find(key); // its use is noted
+      const compared = t.mock.method(crypto, "timingSafeEqual");
+      const hashed = t.mock.method(crypto, "hash");
+      syncBuiltinESMExports();
+      const wrong = key.slice(0, -1) + (key.endsWith("A") ? "B" : "A");
+      for (const presented of [key, wrong, `ebw_${"0".repeat(12)}_${"A".repeat(43)}`, "nobody", ""]) {
+        compared.mock.resetCalls();
+        hashed.mock.resetCalls();
+        await ring.find(presented);
+        assert.deepEqual([hashed.mock.callCount(), compared.mock.callCount()], [1, 1], `${presented.length} characters`);
+        assert.deepEqual(
+          compared.mock.calls[0]?.arguments.map((bytes) => bytes.byteLength),
+          [32, 32],
+        );
+      }
+      await ring.noted();
+    } finally {
+      t.mock.restoreAll();
+      syncBuiltinESMExports();
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe("files open to others", () => {
+  it("are closed to them, and named", async () => {
+    const folder = await newFolder();
+    for (const name of ["secrets.json", "keys.json"]) writeFileSync(path.join(folder, name), "[]", { mode: 0o600 });
+    assert.deepEqual(tightenPrivateFiles(folder), []);
+    chmodSync(path.join(folder, "secrets.json"), 0o644);
+    assert.deepEqual(tightenPrivateFiles(folder), [path.join(folder, "secrets.json")]);
+    assert.equal(statSync(path.join(folder, "secrets.json")).mode & 0o777, 0o600);
+    await rm(folder, { recursive: true });
+  });
 });
 
 describe("keys in a folder", () => {
