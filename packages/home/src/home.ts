@@ -21,6 +21,7 @@ import {
   uploadUrlIsValid,
 } from "@ebb/ports/embedded";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
+import { tightenPrivateFiles } from "@ebb/ports/embedded/private-file";
 import { takeBackup } from "@ebb/ports/embedded/backup";
 import { control } from "./control.ts";
 import { lockFolder } from "./folder-lock.ts";
