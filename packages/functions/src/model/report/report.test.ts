@@ -22,7 +22,11 @@ const plan: TrainingPlan = {
 const result = train(plan);
 assert.ok(result.kind === "trained");
 const { card } = result;
-const page = reportHtml(card);
+const sources = [
+  { source: `till ${hostile}`, firstDay: "2025-01-02", lastDay: "2026-04-18", events: 1_234, longestGapDays: 3 },
+  { source: "shop", firstDay: "2025-01-01", lastDay: "2026-04-30", events: 98_765, longestGapDays: 1 },
+];
+const page = reportHtml(card, { asOf: "2026-05-01", sources });
 
 describe("report", () => {
   it("is one page without scripts and without addresses", () => {
@@ -70,8 +74,17 @@ describe("report", () => {
     assert.ok(page.includes("too few"));
   });
 
+  it("tells how fresh each source is", () => {
+    const cells = (source: string): string[] => {
+      const [, row] = page.split(`<th scope="row">${source}`);
+      return [...row!.split("</tr>")[0]!.matchAll(/<td[^>]*>([^<]*)<\/td>/g)].map((match) => match[1]!);
+    };
+    assert.deepEqual(cells("shop"), ["98,765", "2025-01-01", "2026-04-30", "0", "1"]);
+    assert.deepEqual(cells("till"), ["1,234", "2025-01-02", "2026-04-18", "12", "3"]);
+  });
+
   it("is the same for the same card, and so is its JSON, which reads back as the card", () => {
-    assert.equal(reportHtml(card), page);
+    assert.equal(reportHtml(card, { asOf: "2026-05-01", sources }), page);
     assert.deepEqual(JSON.parse(reportJson(card)), card);
   });
 

@@ -4,12 +4,23 @@ import { html, type Html, table } from "./html.ts";
 import { count, fixed, percent, short, withInterval } from "./numbers.ts";
 import * as plots from "./plots.ts";
 import { styles } from "./styles.ts";
+import type { SourceHistory } from "../sql/history.ts";
+
+/** How fresh the data is that a run has seen. */
+export interface Freshness {
+  /** UTC day `YYYY-MM-DD`: nothing from its midnight on is known. */
+  readonly asOf: string;
+  readonly sources: readonly SourceHistory[];
+}
 
 /** The JSON model card, indented, ending in a line break. The same card gives the same bytes. */
 export const reportJson = (card: ModelCard): string => `${JSON.stringify(card, null, 2)}\n`;
 
-/** The HTML report. No script, no address outside: it can be mailed, archived, opened from a disk. */
-export const reportHtml = (card: ModelCard): string =>
+/**
+ * The HTML report. No script, no address outside: it can be mailed, archived, opened from a disk.
+ * @param sources what each source has sent of orders before `asOf`
+ */
+export const reportHtml = (card: ModelCard, { asOf, sources }: Freshness): string =>
   `<!doctype html>\n${
     html`<html lang="en">
       <head>
@@ -30,7 +41,8 @@ export const reportHtml = (card: ModelCard): string =>
           ${section("Reaching those who leave", null, [plots.liftPlot(card), plots.gainPlot(card)])}
           ${section("Threshold", economics(card), [plots.profitPlot(card)])}
           ${section("Drivers", drivers(card), [plots.driversPlot(card)])}
-          ${section("Drift", null, [plots.driftPlot(card)])} ${section("Data quality", quality(card), [])}
+          ${section("Drift", null, [plots.driftPlot(card)])}
+          ${section("Data quality", html`${quality(card)} ${freshness(asOf, sources)}`, [])}
         </main>
       </body>
     </html>`.html
@@ -185,5 +197,22 @@ const quality = ({ quality: features, leakage }: ModelCard): Html =>
       range === null ? "–" : short(range.max),
       percent(cutOff),
       fixed(leakage.aucAlone.find((alone) => alone.feature === feature)?.auc ?? null),
+    ]),
+  );
+
+const DAY_MS = 86_400_000;
+
+const freshness = (asOf: string, sources: readonly SourceHistory[]): Html =>
+  table(
+    "Sources of orders; one that is silent for much longer than it ever was stops the model",
+    ["Source", "Events of orders", "First day", "Last day", "Days of silence", "Longest pause before, days"],
+    sources.map(({ source, events, firstDay, lastDay, longestGapDays }) => [
+      source,
+      count(events),
+      firstDay,
+      lastDay,
+      // A source that sent on the day before has not been silent.
+      count(Math.max(0, Math.round((Date.parse(asOf) - Date.parse(lastDay)) / DAY_MS) - 1)),
+      count(longestGapDays),
     ]),
   );

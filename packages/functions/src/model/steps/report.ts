@@ -46,7 +46,7 @@ export const writeReport = async (
       if (findings.fit.kind === "refused") return keys.summary;
       const card = (await readJson(objects, modelKeys(runId).card)) as ModelCard;
       await objects.put(keys.card, Buffer.from(reportJson(card)));
-      await objects.put(keys.html, Buffer.from(reportHtml(card)));
+      await objects.put(keys.html, Buffer.from(reportHtml(card, { asOf, sources: findings.history.sources })));
       return keys.html;
     },
     (report) => ({ report }),
