@@ -163,6 +163,7 @@ const Months = ({ customer: { months, currency } }: { customer: Customer }) => (
 const History = ({ history }: { history: Timeline["history"] }) => (
   <Panel
     title="Scores over time"
+    wide
     sheet={{
       filename: "customer-scores",
       header: ["as of", "segment", "recency", "frequency", "monetary", "churn probability"],
