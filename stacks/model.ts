@@ -181,6 +181,17 @@ const variables = {
 const run = workflowOf(dailyRun.handler, dailyRun.executionTimeoutSeconds, jobs, variables);
 const keepUp = workflowOf(weeklyUpkeep.handler, weeklyUpkeep.executionTimeoutSeconds, jobs, variables);
 
+/** Erasures: begun by `serve/erasures`, each an execution named by its id. Not longer than the bound allows. */
+const eraseSeconds = 24 * 3600;
+const erase = workflowOf("serve/erase-customers", eraseSeconds, jobs, variables);
+new aws.lambda.FunctionEventInvokeConfig("EraseCustomersRetries", {
+  functionName: erase.name,
+  qualifier: erase.qualifier.apply((qualifier) => qualifier!),
+  maximumRetryAttempts: 2,
+  maximumEventAgeInSeconds: 6 * 3600,
+  destinationConfig: { onFailure: { destination: deadLetterBucket.arn } },
+});
+
 // ── by the clock ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Starts that a schedule gave up: the event, and why. */
@@ -255,6 +266,12 @@ const executions = (metricName: string, of: sst.aws.Workflow = run) => ({
   metricName,
   dimensions: { FunctionName: of.name },
   statistic: "Sum" as const,
+});
+
+alarm("model-erasure-failed", {
+  todo: "The erasure stands still: people are suppressed but not removed. docs/operations.md says how to start it again.",
+  metric: executions("DurableExecutionFailed", erase),
+  above: 0,
 });
 
 alarm("model-run-failed", {

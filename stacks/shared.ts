@@ -36,6 +36,16 @@ export const customerTable = table("Customers", {
   rangeKey: "sk",
 });
 export const profileTable = table("Profiles", { key: personalKey, fields: { pk: "string" } });
+/**
+ * Who is erased, and the erasures that are under way: apart from the tables that a restore may put back. Nobody but the
+ * erasure takes anything off the list, and no other table is restored without it.
+ */
+export const suppressionTable = table("Suppressions", {
+  key: personalKey,
+  fields: { pk: "string", sk: "string" },
+  rangeKey: "sk",
+  listedByTime: true,
+});
 export const ledgerTable = table("Ledger", {
   key: dataKey,
   fields: { pk: "string", sk: "number" },
@@ -121,9 +131,12 @@ const encrypt = (key: aws.kms.Key): Grant => ({
   resources: [key.arn],
 });
 
-/** Known before the function is made, so that it may be allowed to ask for another run of itself. */
+/** Known before the functions are made: one may ask for another run of itself, the other is started by the API. */
 export const processUploadName = `${namePrefix}-process-upload`;
 const processUploadArn = $interpolate`arn:aws:lambda:${aws.getRegionOutput().region}:${aws.getCallerIdentityOutput().accountId}:function:${processUploadName}`;
+
+export const eraseName = `${namePrefix}-erase-customers`;
+const eraseArn = $interpolate`arn:aws:lambda:${aws.getRegionOutput().region}:${aws.getCallerIdentityOutput().accountId}:function:${eraseName}`;
 
 export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   // The update notes the last use of a key.
@@ -223,6 +236,46 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   // The catalogue, Athena's workgroup and the delivery stream are declared after this file: stacks/serve.ts grants them.
   "queries:read": [],
   "metrics:read": [],
+  "suppressions:read": [
+    { actions: ["dynamodb:GetItem", "dynamodb:Query"], resources: [suppressionTable.arn] },
+    decrypt(personalKey),
+  ],
+  "suppressions:write": [
+    {
+      actions: ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+      resources: [suppressionTable.arn],
+    },
+    encrypt(personalKey),
+  ],
+  "erasures:write": [
+    {
+      actions: ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+      resources: [suppressionTable.arn],
+    },
+    { actions: ["dynamodb:Query"], resources: [newest(suppressionTable)] },
+    encrypt(personalKey),
+  ],
+  "customers:erase": [
+    { actions: ["dynamodb:Query", "dynamodb:DeleteItem"], resources: [customerTable.arn] },
+    decrypt(dataKey),
+  ],
+  "profiles:erase": [
+    { actions: ["dynamodb:GetItem", "dynamodb:DeleteItem"], resources: [profileTable.arn] },
+    decrypt(personalKey),
+  ],
+  "order-book:erase": [
+    { actions: ["dynamodb:DeleteItem"], resources: [orderBookTable.arn] },
+    { actions: ["s3:ListBucketVersions"], resources: [orderBookBucket.arn] },
+    { actions: ["s3:DeleteObjectVersion"], resources: [under(orderBookBucket, "order-book/")] },
+    decrypt(dataKey),
+  ],
+  "quarantine:erase": [
+    { actions: ["s3:ListBucket"], resources: [quarantineBucket.arn] },
+    { actions: ["s3:GetObject", "s3:PutObject"], resources: [under(quarantineBucket, "quarantine/")] },
+    encrypt(personalKey),
+  ],
+  // The workflow is declared in stacks/model.ts, where Spark and Athena are.
+  "jobs:erase": [{ actions: ["lambda:InvokeFunction"], resources: [eraseArn, $interpolate`${eraseArn}:*`] }],
   "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
 };
 
@@ -256,6 +309,14 @@ export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
   "runner:run": "runner",
   "queries:read": "queries",
   "metrics:read": "pulse",
+  "suppressions:read": "suppressions",
+  "suppressions:write": "suppressions",
+  "erasures:write": "erasures",
+  "customers:erase": "customers",
+  "profiles:erase": "profiles",
+  "order-book:erase": "orderBook",
+  "quarantine:erase": "quarantine",
+  "jobs:erase": "erasing",
 };
 
 /** Values of the variables that name a store. */
@@ -273,4 +334,7 @@ export const storeVariables: Readonly<Partial<Record<Variable, $util.Input<strin
   EBB_RUN_TABLE: runTable.name,
   EBB_KEY_TABLE: keyTable.name,
   EBB_PROCESS_UPLOAD_FUNCTION: processUploadName,
+  EBB_SUPPRESSION_TABLE: suppressionTable.name,
+  // A durable function is invoked by a qualified name.
+  EBB_ERASE_FUNCTION: `${eraseName}:$LATEST`,
 };

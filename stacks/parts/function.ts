@@ -1,7 +1,7 @@
 import { functions, routes, type Need } from "@ebb/functions/declarations";
 import { variablesOf, type ConfiguredPort, type Variable } from "@ebb/ports/aws/environment";
 import { secretNames, type SecretName } from "../secrets.ts";
-import { grants, lakeBucket, portOf, processUploadName, storeVariables, type Grant } from "../shared.ts";
+import { eraseName, grants, lakeBucket, portOf, processUploadName, storeVariables, type Grant } from "../shared.ts";
 import { dataKey } from "./keys.ts";
 import { logRetention, metricsNamespace, settingsFile, settingsJson } from "./settings.ts";
 
@@ -14,6 +14,7 @@ const packedSettings = "ebb-settings.json";
 
 const configuration: Readonly<Partial<Record<Variable | "EBB_SETTINGS_FILE", $util.Input<string>>>> = {
   EBB_CUSTOMER_SECRET: secrets.CustomerSecret.value,
+  EBB_SUPPRESSION_SECRET: secrets.SuppressionSecret.value,
   EBB_HOOK_SECRETS: secrets.HookSecrets.value,
   ...(settingsFile === "" ? { EBB_SETTINGS: settingsJson } : { EBB_SETTINGS_FILE: packedSettings }),
 };
@@ -29,6 +30,9 @@ const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
   "collect/process-upload": ["pseudonyms", "settings"],
   "model/run-model": ["settings"],
   "serve/customer": ["pseudonyms", "settings"],
+  "serve/customer-export": ["pseudonyms", "settings"],
+  "serve/erasures": ["pseudonyms"],
+  "serve/erase-customers": ["receipts"],
   "serve/sales": ["settings"],
   "serve/products": ["settings"],
   "serve/customers": ["settings"],
@@ -138,6 +142,7 @@ export const workflowOf = (
   } = argsOf(handler, more, own);
   return new sst.aws.Workflow(logicalName(handler), {
     ...args,
+    ...(handler === "serve/erase-customers" ? { name: eraseName } : {}),
     retention: "30 days",
     timeout: {
       invocation: `${declared.timeoutSeconds / 60} minutes` as `${number} minutes`,

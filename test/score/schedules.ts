@@ -11,6 +11,7 @@ import type { CustomerKey } from "@ebb/core/ids";
 import type { OrderEvent } from "@ebb/core/orders";
 import { aggregate } from "@ebb/core/kpl";
 import { logger } from "@ebb/functions/runtime/logger";
+import { MemorySuppressions } from "@ebb/ports/suppression-list";
 import { make } from "@ebb/functions/score/fold-orders";
 import { type CustomerStore, type QuarantinedItem, TransientError } from "@ebb/ports";
 import { type Chaos, Crash, chaoticStore } from "./chaos.ts";
@@ -127,6 +128,7 @@ const runSchedule = async (opened: ScheduleStore, name: string, number: number, 
   const ports = {
     now: () => 1_700_000_000_000,
     metrics: { count: () => undefined },
+    suppressions: new MemorySuppressions("a second secret of thirty-two and more characters"),
     quarantine: {
       put: async (items: readonly QuarantinedItem[]) => {
         if (random.chance(chaos.probability)) throw new TransientError("throttled");

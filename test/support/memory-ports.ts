@@ -5,6 +5,7 @@ import type { StreamEvent } from "@ebb/core/stream-event";
 import type { EventPorts } from "@ebb/functions/collect/events";
 import type { Profile, QuarantinedItem, ReceiptPart, Settings } from "@ebb/ports";
 import type { MetricName } from "@ebb/ports/metric-names";
+import { MemorySuppressions } from "@ebb/ports/suppression-list";
 
 export const WRITE_KEY = "wk_test_0123456789abcdef";
 export const READ_KEY = "rk_test_0123456789abcdef";
@@ -89,6 +90,7 @@ export const memoryPorts = (options: { nowMs?: number; settings?: Partial<Settin
       put: async (profiles) => void put.push(...profiles),
       get: async (customerKey) => put.findLast((profile) => profile.customerKey === customerKey),
     },
+    suppressions: new MemorySuppressions("a second secret of thirty-two and more characters"),
     metrics: { count: (name, value, dimensions) => void counted.push([name, value, dimensions?.["channel"]]) },
   };
 };

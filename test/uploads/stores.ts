@@ -11,6 +11,7 @@ import { make as makeUploads } from "@ebb/functions/collect/uploads";
 import type { HttpEvent, HttpResult } from "@ebb/functions/runtime/http";
 import type { ApiKey, Upload } from "@ebb/ports";
 import { EmbeddedOrderBook, LogReader, openFront } from "@ebb/ports/embedded";
+import { MemorySuppressions } from "@ebb/ports/suppression-list";
 import type { ReceiptId } from "@ebb/core/ids";
 import type { StreamEvent } from "@ebb/core/stream-event";
 
@@ -55,6 +56,7 @@ export const openStores = async (options: StoresOptions = {}) => {
       allowedTraits: [],
     },
     metrics: { count: () => undefined },
+    suppressions: new MemorySuppressions("a second secret of thirty-two and more characters"),
     jobs: { processUpload: async (uploadId: ReceiptId) => void queue.push(uploadId) },
   };
   const uploads = makeUploads(ports);
@@ -151,18 +153,9 @@ export const openStores = async (options: StoresOptions = {}) => {
       return (await front.uploads.get(id as ReceiptId))!;
     },
     /** All events on the log, in order. */
-    events: (): StreamEvent[] => {
-      const events: StreamEvent[] = [];
-      for (let after = 0; ;) {
-        const records = reader.read(after, 100, 50_000_000);
-        if (records.length === 0) return events;
-        for (const record of records) {
-          after = record.seq;
-          for (const line of Buffer.from(record.data).toString("utf8").split("\n"))
-            if (line !== "") events.push(JSON.parse(line) as StreamEvent);
-        }
-      }
-    },
+    events: (): StreamEvent[] => linesOf(reader).map((line) => JSON.parse(line.toString("utf8")) as StreamEvent),
+    /** The same as their bytes. */
+    lines: (): Buffer[] => linesOf(reader),
     quarantined: async () => (await front.quarantine.list({ limit: 1000 })).items,
     close: () => {
       reader.close();
@@ -177,3 +170,15 @@ const answerOf = (result: HttpResult) => ({
   status: result.statusCode ?? 200,
   body: JSON.parse(result.body ?? "{}") as Record<string, unknown>,
 });
+
+const linesOf = (reader: LogReader): Buffer[] => {
+  const lines: Buffer[] = [];
+  for (let after = 0; ;) {
+    const records = reader.read(after, 100, 50_000_000);
+    if (records.length === 0) return lines;
+    for (const { seq, data } of records) {
+      after = seq;
+      for (const line of Buffer.from(data).toString("utf8").split("\n")) if (line !== "") lines.push(Buffer.from(line));
+    }
+  }
+};

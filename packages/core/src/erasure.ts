@@ -1,5 +1,64 @@
-/** The receipt of an erasure: what was removed where, signed, and about nobody by name. */
+/**
+ * What is left of an erased person: events that only say that something arrived, so that the ledger still balances, and a
+ * signed receipt of what was removed where, about nobody by name.
+ */
 import { z } from "zod";
+import { ERASED_KIND, STREAM_SCHEMA_VERSION } from "./kinds.ts";
+import type { Refusal } from "./reasons.ts";
+import type { StreamEvent } from "./stream-event.ts";
+
+/** Why something of an erased person is not taken in. */
+export const customerErased: Refusal = {
+  code: "customer_erased",
+  message: "The customer was erased: nothing of them is taken in, and what was sent is not kept.",
+};
+
+// In a JSON text a name in quotes before a colon is a field: inside of a string its quotes are escaped.
+const CUSTOMER = /"customer_key":"(cus_[0-9a-f]{32})"/;
+const ANONYMOUS = /,?"anonymous_key":"(ano_[0-9a-f]{32})"/;
+
+type Arrival = Pick<StreamEvent, "event_id" | "source" | "received_at" | "receipt_id" | "receipt_number">;
+
+/** What is kept of an event of an erased person: which receipt it came with. */
+export const erasedEvent = (event: Arrival): StreamEvent => ({
+  event_id: event.event_id,
+  kind: ERASED_KIND,
+  name: ERASED_KIND,
+  source: event.source,
+  schema_version: STREAM_SCHEMA_VERSION,
+  occurred_at: event.received_at,
+  received_at: event.received_at,
+  receipt_id: event.receipt_id,
+  receipt_number: event.receipt_number,
+});
+
+/** Nothing of a line that nobody can read: the stages refuse it. */
+const arrivalOf = (line: string): StreamEvent | Record<string, never> => {
+  try {
+    return erasedEvent(JSON.parse(line) as Arrival);
+  } catch {
+    return {};
+  }
+};
+
+/**
+ * A line of the stream without what it says of erased people; the line itself where it says nothing of them. The customer
+ * decides whose event it is, and the visitor only where there is no customer: the visit of somebody else in the same
+ * browser stays, without the browser's key.
+ */
+export const withoutErased = (
+  line: string,
+  isErased: (pseudonym: string) => boolean,
+  /** Visitors who were also somebody else: only what they did without a name goes. */
+  isShared: (pseudonym: string) => boolean = () => false,
+): string => {
+  const customer = CUSTOMER.exec(line)?.[1];
+  const anonymous = ANONYMOUS.exec(line)?.[1];
+  const anonymousGone = anonymous !== undefined && isErased(anonymous);
+  const visitGone = anonymousGone || (anonymous !== undefined && isShared(anonymous));
+  if (customer === undefined ? visitGone : isErased(customer)) return JSON.stringify(arrivalOf(line));
+  return anonymousGone ? line.replace(ANONYMOUS, "") : line;
+};
 
 /** What one place gave up. */
 export const Removal = z.object({

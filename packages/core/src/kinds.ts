@@ -31,8 +31,13 @@ export const kindNames = {
 export type EventKind = keyof typeof kindNames;
 export const eventKinds = Object.keys(kindNames) as [EventKind, ...EventKind[]];
 
+/** What is left of an event whose person was erased: it has arrived, and says nothing else (erasure.ts). */
+export const ERASED_KIND = "erased";
+export const streamKinds = [...eventKinds, ERASED_KIND] as const;
+export type StreamKind = (typeof streamKinds)[number];
+
 /** Kinds whose events change what a customer is worth: the only ones the score stage folds. */
-export const orderKinds: ReadonlySet<EventKind> = new Set([
+export const orderKinds: ReadonlySet<EventKind> & { has(kind: StreamKind): boolean } = new Set<EventKind>([
   "order_completed",
   "order_updated",
   "order_refunded",

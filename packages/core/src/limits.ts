@@ -16,4 +16,6 @@ export const limits = {
   futureMs: 86_400_000,
   quarantineDays: 30,
   keptOriginalDays: 7,
+  /** Days after an erasure until nothing is left of the person, old versions and backups included (docs/erasure.md). */
+  erasureBoundDays: 30,
 } as const;

@@ -15,6 +15,7 @@ export const reasonCodes = [
   "unreadable_record", // a stream record that cannot be parsed
   "conversion_failed", // Parquet conversion refused it
   "unknown_layout", // a file whose header is of no known layout
+  "customer_erased", // the person was erased; the original bytes are not kept
   "unreadable_file", // a file that is not what it says: binary, broken gzip, a damaged workbook
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];

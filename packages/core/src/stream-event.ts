@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { STREAM_SCHEMA_VERSION, eventKinds } from "./kinds.ts";
+import { STREAM_SCHEMA_VERSION, streamKinds } from "./kinds.ts";
 
 /**
  * The one shape that travels on the stream and lands in the lake. Names are the lake's column names, so that
@@ -34,7 +34,7 @@ export type StreamLine = z.infer<typeof StreamLine>;
 
 export const StreamEvent = z.object({
   event_id: text(64).meta({ description: "Deterministic id; the unit of de-duplication" }),
-  kind: z.enum(eventKinds),
+  kind: z.enum(streamKinds),
   name: text(256).meta({ description: "The producer's event name" }),
   source: text(64),
   schema_version: z.literal(STREAM_SCHEMA_VERSION).meta({ column: "int" }),

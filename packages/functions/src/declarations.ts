@@ -35,7 +35,15 @@ export type Need =
   | "documents:read"
   | "documents:write"
   | "queries:read"
-  | "metrics:read";
+  | "metrics:read"
+  | "suppressions:read"
+  | "suppressions:write"
+  | "erasures:write"
+  | "jobs:erase"
+  | "customers:erase"
+  | "profiles:erase"
+  | "order-book:erase"
+  | "quarantine:erase";
 
 /** A list: a key that has any of these scopes. */
 export type Auth = readonly Scope[] | "hook-signature" | "upload-url" | "none";
@@ -51,7 +59,7 @@ export interface FunctionDeclaration {
 }
 
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** API Gateway v2 path syntax. */
   readonly path: string;
   readonly handler: string;
@@ -113,12 +121,12 @@ export interface Schedule {
 export const functions: readonly FunctionDeclaration[] = [
   {
     handler: "collect/events",
-    needs: ["keys:check", "log:append", "profiles:put"],
+    needs: ["keys:check", "log:append", "profiles:put", "suppressions:read"],
     memoryMb: 1024,
     timeoutSeconds: 29,
   },
   { handler: "collect/sdk-settings", needs: ["keys:check"], memoryMb: 256, timeoutSeconds: 10 },
-  { handler: "collect/social", needs: ["log:append"], memoryMb: 512, timeoutSeconds: 29 },
+  { handler: "collect/social", needs: ["log:append", "suppressions:read"], memoryMb: 512, timeoutSeconds: 29 },
   {
     handler: "collect/uploads",
     needs: [
@@ -148,17 +156,23 @@ export const functions: readonly FunctionDeclaration[] = [
       "objects:write",
       "order-book:write",
       "jobs:process-upload",
+      "suppressions:read",
     ],
     memoryMb: 1769,
     timeoutSeconds: 900,
   },
   {
     handler: "score/fold-orders",
-    needs: ["customers:read", "customers:write", "quarantine:put"],
+    needs: ["customers:read", "customers:write", "quarantine:put", "suppressions:read"],
     memoryMb: 1024,
     timeoutSeconds: 60,
   },
-  { handler: "land/transform-records", needs: ["quarantine:put"], memoryMb: 512, timeoutSeconds: 300 },
+  {
+    handler: "land/transform-records",
+    needs: ["quarantine:put", "suppressions:read"],
+    memoryMb: 512,
+    timeoutSeconds: 300,
+  },
   {
     handler: "land/quarantine-failed",
     needs: ["lake-failures:read", "quarantine:put"],
@@ -167,7 +181,7 @@ export const functions: readonly FunctionDeclaration[] = [
   },
   {
     handler: "serve/customer",
-    needs: ["keys:check", "customers:read", "scores:read"],
+    needs: ["keys:check", "customers:read", "scores:read", "suppressions:read"],
     memoryMb: 512,
     timeoutSeconds: 10,
   },
@@ -190,24 +204,39 @@ export const functions: readonly FunctionDeclaration[] = [
     timeoutSeconds: 900,
   },
   { handler: "model/keep-up-tables", needs: ["runner:run"], memoryMb: 512, timeoutSeconds: 900 },
-  { handler: "serve/sales", needs: ["keys:check", "runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
-  { handler: "serve/products", needs: ["keys:check", "runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  {
+    handler: "serve/sales",
+    needs: ["keys:check", "runs:read", "queries:read", "suppressions:read"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
+  {
+    handler: "serve/products",
+    needs: ["keys:check", "runs:read", "queries:read", "suppressions:read"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
   {
     handler: "serve/customers",
-    needs: ["keys:check", "runs:read", "queries:read"],
+    needs: ["keys:check", "runs:read", "queries:read", "suppressions:read"],
     memoryMb: 1024,
     timeoutSeconds: 29,
   },
   {
     handler: "serve/customer-timeline",
-    needs: ["keys:check", "runs:read", "queries:read"],
+    needs: ["keys:check", "runs:read", "queries:read", "suppressions:read"],
     memoryMb: 512,
     timeoutSeconds: 29,
   },
-  { handler: "serve/segments", needs: ["keys:check", "runs:read", "queries:read"], memoryMb: 512, timeoutSeconds: 29 },
+  {
+    handler: "serve/segments",
+    needs: ["keys:check", "runs:read", "queries:read", "suppressions:read"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
   {
     handler: "serve/churn",
-    needs: ["keys:check", "runs:read", "queries:read", "documents:read"],
+    needs: ["keys:check", "runs:read", "queries:read", "documents:read", "suppressions:read"],
     memoryMb: 512,
     timeoutSeconds: 29,
   },
@@ -218,6 +247,35 @@ export const functions: readonly FunctionDeclaration[] = [
   { handler: "serve/quarantine", needs: ["keys:check", "quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/openapi", needs: [], memoryMb: 256, timeoutSeconds: 10 },
   { handler: "serve/health", needs: [], memoryMb: 256, timeoutSeconds: 10 },
+  {
+    handler: "serve/customer-export",
+    needs: ["keys:check", "suppressions:read", "profiles:read", "customers:read", "scores:read", "queries:read"],
+    memoryMb: 1024,
+    timeoutSeconds: 29,
+  },
+  {
+    handler: "serve/erase-customers",
+    needs: [
+      "suppressions:write",
+      "erasures:write",
+      "arrivals:read",
+      "runs:write",
+      "runner:run",
+      "queries:read",
+      "customers:erase",
+      "profiles:erase",
+      "order-book:erase",
+      "quarantine:erase",
+    ],
+    memoryMb: 1024,
+    timeoutSeconds: 900,
+  },
+  {
+    handler: "serve/erasures",
+    needs: ["keys:check", "suppressions:write", "erasures:write", "profiles:read", "jobs:erase"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
 ];
 
 const segment = ["track", "identify", "page", "screen", "group", "alias", "batch", "import"];
@@ -257,6 +315,12 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/ledger/{id}", handler: "serve/ledger", auth: ["read:operations"] },
   { method: "GET", path: "/v1/customers/{id}", handler: "serve/customer", auth: ["read:customers"] },
   { method: "GET", path: "/v1/customers/{id}/timeline", handler: "serve/customer-timeline", auth: ["read:customers"] },
+  { method: "GET", path: "/v1/customers/{id}/export", handler: "serve/customer-export", auth: ["export"] },
+  { method: "DELETE", path: "/v1/customers/{id}", handler: "serve/erasures", auth: ["erase"] },
+  { method: "DELETE", path: "/v1/customers/{id}/suppression", handler: "serve/erasures", auth: ["erase"] },
+  { method: "POST", path: "/v1/erasures", handler: "serve/erasures", auth: ["erase"] },
+  { method: "GET", path: "/v1/erasures", handler: "serve/erasures", auth: ["erase"] },
+  { method: "GET", path: "/v1/erasures/{id}", handler: "serve/erasures", auth: ["erase"] },
   { method: "GET", path: "/v1/customers", handler: "serve/customers", auth: ["read:customers"] },
   { method: "GET", path: "/v1/segments", handler: "serve/segments", auth: ["read:analytics"] },
   { method: "GET", path: "/v1/segments/{name}/customers", handler: "serve/customers", auth: ["read:customers"] },

@@ -48,4 +48,10 @@ export const commonPorts = (data: Pick<CommonData, "secrets" | "settings">, metr
   runs: elsewhere("run store"),
   scores: elsewhere("score store"),
   pulse: elsewhere("pulse"),
+  suppressions: elsewhere("suppressions"),
+  erasures: elsewhere("erasures"),
+  erasing: elsewhere("erasing"),
+  erasers: [],
+  visitors: elsewhere("visitors"),
+  receipts: elsewhere("receipts"),
 });

@@ -9,7 +9,7 @@ import { defaultCutPoints } from "@ebb/core/rfm";
 import { routes } from "@ebb/functions/declarations";
 import type { RunRequest } from "@ebb/functions/model/run-request";
 import { logger } from "@ebb/functions/runtime/logger";
-import type { Run } from "@ebb/ports";
+import type { Ports, Run } from "@ebb/ports";
 import {
   EmbeddedKeyRing,
   EmbeddedMetrics,
@@ -22,13 +22,17 @@ import {
 } from "@ebb/ports/embedded";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
 import { tightenPrivateFiles } from "@ebb/ports/embedded/private-file";
+import { EmbeddedErasures } from "@ebb/ports/embedded/erasures";
+import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import { takeBackup } from "@ebb/ports/embedded/backup";
 import { control } from "./control.ts";
+import { EraseStage } from "./erase-stage.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { loadHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
 import { HomeTasks } from "./home-tasks.ts";
+import { replayTask } from "./home-replay.ts";
 import { HttpServer } from "./http-server.ts";
 import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
@@ -68,6 +72,8 @@ export interface Home {
   run(runId: string): Promise<Run | undefined>;
   /** The trail of a run when it is over, or the home stops. */
   runEnded(runId: string): Promise<Run | undefined>;
+  /** Resolves when no erasure is under way or waiting. */
+  erasuresEnded(): Promise<void>;
   /** Takes no more requests, finishes those under way, and leaves everything durable. */
   close(): Promise<void>;
 }
@@ -81,6 +87,8 @@ export interface HomeStatus {
   readonly uploads: number;
   /** The batch run that is under way. */
   readonly run?: string;
+  /** The erasure that is under way. */
+  readonly erasure?: string;
   readonly workers: Readonly<Record<string, { readonly state: string; readonly crashes: number }>>;
   readonly counts: readonly Counter[];
 }
@@ -140,6 +148,22 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     objects: stores.objects,
   });
   undo.push(() => stages.close());
+  const suppressions = new EmbeddedSuppressions(folder, secrets.suppressionSecret);
+  undo.push(() => suppressions.close());
+  const erasures = new EmbeddedErasures(folder);
+  undo.push(() => erasures.close());
+  const erasing = new EraseStage({
+    folder,
+    suppressionSecret: secrets.suppressionSecret,
+    erasures,
+    flush: () => stages.flushLake(),
+    hold: () => {
+      const releases = [log.hold(), stores.profiles.hold()];
+      return () => releases.forEach((release) => release());
+    },
+    forget: (customerKeys) => stores.profiles.forget(customerKeys),
+  });
+  undo.push(() => erasing.close(RUN_GRACE_MS));
   const model = new ModelStage({
     folder,
     settings,
@@ -147,19 +171,24 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     flush: () => stages.flushLake(),
     clock: options.runAt,
     hasEvents: () => log.head().events > 0,
+    afterErasures: () => erasing.ended(),
   });
   undo.push(() => model.close(RUN_GRACE_MS));
 
   const queries = openQueries(path.join(folder, "lake"));
   undo.push(() => queries.close());
-  const handlers = await loadHandlers(routes, {
+  const ports: Ports = {
     ...commonPorts({ secrets, settings }, counters),
     ...stores,
     keys,
+    suppressions,
+    erasures,
+    erasing,
     queries,
     pulse: homePulse(counters, progress),
     jobs: embeddedJobQueue((uploadId) => stages.processUpload(uploadId)),
-  });
+  };
+  const handlers = await loadHandlers(routes, ports);
   const status = (): HomeStatus => ({
     url,
     head: log.head().seq,
@@ -168,6 +197,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     landed: progress.get("landed"),
     uploads: stages.activeUploads,
     ...(model.runUnderWay === undefined ? {} : { run: model.runUnderWay }),
+    ...(erasing.erasureUnderWay === undefined ? {} : { erasure: erasing.erasureUnderWay }),
     workers: stages.status(),
     counts: counters.snapshot(),
   });
@@ -183,6 +213,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
         ({ folder: target = "" }) =>
         (progress) =>
           takeBackup(folder, target, Date.now(), progress),
+      replay: (query) => replayTask(ports, (event) => stages.redeliver(event), query),
     },
   });
   server.open({
@@ -209,6 +240,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     beginRun: (request) => model.begin(request),
     run: (runId) => stores.runs.get(runId),
     runEnded: (runId) => model.ended(runId),
+    erasuresEnded: () => erasing.ended(),
     close: () =>
       (closed ??= (async () => {
         // Requests first, so that what they append is still scored and landed; then the threads; the log last.

@@ -16,17 +16,24 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   },
   run: { summary: "make a batch run: segments, churn model, scores, report", load: () => import("./commands/run.ts") },
   status: { summary: "what the running home is doing", load: () => import("./commands/status.ts") },
+  ledger: { summary: "what arrived by request, hook and upload, and its balance", load: () => import("./commands/ledger.ts") },
+  quarantine: { summary: "what was refused, by reason", load: () => import("./commands/quarantine.ts") },
+  replay: {
+    summary: "send what was refused or given up again; rebuild the customer store from the lake",
+    load: () => import("./commands/replay.ts"),
+  },
   audit: {
     summary: "a balanced account from the front door to the marts, or what breaks it",
     load: () => import("./commands/audit.ts"),
   },
   backup: { summary: "copy all that a home keeps, while it runs", load: () => import("./commands/backup.ts") },
   restore: { summary: "put a backup back, into a new folder", load: () => import("./commands/restore.ts") },
-  keys: { summary: "list, make and remove keys", load: () => import("./commands/keys.ts") },
+  erase: { summary: "forget customers for good, with a signed receipt", load: () => import("./commands/erase.ts") },
+  keys: { summary: "list, make, rotate and revoke keys", load: () => import("./commands/keys.ts") },
 };
 
 const help = (): string => {
-  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
   return `ebb: customer analytics for e-commerce
 
 Usage: ebb COMMAND [OPTIONS]

@@ -18,6 +18,8 @@ export interface ModelStageParts {
   readonly flush: () => Promise<void>;
   /** Absent: runs only on demand. */
   readonly clock?: RunClock | undefined;
+  /** Resolves when no erasure is under way: it rewrites the tables that a run writes. */
+  readonly afterErasures?: () => Promise<void>;
   /** Whether there is anything to run on. */
   readonly hasEvents: () => boolean;
 }
@@ -63,6 +65,7 @@ export class ModelStage {
    */
   async begin(request: RunRequest): Promise<string> {
     await this.#resumed;
+    if (this.#underWay === undefined) await this.#parts.afterErasures?.();
     if (this.#underWay !== undefined || this.#closing)
       throw new RunInProgress(`The run ${this.#underWay?.runId ?? ""} is under way. One runs at a time.`);
     const asOf = request.asOf ?? dayOf(Date.now());

@@ -37,6 +37,8 @@ export interface BatchJob {
   /** In order; each may read what those before it wrote. Readers see a table before or after its write, never between. */
   readonly writes: readonly TableWrite[];
   readonly exports?: readonly TableExport[];
+  /** Rows of erased people, deleted with their bytes. Where files are rewritten by hand (on one machine) it is refused. */
+  readonly erase?: readonly { readonly table: string; readonly column: string; readonly keys: readonly string[] }[];
   /** Tables whose small files are joined and whose old snapshots are forgotten, where the home's tables have such. */
   readonly upkeep?: readonly string[];
 }

@@ -3,7 +3,7 @@
  * what they have still to do, and what each store of a home does to forget.
  */
 import type { AnonymousKey, CustomerKey } from "@ebb/core/ids";
-import type { ErasureReceipt, Removal } from "@ebb/core/erasure";
+import { type ErasureReceipt, type Removal, type UnsignedReceipt, withoutErased } from "@ebb/core/erasure";
 
 // ── suppression ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -53,10 +53,19 @@ export interface Suppressions {
 /** How old a copy of the list may be where events are taken in; who reads an answer is told by `latest`. */
 export const SUPPRESSIONS_AGE_MS = 1_000;
 
-/** What `current` answers, in the way of whoever may not make a promise of what is no promise. */
-export const withList = <T>(suppressions: Suppressions, use: (list: SuppressionList) => T): T | Promise<Awaited<T>> => {
+/** Uses what `current` answers, at once where it is there: an await would keep the caller's values for a turn. */
+export const withList = <T>(suppressions: Suppressions, use: (list: SuppressionList) => Promise<T>): Promise<T> => {
   const list = suppressions.current();
-  return list instanceof Promise ? list.then(use as (list: SuppressionList) => Awaited<T>) : use(list);
+  return list instanceof Promise ? list.then(use) : use(list);
+};
+
+/** A line of the stream as it may land: without what it says of people on the list. */
+export const lineWithoutErased = (line: Uint8Array, list: SuppressionList): Uint8Array => {
+  if (list.size === 0) return line;
+  const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString("latin1");
+  // Keys are ASCII. Where one is erased what is left is made of the text as it is, in UTF-8.
+  if (withoutErased(text, (pseudonym) => list.has(pseudonym)) === text) return line;
+  return Buffer.from(withoutErased(Buffer.from(line).toString("utf8"), (pseudonym) => list.has(pseudonym)));
 };
 
 // ── erasures ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,15 +112,29 @@ export interface ErasureStore {
 
 /** One place that holds people, and how it forgets them. */
 export interface Eraser {
-  /** The step of the erasure: what is forgotten there, in a few words. Unique in a home. */
+  /** Names the place in a few words. Unique in a home. */
   readonly name: string;
-  /**
-   * Removes what is there of the subjects. Safe to repeat, in part or as a whole: a repetition finds less, never more.
-   * Answers what went where; nothing where nothing was there.
-   * @throws TransientError
-   */
-  erase(subjects: readonly Subject[], erasureId: string): Promise<readonly Removal[]>;
+  /** What is there of the subjects by now; nothing where there is nothing. @throws TransientError */
+  survey(subjects: readonly Subject[]): Promise<readonly Removal[]>;
+  /** Removes it. Safe to repeat, in part or as a whole. @throws TransientError */
+  erase(subjects: readonly Subject[]): Promise<void>;
 }
+
+/** What of a text or an event is of the subjects. */
+export interface SubjectSets {
+  readonly customers: ReadonlySet<string>;
+  /** Customers, and visitors who were nobody else. */
+  readonly erased: ReadonlySet<string>;
+  /** Visitors who were somebody else too: what they did without a name goes. */
+  readonly shared: ReadonlySet<string>;
+}
+
+export const setsOf = (subjects: readonly Subject[]): SubjectSets => {
+  const customers = new Set<string>(subjects.map(({ customerKey }) => customerKey));
+  const visitors = subjects.flatMap(({ anonymousKeys }) => anonymousKeys);
+  const shared = subjects.flatMap(({ sharedAnonymousKeys }) => sharedAnonymousKeys ?? []);
+  return { customers, erased: new Set<string>([...customers, ...visitors]), shared: new Set<string>(shared) };
+};
 
 /** The visitors who were seen as customers: what a home's lake and log tell of them. */
 export interface LinkedVisitors {
@@ -121,20 +144,26 @@ export interface LinkedVisitors {
   ): Promise<readonly Pick<Subject, "customerKey" | "anonymousKeys" | "sharedAnonymousKeys">[]>;
 }
 
-/** Signs receipts, and tells whether one was signed here. */
-export interface ReceiptSigner {
-  sign(text: string): string;
-  verify(text: string, signature: string): boolean;
+/** Signs a receipt (receipt-signer.ts). */
+export interface ReceiptSigning {
+  sign(receipt: UnsignedReceipt): ErasureReceipt;
+}
+
+/** Has an erasure made that is asked for. At least once: to start one that is under way, or done, does nothing. */
+export interface Erasing {
+  /** @throws TransientError */
+  start(erasureId: string): Promise<void>;
 }
 
 export interface ErasurePorts {
   readonly suppressions: Suppressions;
   readonly erasures: ErasureStore;
+  readonly erasing: Erasing;
 }
 
 /** What the erasure itself touches. */
 export interface ErasureWorkPorts extends ErasurePorts {
   readonly erasers: readonly Eraser[];
   readonly visitors: LinkedVisitors;
-  readonly receipts: ReceiptSigner;
+  readonly receipts: ReceiptSigning;
 }

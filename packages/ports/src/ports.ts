@@ -12,6 +12,7 @@ import type { Scope } from "@ebb/core/scopes";
 import type { Pseudonymizer } from "@ebb/core/ids";
 import type { Dialect } from "@ebb/lake/dialect";
 import type { BatchPorts, ModelSettings } from "./batch-ports.ts";
+import type { ErasureWorkPorts } from "./erasure-ports.ts";
 import type { MetricName } from "./metric-names.ts";
 
 /** Throttling, a timeout, a lost connection: the same call may succeed later. Everything else is a bug or bad input. */
@@ -46,14 +47,25 @@ export interface QuarantinedItem extends Refusal {
   readonly schemaVersion: number;
   /** Epoch milliseconds. */
   readonly quarantinedAtMs: number;
+  /** What became of it when it was sent again; absent while it never was. */
+  readonly replayed?: Replayed;
 }
+
+export interface Replayed {
+  /** The line of the ledger under which it was sent again. */
+  readonly receiptId: ReceiptId;
+  /** A refused one is in quarantine anew, under that receipt. */
+  readonly outcome: "appended" | "refused";
+  readonly atMs: number;
+}
+export type ReplayMark = Pick<QuarantinedItem, "receiptId" | "rowNumber"> & { readonly replayed: Replayed };
 
 /** One line of the ledger. received = appended + quarantined, always. */
 export interface ReceiptPart {
   readonly receiptId: ReceiptId;
   /** Uploads commit in parts; a request is part 0. Committing a part again changes nothing and answers as the first time. */
   readonly part: number;
-  readonly channel: "http" | "social" | "upload";
+  readonly channel: "http" | "social" | "upload" | "source";
   readonly source: string;
   /** Events (http, social) or rows (upload) that arrived. */
   readonly received: number;
@@ -113,11 +125,17 @@ export interface Quarantine {
   list(query: {
     receiptId?: ReceiptId | undefined;
     code?: string | undefined;
+    /** Quarantined at or after this instant, epoch milliseconds. */
+    sinceMs?: number | undefined;
+    /** True: only those that were never sent again. */
+    open?: boolean | undefined;
     limit: number;
     cursor?: string | undefined;
   }): Promise<{ items: QuarantinedItem[]; cursor?: string }>;
   /** Counts by reason. */
   counts(query: { receiptId?: ReceiptId | undefined }): Promise<Record<string, number>>;
+  /** Notes down what became of items that were sent again. Idempotent; the last word stands. */
+  markReplayed(marks: readonly ReplayMark[]): Promise<void>;
 }
 
 // ── customer store ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,8 +216,13 @@ export interface FileOrder {
 export interface OrderBook {
   /** @throws TransientError */
   read(keys: readonly string[]): Promise<Map<string, FileOrder>>;
-  /** Each only if the stored version is `order.version - 1`. */
+  /** Each only if the stored version is `order.version - 1`. Durable by the next `settled`. */
   write(orders: readonly FileOrder[]): Promise<Map<string, "written" | "conflict">>;
+  /**
+   * Resolves when everything that was written before the call is durable.
+   * @throws TransientError
+   */
+  settled(): Promise<void>;
 }
 
 export type UploadState = "awaiting_content" | "queued" | "processing" | "done" | "failed";
@@ -337,9 +360,9 @@ export interface Pulse {
 }
 
 /** Everything a handler may touch. A handler takes the part it needs. */
-export interface Ports extends BatchPorts {
+export interface Ports extends BatchPorts, ErasureWorkPorts {
   readonly now: () => number;
-  readonly newId: (prefix: "rcp" | "upl" | "evt") => string;
+  readonly newId: (prefix: "rcp" | "upl" | "evt" | "era") => string;
   readonly pseudonyms: Pseudonymizer;
   readonly settings: Settings;
   readonly keys: KeyRing;

@@ -1,6 +1,6 @@
 /** The list of suppressed people in memory, for both homes' adapters. */
 import { createHmac } from "node:crypto";
-import type { Suppression, SuppressionKey, SuppressionList } from "./erasure-ports.ts";
+import type { Suppression, SuppressionKey, SuppressionList, Suppressions } from "./erasure-ports.ts";
 
 /** Verdicts kept by pseudonym, so that an event of a known customer costs no HMAC. 50,000 are about 6 MB. */
 const KEPT_VERDICTS = 50_000;
@@ -48,5 +48,60 @@ export class MemorySuppressionList implements SuppressionList {
 
   find(pseudonym: string): Suppression | undefined {
     return this.#entries.size === 0 ? undefined : this.#entries.get(this.#keys.keyOf(pseudonym));
+  }
+}
+
+/** A list that ends with its process. */
+export class MemorySuppressions implements Suppressions {
+  readonly #keys: SuppressionKeys;
+  #list: MemorySuppressionList;
+  #entries: ReadonlyMap<SuppressionKey, Suppression> = new Map();
+  #version = 0;
+
+  constructor(secret: string) {
+    this.#keys = new SuppressionKeys(secret);
+    this.#list = this.#made();
+  }
+
+  #made(): MemorySuppressionList {
+    return new MemorySuppressionList(String(this.#version++), this.#keys, this.#entries);
+  }
+
+  #become(entries: ReadonlyMap<SuppressionKey, Suppression>): number {
+    const changed = Math.abs(entries.size - this.#entries.size);
+    this.#entries = entries;
+    this.#list = this.#made();
+    return changed;
+  }
+
+  current(): SuppressionList {
+    return this.#list;
+  }
+
+  async latest(): Promise<SuppressionList> {
+    return this.#list;
+  }
+
+  keyOf(pseudonym: string): SuppressionKey {
+    return this.#keys.keyOf(pseudonym);
+  }
+
+  async add(pseudonyms: readonly string[], erasureId: string, nowMs: number): Promise<void> {
+    await this.merge(pseudonyms.map((each) => ({ key: this.keyOf(each), erasureId, suppressedAtMs: nowMs })));
+  }
+
+  async lift(pseudonyms: readonly string[]): Promise<number> {
+    const lifted = new Set(pseudonyms.map((each) => this.keyOf(each)));
+    return this.#become(new Map([...this.#entries].filter(([key]) => !lifted.has(key))));
+  }
+
+  async *entries(): AsyncIterable<Suppression> {
+    yield* this.#entries.values();
+  }
+
+  async merge(entries: Iterable<Suppression>): Promise<number> {
+    const merged = new Map(this.#entries);
+    for (const entry of entries) if (!merged.has(entry.key)) merged.set(entry.key, entry);
+    return this.#become(merged);
   }
 }

@@ -4,21 +4,33 @@
  * a reason, and the answer is 200 with the counts: SDKs throw a whole batch away on most 4xx.
  */
 import { type Canonical, type CanonicalContext, type WireProfile, canonicalEvent } from "@ebb/core/canonical";
+import { customerErased } from "@ebb/core/erasure";
 import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
 import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
 import { limits } from "@ebb/core/limits";
 import type { Refusal } from "@ebb/core/reasons";
 import type { StreamEvent } from "@ebb/core/stream-event";
-import type { Appended, EncodedEvent, Metrics, Ports, Profile, QuarantinedItem, ReceiptPart } from "@ebb/ports";
+import {
+  type Appended,
+  type EncodedEvent,
+  type Metrics,
+  type Ports,
+  type Profile,
+  type QuarantinedItem,
+  type ReceiptPart,
+  type SuppressionList,
+  withList,
+} from "@ebb/ports";
 import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { spend } from "../runtime/rate-limits.ts";
+import { mentionsErased } from "./erased-originals.ts";
 import { type Received, bodyText, eventsOf, headerKey, jsonText, keyInBody, parseJson } from "./request.ts";
 
 export type EventPorts = Pick<
   Ports,
-  "now" | "newId" | "pseudonyms" | "settings" | "keys" | "log" | "profiles" | "metrics"
+  "now" | "newId" | "pseudonyms" | "settings" | "keys" | "log" | "profiles" | "metrics" | "suppressions"
 >;
 
 export const make = (ports: EventPorts): HttpHandler => {
@@ -81,13 +93,23 @@ export interface CollectContext extends CanonicalContext {
  * @throws TransientError
  */
 export const collect = (
-  ports: Pick<Ports, "log" | "metrics"> & { readonly profiles?: Ports["profiles"] },
+  ports: CollectPorts,
   received: Received,
   context: CollectContext,
   also: Readonly<Record<string, unknown>> = {},
+): Promise<HttpResult> => withList(ports.suppressions, (erased) => collectFor(ports, received, context, also, erased));
+
+type CollectPorts = Pick<Ports, "log" | "metrics" | "suppressions"> & { readonly profiles?: Ports["profiles"] };
+
+const collectFor = (
+  ports: CollectPorts,
+  received: Received,
+  context: CollectContext,
+  also: Readonly<Record<string, unknown>>,
+  erased: SuppressionList,
 ): Promise<HttpResult> => {
   const { channel } = context;
-  const { events, quarantined, profiles, errors } = sorted(received, context);
+  const { events, quarantined, profiles, errors } = sorted(received, context, erased);
   const part: ReceiptPart = {
     receiptId: context.receiptId as ReceiptId,
     part: 0,
@@ -129,7 +151,7 @@ interface Sorted {
   readonly errors: readonly unknown[];
 }
 
-const sorted = (received: Received, context: CollectContext): Sorted => {
+const sorted = (received: Received, context: CollectContext, erased: SuppressionList): Sorted => {
   const events: EncodedEvent[] = [];
   const quarantined: QuarantinedItem[] = [];
   const profiles: Profile[] = [];
@@ -137,14 +159,15 @@ const sorted = (received: Received, context: CollectContext): Sorted => {
   const errors: unknown[] = [];
   for (let index = 0; index < received.events.length; index++) {
     const wire = received.events[index];
-    const outcome = received.oversized(index) ? tooLarge : encoded(wire, context, index);
+    const outcome = received.oversized(index) ? tooLarge : encoded(wire, context, index, erased);
     if ("code" in outcome) {
       quarantined.push({
         ...outcome,
         receiptId: context.receiptId as ReceiptId,
         rowNumber: index,
         source: context.source,
-        original: received.original(index),
+        original:
+          outcome === customerErased ? NOTHING : withoutErasedOriginal(received.original(index), context, erased),
         schemaVersion: STREAM_SCHEMA_VERSION,
         quarantinedAtMs: context.receivedAtMs,
       });
@@ -162,6 +185,14 @@ const sorted = (received: Received, context: CollectContext): Sorted => {
   return { events, quarantined, profiles, errors };
 };
 
+const NOTHING = new Uint8Array();
+
+const withoutErasedOriginal = (
+  original: Buffer,
+  { pseudonyms }: CollectContext,
+  erased: SuppressionList,
+): Uint8Array => (mentionsErased(original, erased, pseudonyms) ? NOTHING : original);
+
 const tooLarge: Refusal = {
   code: "too_large",
   message: `An event may have at most ${limits.eventBytes.toLocaleString("en")} bytes.`,
@@ -169,7 +200,7 @@ const tooLarge: Refusal = {
 
 type Encoded = { readonly event: EncodedEvent; readonly profile?: WireProfile } | Refusal;
 
-const encoded = (wire: unknown, context: CanonicalContext, index: number): Encoded => {
+const encoded = (wire: unknown, context: CanonicalContext, index: number, erased: SuppressionList): Encoded => {
   let outcome: Canonical;
   try {
     outcome = canonicalEvent(wire, context, index);
@@ -180,6 +211,12 @@ const encoded = (wire: unknown, context: CanonicalContext, index: number): Encod
   }
   if (outcome.event === undefined) return outcome.refusal;
   const { event, profile } = outcome;
+  if (erased.size > 0) {
+    const whose = event.customer_key ?? event.anonymous_key;
+    if (whose !== undefined && erased.has(whose)) return customerErased;
+    // Somebody else in the browser of an erased person.
+    if (event.anonymous_key !== undefined && erased.has(event.anonymous_key)) delete event.anonymous_key;
+  }
   const text = encodedJson(event);
   if (text.length * 3 > limits.eventBytes && Buffer.byteLength(text) > limits.eventBytes) return tooLarge;
   return {

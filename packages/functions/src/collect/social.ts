@@ -16,7 +16,7 @@ import { Problem } from "../runtime/problem.ts";
 import { collect } from "./events.ts";
 import { bodyText, parseJson } from "./request.ts";
 
-export type SocialPorts = Pick<Ports, "now" | "newId" | "pseudonyms" | "settings" | "log" | "metrics">;
+export type SocialPorts = Pick<Ports, "now" | "newId" | "pseudonyms" | "settings" | "log" | "suppressions" | "metrics">;
 
 export const make = (ports: SocialPorts): HttpHandler =>
   httpHandler(async (event) => {

@@ -3,6 +3,7 @@ import test from "node:test";
 import { aggregate } from "@ebb/core/kpl";
 import type { QuarantinedItem } from "@ebb/ports";
 import type { FirehoseTransformationEvent, FirehoseTransformationResult } from "aws-lambda";
+import { MemorySuppressions } from "@ebb/ports/suppression-list";
 import { make } from "./transform-records.ts";
 
 const eventOf = (number: number, more: Record<string, unknown> = {}) =>
@@ -42,6 +43,8 @@ const firehoseEvent = (data: readonly (string | Uint8Array)[]): FirehoseTransfor
   })),
 });
 
+const suppressions = new MemorySuppressions("a second secret of thirty-two and more characters");
+
 const portsWith = (put?: (items: readonly QuarantinedItem[]) => Promise<void>) => {
   const items: QuarantinedItem[] = [];
   const transform = make({
@@ -51,6 +54,7 @@ const portsWith = (put?: (items: readonly QuarantinedItem[]) => Promise<void>) =
       counts: () => assert.fail(),
     },
     metrics: { count: () => undefined },
+    suppressions,
     now: () => 7,
   });
   return { items, transform };

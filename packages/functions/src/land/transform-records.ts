@@ -6,7 +6,7 @@
  * `Dropped` is done with, `ProcessingFailed` is kept by Firehose under its error prefix.
  */
 import { refusalOf, unlandable } from "@ebb/lake/landing";
-import type { Ports, QuarantinedItem } from "@ebb/ports";
+import { type Ports, type QuarantinedItem, type SuppressionList, lineWithoutErased } from "@ebb/ports";
 import { z } from "zod";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
@@ -37,11 +37,12 @@ interface Sorted {
   readonly refused: readonly QuarantinedItem[];
 }
 
-const sort = (recordId: string, base64: string, nowMs: number): Sorted => {
+const sort = (recordId: string, base64: string, nowMs: number, erased: SuppressionList): Sorted => {
   const good: Uint8Array[] = [];
   const refused: QuarantinedItem[] = [];
   // Firehose has undone the KPL's aggregation already; what it has not is undone here.
-  for (const line of eventLinesOf(Buffer.from(base64, "base64"))) {
+  for (const given of eventLinesOf(Buffer.from(base64, "base64"))) {
+    const line = lineWithoutErased(given, erased);
     const refusal = refusalOf(line);
     if (refusal === undefined) good.push(line, NEWLINE);
     else refused.push(unlandable(line, refusal, nowMs));
@@ -49,7 +50,7 @@ const sort = (recordId: string, base64: string, nowMs: number): Sorted => {
   return { recordId, good, refused };
 };
 
-export const make = (ports: Pick<Ports, "quarantine" | "metrics" | "now">) => {
+export const make = (ports: Pick<Ports, "quarantine" | "metrics" | "now" | "suppressions">) => {
   const quarantined = async (items: readonly QuarantinedItem[]): Promise<boolean> => {
     if (items.length === 0) return true;
     try {
@@ -64,7 +65,8 @@ export const make = (ports: Pick<Ports, "quarantine" | "metrics" | "now">) => {
 
   return async (event: unknown): Promise<{ records: TransformedRecord[] }> => {
     const { records } = TransformationEvent.parse(event);
-    const sorted = records.map(({ recordId, data }) => sort(recordId, data, ports.now()));
+    const erased = await ports.suppressions.current();
+    const sorted = records.map(({ recordId, data }) => sort(recordId, data, ports.now(), erased));
     const isQuarantined = await quarantined(sorted.flatMap(({ refused }) => refused));
     let bytes = 0;
     return {

@@ -9,6 +9,7 @@ import { StreamEvent } from "@ebb/core/stream-event";
 import { type CustomerStore, type QuarantinedItem, TransientError } from "@ebb/ports";
 import { sampleCustomerKey } from "@ebb/ports/contracts/samples";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
+import { MemorySuppressions } from "@ebb/ports/suppression-list";
 import { logger } from "../runtime/logger.ts";
 import { make } from "./fold-orders.ts";
 import { withoutLines } from "./read-events.ts";
@@ -50,11 +51,12 @@ const quarantine = {
   list: () => Promise.reject(new Error("not used")),
   counts: () => Promise.reject(new Error("not used")),
 };
+const suppressions = new MemorySuppressions("a second secret of thirty-two and more characters");
 const counted = new Map<string, number>();
 const metrics = { count: (name: string, value: number) => void counted.set(name, (counted.get(name) ?? 0) + value) };
 const fold = async (records: KinesisStreamRecord[], customers: CustomerStore = store, more: object = {}) => {
   const handle = make(
-    { now: () => 5, metrics, quarantine, customers, ...more },
+    { now: () => 5, metrics, quarantine, customers, suppressions, ...more },
     { attempts: 3, backoff: async () => undefined },
   );
   const event: KinesisStreamEvent = { Records: records };

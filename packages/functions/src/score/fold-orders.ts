@@ -7,7 +7,7 @@ import { onAws } from "../runtime/on-aws.ts";
 import { type Patience, foldBatch } from "./fold-batch.ts";
 import { type ReadRecord, readRecord } from "./read-events.ts";
 
-export type ScorePorts = Pick<Ports, "now" | "customers" | "quarantine" | "metrics">;
+export type ScorePorts = Pick<Ports, "now" | "customers" | "quarantine" | "metrics" | "suppressions">;
 
 /** Five tries within a second: 40, 80, 160 and 320 ms apart. What still fails the stream delivers again. */
 const usualPatience: Patience = { attempts: 5, backoff: async (attempt) => void (await sleep(10 * 2 ** attempt)) };
@@ -17,7 +17,8 @@ export const make =
   async (batch: KinesisStreamEvent): Promise<KinesisStreamBatchResponse> => {
     const nowMs = ports.now();
     const records = batch.Records.map((record) => readRecord(record, nowMs));
-    const events = records.flatMap((record) => record.events);
+    const erased = await ports.suppressions.current();
+    const events = records.flatMap((record) => record.events).filter(({ customerKey }) => !erased.has(customerKey));
 
     const failed = new Set<string>();
     for (const event of await foldBatch(ports.customers, events, patience, ports.metrics))

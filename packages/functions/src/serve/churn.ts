@@ -12,7 +12,7 @@ import { currentCard } from "./marts/current-model.ts";
 const NO_SCORES =
   "The latest run has scored nobody. The run says why: a shop needs some months of orders and enough customers who left and who stayed. See /v1/runs.";
 
-export type ChurnPorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "objects">;
+export type ChurnPorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "suppressions" | "objects">;
 
 export const make = (ports: ChurnPorts): HttpHandler =>
   martHandler(

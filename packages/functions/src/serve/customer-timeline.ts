@@ -3,6 +3,7 @@ import type { CustomerKey } from "@ebb/core/ids";
 import type { Ports } from "@ebb/ports";
 import type { HttpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
+import { Problem } from "../runtime/problem.ts";
 import { customerKeyOf } from "./customer-key.ts";
 import {
   type MartRow,
@@ -24,13 +25,14 @@ interface Entry {
   readonly details?: readonly string[];
 }
 
-export type TimelinePorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "pseudonyms">;
+export type TimelinePorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "pseudonyms" | "suppressions">;
 
 export const make = (ports: TimelinePorts): HttpHandler =>
   martHandler(
     ports,
-    async ({ event, queries }) => {
+    async ({ event, erased, queries }) => {
       const key: CustomerKey = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
+      if (erased.has(key)) throw new Problem("not_found", "Nothing of this customer has arrived.");
       const [orders, visits, posts, history] = await Promise.all(
         [ordersOfSql, visitsOfSql, postsOfSql, historyOfSql].map((sql) => rowsOf(queries, sql(queries.dialect, key))),
       );

@@ -8,7 +8,10 @@ import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { customerKeyOf } from "./customer-key.ts";
 
-export type CustomerPorts = Pick<Ports, "keys" | "now" | "customers" | "pseudonyms" | "settings" | "scores">;
+export type CustomerPorts = Pick<
+  Ports,
+  "keys" | "now" | "customers" | "pseudonyms" | "settings" | "scores" | "suppressions"
+>;
 
 export const make = (ports: CustomerPorts): HttpHandler => {
   // Until the first are published. Of this process's start, not of the request: a score is not to change by the clock.
@@ -16,13 +19,15 @@ export const make = (ports: CustomerPorts): HttpHandler => {
   return httpHandler(async (event) => {
     await authorize(ports.keys, event);
     const key = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
-    const [states, cuts, ofRun] = await Promise.all([
+    const [erased, states, cuts, ofRun] = await Promise.all([
+      ports.suppressions.latest(),
       ports.customers.read([{ customerKey: key, orderKeys: [] }]),
       ports.customers.cutPoints(),
       ports.scores.scores(key),
     ]);
     const customer = states.get(key)?.customer;
-    if (customer === undefined) throw new Problem("not_found", "No order of this customer has arrived.");
+    if (customer === undefined || erased.has(key))
+      throw new Problem("not_found", "No order of this customer has arrived.");
     const { reportingCurrency } = ports.settings.rates;
     return json(200, {
       ...answerOf(customer, cuts ?? firstCuts, reportingCurrency, ports.now()),

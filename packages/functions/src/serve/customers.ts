@@ -27,7 +27,7 @@ const CSV_ROWS = 20_000;
 export const make = (ports: MartPorts): HttpHandler =>
   martHandler(
     ports,
-    async ({ event, run, queries }) => {
+    async ({ event, run, erased, queries }) => {
       const question = parametersOf(event, customersShape);
       const named = event.pathParameters?.["name"];
       const segment = named ?? question.segment;
@@ -39,8 +39,9 @@ export const make = (ports: MartPorts): HttpHandler =>
         queries,
         customersSql(queries.dialect, { ...question, cutoff: run.asOf, segment, limit, after }),
       );
-      const page = rows.slice(0, limit);
-      const cursor = rows.length > limit ? cursorOf(page.at(-1)!, question.sort) : undefined;
+      const asked = rows.slice(0, limit);
+      const cursor = rows.length > limit ? cursorOf(asked.at(-1)!, question.sort) : undefined;
+      const page = asked.filter((row) => !erased.has(textOf(row["customer_key"])));
       if (csv) return csvAnswer(page, cursor, run.asOf, event.rawPath, event.rawQueryString);
       return { customers: page.map(customerAnswer), ...(cursor === undefined ? {} : { cursor }) };
     },

@@ -5,6 +5,7 @@ import { landConsumer } from "@ebb/functions/declarations";
 import { logger } from "@ebb/functions/runtime/logger";
 import { openLand } from "@ebb/ports/embedded";
 import { LakeWriter } from "@ebb/ports/embedded/lake-writer";
+import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import type { CommonData } from "../home-ports.ts";
 import { Progress } from "../progress.ts";
 import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
@@ -25,6 +26,7 @@ const { signal, stopped } = takeOrders((order) => {
 });
 const progress = new Progress(data.progress);
 const stores = openLand(data.folder, data.log);
+const suppressions = new EmbeddedSuppressions(data.folder, data.secrets.suppressionSecret);
 const writer = await LakeWriter.open({
   folder: path.join(data.folder, "lake"),
   bufferMb: landConsumer.bufferMb,
@@ -32,14 +34,14 @@ const writer = await LakeWriter.open({
   compression: landConsumer.compression,
   quarantine: stores.quarantine,
   metrics: workerMetrics,
+  suppressions,
   now: Date.now,
 });
 let taken = writer.offset;
 
-/** Takes what the log holds up to `untilSeq`; true when that was something. */
-const take = async (untilSeq: number): Promise<boolean> => {
-  if (taken >= untilSeq) return false;
-  const records = stores.reader.read(taken, BATCH_RECORDS, BATCH_BYTES);
+/** Takes what the log has on disk; true when that was something. */
+const take = async (): Promise<boolean> => {
+  const records = stores.reader.read(taken, BATCH_RECORDS, BATCH_BYTES, progress.get("head"));
   if (records.length === 0) return false;
   await writer.add(records);
   taken = records.at(-1)!.seq;
@@ -55,8 +57,8 @@ const answerFlushes = async (): Promise<void> => {
   const ids = flushes;
   flushes = [];
   try {
-    const { seq } = stores.reader.head();
-    while (await take(seq));
+    const seq = progress.get("head");
+    while (taken < seq && (await take()));
     await writer.flush();
     for (const id of ids) report({ type: "flushed", id });
   } catch (error) {
@@ -71,7 +73,7 @@ report({ type: "ready" });
 while (!signal.aborted) {
   try {
     if (flushes.length > 0) await answerFlushes();
-    else if (!(await take(Infinity))) {
+    else if (!(await take())) {
       await writer.tick();
       publish();
       const called = new Promise<void>((resolve) => (wake = resolve));
@@ -86,5 +88,6 @@ while (!signal.aborted) {
 }
 await writer.flush();
 await writer.close();
+suppressions.close();
 stores.close();
 leave();

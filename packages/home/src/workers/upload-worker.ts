@@ -6,6 +6,7 @@ import { uploadJob } from "@ebb/functions/declarations";
 import { logger } from "@ebb/functions/runtime/logger";
 import type { Upload } from "@ebb/ports";
 import { embeddedJobQueue, openUpload } from "@ebb/ports/embedded";
+import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import { contextOf } from "../http-event.ts";
 import { type CommonData, commonPorts } from "../home-ports.ts";
 import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
@@ -42,7 +43,8 @@ const { signal } = takeOrders((order) => {
 signal.addEventListener("abort", () => wake());
 
 const stores = openUpload(data.folder, data.log);
-const handle = make({ ...commonPorts(data, workerMetrics), ...stores, jobs: embeddedJobQueue(enqueue) });
+const suppressions = new EmbeddedSuppressions(data.folder, data.secrets.suppressionSecret);
+const handle = make({ ...commonPorts(data, workerMetrics), ...stores, suppressions, jobs: embeddedJobQueue(enqueue) });
 
 /** One run, tried again as often as the job allows, with growing pauses. */
 const work = async (uploadId: ReceiptId): Promise<void> => {
@@ -96,5 +98,6 @@ while (!signal.aborted) {
     tell();
   }
 }
+suppressions.close();
 stores.close();
 leave();

@@ -29,6 +29,7 @@
  * | EBB_KEY_TABLE               | DynamoDB table: pk (S); keys, hashed (`ebb keys --table` writes it)         | keys              |
  * | EBB_SUPPRESSION_TABLE       | DynamoDB table: pk (S), sk (S); index `newest`: who is erased, and erasures | suppressions, erasures |
  * | EBB_SUPPRESSION_SECRET      | secret of the suppression keys, at least 32 characters, never rotated       | suppressions      |
+ * | EBB_ERASE_FUNCTION          | Lambda function of the erasures' workflow, with its alias                   | erasing           |
  * | EBB_SETTINGS                | JSON of the settings (below)                                                | settings          |
  * | EBB_SETTINGS_FILE           | instead: path of a file with that JSON (a function's environment ends at 4 KB) | settings       |
  * | EBB_HOOK_SECRETS            | JSON `{"platform": "secret"}`; none where absent                            | settings          |
@@ -109,6 +110,7 @@ const Environment = z.object({
   EBB_SPARK_PARAMETERS: name,
   EBB_CUSTOMER_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   EBB_KEY_TABLE: name,
+  EBB_ERASE_FUNCTION: name,
   EBB_SUPPRESSION_TABLE: name,
   EBB_SUPPRESSION_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   EBB_SETTINGS: json(StoredSettings).optional(),
@@ -146,6 +148,8 @@ export const variablesOf = {
   scores: ["EBB_CUSTOMER_TABLE"],
   suppressions: ["EBB_SUPPRESSION_TABLE", "EBB_SUPPRESSION_SECRET"],
   erasures: ["EBB_SUPPRESSION_TABLE"],
+  erasing: ["EBB_ERASE_FUNCTION"],
+  receipts: ["EBB_SUPPRESSION_SECRET"],
   pseudonyms: ["EBB_CUSTOMER_SECRET"],
   keys: ["EBB_KEY_TABLE"],
   settings: ["EBB_SETTINGS"],

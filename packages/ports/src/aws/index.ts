@@ -22,6 +22,11 @@ import { S3Quarantine } from "./quarantine.ts";
 import { AthenaQueryEngine } from "./query-engine.ts";
 import { DynamoRunStore } from "./run-store.ts";
 import { DynamoScoreStore } from "./score-store.ts";
+import { ReceiptSigner } from "../receipt-signer.ts";
+import { awsErasers, queriedVisitors } from "./erasers.ts";
+import { DynamoErasures } from "./erasures.ts";
+import { LambdaErasing } from "./job-queue.ts";
+import { DynamoSuppressions } from "./suppressions.ts";
 import { DynamoUploadStore } from "./upload-store.ts";
 
 export { EnvironmentError, variablesOf } from "./environment.ts";
@@ -107,6 +112,35 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     const namespace = environment.EBB_METRICS_NAMESPACE;
     return new CloudWatchPulse(clients.cloudwatch, { namespace, service: SERVICE, scoreFunction, deliveryStream });
   });
+  const suppressions = lazy(() => {
+    const { EBB_SUPPRESSION_TABLE: table, EBB_SUPPRESSION_SECRET: secret } = of("suppressions");
+    return new DynamoSuppressions(clients.dynamo, table, secret, now);
+  });
+  const erasures = lazy(() => new DynamoErasures(clients.dynamo, of("erasures").EBB_SUPPRESSION_TABLE));
+  const erasing = lazy(() => new LambdaErasing(clients.lambda, of("erasing").EBB_ERASE_FUNCTION));
+  const erasers = lazy(() => {
+    const { EBB_ORDER_BOOK_TABLE, EBB_ORDER_BOOK_BUCKET } = of("orderBook");
+    return awsErasers({
+      dynamo: clients.dynamo,
+      s3: clients.s3,
+      tables: {
+        customers: of("customers").EBB_CUSTOMER_TABLE,
+        profiles: of("profiles").EBB_PROFILE_TABLE,
+        orderBook: EBB_ORDER_BOOK_TABLE,
+      },
+      buckets: { quarantine: of("quarantine").EBB_QUARANTINE_BUCKET, orderBook: EBB_ORDER_BOOK_BUCKET },
+      profiles: profiles(),
+      runner: runner(),
+      now,
+    });
+  });
+  const visitors = lazy(() => {
+    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database } = of("queries");
+    return queriedVisitors(
+      new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: COUNT_TIMEOUT_MS, now }),
+    );
+  });
+  const receipts = lazy(() => new ReceiptSigner(of("receipts").EBB_SUPPRESSION_SECRET));
   const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
   const keys = lazy(() => new DynamoKeyRing(clients.dynamo, of("keys").EBB_KEY_TABLE));
   const settings = lazy(() => settingsOf(environment));
@@ -162,6 +196,24 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     },
     get pulse() {
       return pulse();
+    },
+    get suppressions() {
+      return suppressions();
+    },
+    get erasures() {
+      return erasures();
+    },
+    get erasing() {
+      return erasing();
+    },
+    get erasers() {
+      return erasers();
+    },
+    get visitors() {
+      return visitors();
+    },
+    get receipts() {
+      return receipts();
     },
     get pseudonyms() {
       return pseudonyms();

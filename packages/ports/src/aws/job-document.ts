@@ -206,6 +206,13 @@ export const planOf = (job: BatchJob, token: string, places: Places): JobPlan =>
   }
   if (!exportedBySpark && exports.length > 0)
     steps.push({ kind: "queries", sql: exports.map((each) => unloadStatement(each.sql(trino), uri(each))) });
+  if (job.erase !== undefined && job.erase.length > 0) {
+    const tables = [...new Set(job.erase.map(({ table }) => table))];
+    // Whatever was committed before the job runs is older than this: no snapshot but the newest stays.
+    const upkeep = tables.map((table) => ({ table, expireBefore: "9999-01-01 00:00:00" }));
+    const document = sparkDocument(job.name, `${places.jobId}/erase`, { erase: job.erase, upkeep });
+    steps.push({ kind: "spark", document });
+  }
   // Snapshots go when the deletes that they hold are in the files: every table is done before the first forgets.
   if (job.upkeep !== undefined && job.upkeep.length > 0)
     steps.push(

@@ -9,5 +9,6 @@ export * from "./profile-store.ts";
 export * from "./quarantine.ts";
 export * from "./run-store.ts";
 export * from "./score-store.ts";
+export * from "./erasures.ts";
 export * from "./suppressions.ts";
 export * from "./upload-store.ts";

@@ -171,6 +171,38 @@ export class BatchManifest {
     );
   }
 
+  /** The files that make up every table, and where one is written anew without some rows, the other in its place. */
+  files(): (BatchFile & { readonly table: string })[] {
+    const rows = portCall(() =>
+      this.#db.prepare("SELECT * FROM files WHERE replaced_at_ms IS NULL ORDER BY path").all(),
+    ) as unknown as (BatchFile & { table_name: string })[];
+    return rows.map(({ path: name, partition, rows: count, bytes, table_name: table }) => ({
+      path: name,
+      partition,
+      rows: count,
+      bytes,
+      table,
+    }));
+  }
+
+  /** Puts a file in the place of another one of the same table and partition; nothing in its place where undefined. */
+  replace(oldPath: string, file: Pick<BatchFile, "path" | "rows" | "bytes"> | undefined, nowMs: number): void {
+    portCall(() =>
+      inTransaction(this.#db, () => {
+        if (file !== undefined)
+          this.#db
+            .prepare(
+              `INSERT INTO files SELECT ?, table_name, partition, ?, ?, columns, NULL FROM files
+               WHERE path = ? AND replaced_at_ms IS NULL`,
+            )
+            .run(file.path, file.rows, file.bytes, oldPath);
+        this.#db
+          .prepare("UPDATE files SET replaced_at_ms = ? WHERE path = ? AND replaced_at_ms IS NULL")
+          .run(nowMs, oldPath);
+      }),
+    );
+  }
+
   /** Notes a job down, once per token; answers the job of the token. */
   startJob(id: string, token: string, plan: string, nowMs: number): string {
     return portCall(() =>

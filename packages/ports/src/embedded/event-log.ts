@@ -5,11 +5,13 @@
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { limits } from "@ebb/core/limits";
-import type { Appended, EncodedEvent, EventLog, QuarantinedItem, ReceiptPart } from "../ports.ts";
+import type { Appended, EncodedEvent, EventLog, QuarantinedItem, ReceiptPart, ReplayMark } from "../ports.ts";
+import { type Lines, linesOf, someOf } from "./event-lines.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LOG_FILE, logMigrations } from "./log-schema.ts";
 import { SeenIds, eventIdsOf, idBytesOf } from "./seen-ids.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
+import { WalSync } from "./wal-sync.ts";
 
 export interface LogHead {
   /** Sequence number of the newest record; 0 on an empty log. */
@@ -31,6 +33,7 @@ const TRIM_ROWS = 200;
 export class EmbeddedEventLog implements EventLog {
   readonly #db: DatabaseSync;
   readonly #commits: GroupCommit;
+  readonly #disk: WalSync;
   readonly #seen: SeenIds;
   readonly #now: () => number;
   readonly #listeners = new Set<(head: LogHead) => void>();
@@ -40,11 +43,15 @@ export class EmbeddedEventLog implements EventLog {
   readonly #insertPart: StatementSync;
   readonly #insertQuarantined: StatementSync;
   #head: LogHead;
+  /** The head as the last commit left it, which may be on its way to disk. */
+  #committedHead: LogHead;
   /** The head as the transaction under way will leave it. */
   #nextHead: LogHead;
 
   constructor(folder: string, options: EventLogOptions = {}) {
-    this.#db = openDatabase(path.join(folder, LOG_FILE), {
+    const file = path.join(folder, LOG_FILE);
+    this.#db = openDatabase(file, {
+      commitsUnsynced: true,
       migrations: logMigrations,
       personal: true, // quarantined originals are whatever was sent
       // Records are large: 16 KiB pages take 5.6 µs of CPU where 4 KiB pages take 8.8 µs (for 1.8 KB an event).
@@ -61,15 +68,22 @@ export class EmbeddedEventLog implements EventLog {
       seq: (last?.["seq"] as number | undefined) ?? 0,
       events: (last?.["events"] as number | undefined) ?? 0,
     };
-    this.#nextHead = this.#head;
+    this.#nextHead = this.#committedHead = this.#head;
     this.#seen = new SeenIds(this.#db, this.#head.events);
+    this.#disk = new WalSync(file);
+    this.#disk.syncNow(); // what an earlier process committed and did not live to sync
     this.#commits = new GroupCommit(this.#db, {
+      disk: this.#disk,
       beforeCommit: () => this.#seen.mergeSlice(),
-      committed: () => this.#committed(),
+      committed: () => {
+        this.#seen.committed();
+        this.#committedHead = this.#nextHead;
+      },
       rolledBack: () => {
         this.#seen.rolledBack();
-        this.#nextHead = this.#head;
+        this.#nextHead = this.#committedHead;
       },
+      durable: () => this.#durable(),
     });
     this.#insertRecord = this.#db.prepare(
       "INSERT INTO records (seq, arrived_at_ms, first_number, events, data) VALUES (?, ?, ?, ?, ?)",
@@ -105,24 +119,23 @@ export class EmbeddedEventLog implements EventLog {
     events: readonly EncodedEvent[],
     quarantined: readonly QuarantinedItem[],
   ): Promise<Appended> {
-    if (part.channel !== "upload" && part.received !== events.length + quarantined.length)
-      throw new RangeError(
-        `the ledger does not balance: ${part.received} received, ${events.length} appended, ${quarantined.length} quarantined`,
-      );
     const ids = idBytesOf(events.map((event) => event.eventId));
-    const lines = linesOf(events);
-    const bytes = lines.bytes.length + quarantined.reduce((sum, item) => sum + item.original.length, 0);
-    return this.#appending(part, ids, lines, quarantined, bytes);
+    return this.appendLines(part, ids, linesOf(events), quarantined);
   }
 
-  /** Apart from `append`, so that what waits holds these arguments alone. */
-  #appending(
+  /** `append` for events that are bytes already. @param ids 16 bytes an event */
+  async appendLines(
     part: ReceiptPart,
     ids: Buffer,
     lines: Lines,
     quarantined: readonly QuarantinedItem[],
-    bytes: number,
   ): Promise<Appended> {
+    const events = lines.ends.length;
+    if (part.channel !== "upload" && part.received !== events + quarantined.length)
+      throw new RangeError(
+        `the ledger does not balance: ${part.received} received, ${events} appended, ${quarantined.length} quarantined`,
+      );
+    const bytes = lines.bytes.length + quarantined.reduce((sum, item) => sum + item.original.length, 0);
     return this.#commits.run(() => this.#appendPart(part, ids, lines, quarantined), bytes);
   }
 
@@ -181,6 +194,17 @@ export class EmbeddedEventLog implements EventLog {
     );
   }
 
+  /** Notes down what became of quarantined items that were sent again. */
+  async markReplayed(marks: readonly ReplayMark[]): Promise<void> {
+    const mark = this.#db.prepare(
+      "UPDATE quarantine SET replay_receipt = ?, replay_outcome = ?, replayed_at_ms = ? WHERE receipt = ? AND row_number = ?",
+    );
+    await this.#commits.run(() => {
+      for (const { receiptId, rowNumber, replayed } of marks)
+        mark.run(replayed.receiptId, replayed.outcome, replayed.atMs, receiptId, rowNumber);
+    });
+  }
+
   #putQuarantined(items: readonly QuarantinedItem[]): void {
     for (const item of items)
       this.#insertQuarantined.run(
@@ -196,18 +220,23 @@ export class EmbeddedEventLog implements EventLog {
       );
   }
 
-  #committed(): void {
-    this.#seen.committed();
-    const grown = this.#nextHead.seq > this.#head.seq;
-    this.#head = this.#nextHead;
+  #durable(): void {
+    const grown = this.#committedHead.seq > this.#head.seq;
+    this.#head = this.#committedHead;
     if (grown) for (const listener of this.#listeners) listener(this.#head);
   }
 
+  /** Appends wait until what is answered is called. */
+  hold(): () => void {
+    return this.#commits.hold();
+  }
+
+  /** What is on disk. A reader may see more for a moment: it must not act on it (`LogReader.read`). */
   head(): LogHead {
     return this.#head;
   }
 
-  /** Called after every commit that added records. Answers a function that ends it. */
+  /** Called when records have come to disk. Answers a function that ends it. */
   onAppend(listener: (head: LogHead) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -244,43 +273,9 @@ export class EmbeddedEventLog implements EventLog {
   close(): void {
     this.#commits.flush();
     portCall(() => this.#db.close());
+    this.#disk.close();
   }
 }
-
-/** JSON lines of events, UTF-8, each with its line break. */
-interface Lines {
-  readonly bytes: Buffer;
-  /** Where each line ends, its line break included. */
-  readonly ends: Uint32Array;
-}
-
-const LINE_BREAK = 0x0a;
-
-const linesOf = (events: readonly EncodedEvent[]): Lines => {
-  const ends = new Uint32Array(events.length);
-  let size = 0;
-  for (let index = 0; index < events.length; index++) ends[index] = size += Buffer.byteLength(events[index]!.json) + 1;
-  const bytes = Buffer.allocUnsafeSlow(size);
-  for (let index = 0; index < events.length; index++) {
-    const end = ends[index]! - 1;
-    bytes.write(events[index]!.json, index === 0 ? 0 : ends[index - 1]!);
-    bytes[end] = LINE_BREAK;
-  }
-  return { bytes, ends };
-};
-
-const someOf = ({ bytes, ends }: Lines, wanted: readonly boolean[]): Lines => {
-  const kept: Buffer[] = [];
-  const keptEnds: number[] = [];
-  let size = 0;
-  for (let index = 0; index < ends.length; index++) {
-    if (wanted[index] !== true) continue;
-    const line = bytes.subarray(index === 0 ? 0 : ends[index - 1]!, ends[index]);
-    kept.push(line);
-    keptEnds.push((size += line.length));
-  }
-  return { bytes: Buffer.concat(kept, size), ends: Uint32Array.from(keptEnds) };
-};
 
 /** The ids (16 bytes each) whose flag is `wanted`. */
 const pick = (ids: Buffer, flags: readonly boolean[], wanted: boolean): Buffer => {

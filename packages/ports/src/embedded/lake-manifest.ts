@@ -24,6 +24,10 @@ const migrations: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE TABLE offsets (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- until when files are not merged: an erasure rewrites them. One row at most
+  CREATE TABLE held (one INTEGER PRIMARY KEY CHECK (one = 1), until_ms INTEGER NOT NULL);
+  `,
 ];
 
 /** Names the set of columns that this release writes. */
@@ -120,6 +124,25 @@ export class LakeManifest {
   replacedBefore(ms: number): string[] {
     const rows = portCall(() => this.#db.prepare("SELECT path FROM files WHERE replaced_at_ms < ?").all(ms));
     return (rows as unknown as { path: string }[]).map((row) => row.path);
+  }
+
+  /** Every file that another one has replaced. */
+  replaced(): string[] {
+    return this.replacedBefore(Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Files are not merged until then; 0 lets go. */
+  hold(untilMs: number): void {
+    portCall(() =>
+      this.#db
+        .prepare("INSERT INTO held VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET until_ms = excluded.until_ms")
+        .run(untilMs),
+    );
+  }
+
+  isHeld(nowMs: number): boolean {
+    const row = portCall(() => this.#db.prepare("SELECT until_ms FROM held").get());
+    return row !== undefined && (row as { until_ms: number }).until_ms > nowMs;
   }
 
   forget(paths: readonly string[]): void {

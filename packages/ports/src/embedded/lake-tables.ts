@@ -5,11 +5,15 @@ import { duckdbEmptyTable } from "@ebb/lake/raw-events";
 import { duckdbViews } from "@ebb/lake/views";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { type StoredTable, batchTables } from "./batch-manifest.ts";
+import { type Subject, setsOf } from "../erasure-ports.ts";
+import { ERASURES_FILE, EmbeddedErasures } from "./erasures.ts";
 import { COLUMNS_ID, LAKE_MANIFEST_FILE, type LakeFile, LakeManifest } from "./lake-manifest.ts";
 import { quoted } from "./parquet-conversion.ts";
+import { SOURCES_FOLDER, sourceTables } from "./source-manifest.ts";
 
 /** Folders of the lake that hold its files: a connection needs no other. */
-export const lakeFolders = (folder: string): string[] => [path.join(folder, "raw_events"), path.join(folder, "tables")];
+export const lakeFolders = (folder: string): string[] =>
+  ["raw_events", "tables", SOURCES_FOLDER].map((name) => path.join(folder, name));
 
 /**
  * Run on every DuckDB that reads these tables. max() of a partition column fails in DuckDB 1.5.5 where a filter leaves one
@@ -18,20 +22,61 @@ export const lakeFolders = (folder: string): string[] => [path.join(folder, "raw
 export const WITHOUT_BROKEN_STATISTICS = "SET GLOBAL disabled_optimizers = 'statistics_propagation'";
 
 /**
- * Defines everything over the files of this moment, for this connection alone. Who was erased is known to the runs alone
- * (they leave a table); before the first nobody is.
+ * Defines everything over the files of this moment, for this connection alone. `erased_customers` are those whose erasure
+ * is under way: of others the files hold nothing.
  */
 export const defineTables = async (connection: DuckDBConnection, folder: string): Promise<void> => {
-  await connection.run(`CREATE OR REPLACE TEMP VIEW raw_events AS ${rawEventsSql(folder, filesOf(folder))}`);
+  const erased = pendingErasures(folder);
+  await connection.run(`CREATE OR REPLACE TEMP VIEW erased_customers AS ${erasedSql(erased)}`);
+  const raw = rawEventsSql(folder, filesOf(folder));
+  await connection.run(`CREATE OR REPLACE TEMP VIEW raw_events AS ${withoutErasedSql(raw, RAW_PERSONS, erased)}`);
   for (const view of duckdbViews()) await connection.run(`CREATE OR REPLACE TEMP VIEW ${view.name} AS ${view.sql}`);
-  await connection.run(
-    "CREATE OR REPLACE TEMP VIEW erased_customers AS SELECT NULL::VARCHAR AS customer_key WHERE false",
-  );
-  for (const table of batchTables(folder)) await defineTable(connection, folder, table);
+  for (const table of [...batchTables(folder), ...sourceTables(folder)])
+    await defineTable(connection, folder, table, erased);
 };
 
-export const defineTable = async (connection: DuckDBConnection, folder: string, table: StoredTable): Promise<void> => {
-  await connection.run(`CREATE OR REPLACE TEMP VIEW "${table.name}" AS ${tableSql(folder, table)}`);
+export const defineTable = async (
+  connection: DuckDBConnection,
+  folder: string,
+  table: StoredTable,
+  erased: readonly Subject[] = pendingErasures(folder),
+): Promise<void> => {
+  const columns = table.columns.map(({ name }) => name);
+  const sql = withoutErasedSql(tableSql(folder, table), columns, erased);
+  await connection.run(`CREATE OR REPLACE TEMP VIEW "${table.name}" AS ${sql}`);
+};
+
+const [CUSTOMER, ANONYMOUS] = ["customer_key", "anonymous_key"];
+const RAW_PERSONS = [CUSTOMER, ANONYMOUS];
+
+/** People whose erasure is under way: their rows are in the files until it has rewritten them, and in no answer. */
+const pendingErasures = (folder: string): Subject[] => {
+  const home = path.dirname(folder);
+  if (!existsSync(path.join(home, ERASURES_FILE))) return [];
+  const erasures = new EmbeddedErasures(home);
+  try {
+    return erasures.pending();
+  } finally {
+    erasures.close();
+  }
+};
+
+const keysSql = (keys: Iterable<string>): string => `unnest([${[...keys].map(quoted).join(", ")}]::VARCHAR[])`;
+
+const erasedSql = (erased: readonly Subject[]): string => `SELECT ${keysSql(setsOf(erased).customers)} AS customer_key`;
+
+/** The same rows but those of people who are being erased: the customer decides, the visitor where there is none. */
+const withoutErasedSql = (sql: string, columns: readonly string[], erased: readonly Subject[]): string => {
+  const [byCustomer, byVisitor] = [columns.includes(CUSTOMER), columns.includes(ANONYMOUS)];
+  if (erased.length === 0 || (!byCustomer && !byVisitor)) return sql;
+  const sets = setsOf(erased);
+  const isIn = (column: string, keys: Iterable<string>): string =>
+    `coalesce(${column} IN (SELECT ${keysSql(keys)}), false)`;
+  const visit = byVisitor ? isIn(ANONYMOUS, [...sets.erased, ...sets.shared]) : "false";
+  const gone = byCustomer
+    ? `CASE WHEN ${CUSTOMER} IS NULL THEN ${visit} ELSE ${isIn(CUSTOMER, sets.erased)} END`
+    : visit;
+  return `SELECT * FROM (${sql}) WHERE NOT (${gone})`;
 };
 
 const filesOf = (folder: string): LakeFile[] => {

@@ -6,6 +6,8 @@
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import path from "node:path";
 import { partitionOf } from "@ebb/lake/raw-events";
+import { linesOf } from "@ebb/lake/landing";
+import { type SuppressionList, type Suppressions, lineWithoutErased } from "../erasure-ports.ts";
 import type { Metrics, Quarantine } from "../ports.ts";
 import { compactClosedHour } from "./lake-compaction.ts";
 import { fileName, moveDurably, removeUnnamed } from "./lake-files.ts";
@@ -29,6 +31,8 @@ export interface LakeWriterOptions {
   readonly compression: string;
   readonly quarantine: Pick<Quarantine, "put">;
   readonly metrics: Metrics;
+  /** Of people on this list nothing lands but that it came. Absent: there is nobody on it. */
+  readonly suppressions?: Suppressions;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
@@ -106,7 +110,8 @@ export class LakeWriter {
       if (now - this.#cleanedAtMs < HOUSEKEEPING_MS) return;
       this.#cleanedAtMs = now;
       const { folder, compression } = this.#options;
-      await compactClosedHour(folder, this.#manifest, { scratchFolder: this.#staging, compression }, now);
+      if (!this.#manifest.isHeld(now))
+        await compactClosedHour(folder, this.#manifest, { scratchFolder: this.#staging, compression }, now);
       const removable = this.#manifest.replacedBefore(now - REPLACED_KEPT_MS);
       for (const name of removable) await rm(path.join(folder, name), { force: true });
       if (removable.length > 0) this.#manifest.forget(removable);
@@ -152,7 +157,8 @@ export class LakeWriter {
   /** Appends records of one partition to the batch; on failure nothing of them is taken. */
   async #stage(partition: string, records: readonly LandRecord[]): Promise<void> {
     const position = this.#batch?.bytes ?? 0;
-    const text = Buffer.concat(records.flatMap(({ data }) => [data, newline]));
+    const erased = await this.#options.suppressions?.current();
+    const text = Buffer.concat(records.flatMap(({ data }) => [cleaned(data, erased), newline]));
     this.#file ??= await open(this.#ndjson, this.#batch === undefined ? "w" : "r+");
     for (let done = 0; done < text.length;)
       done += (await this.#file.write(text, done, text.length - done, position + done)).bytesWritten;
@@ -184,12 +190,24 @@ export class LakeWriter {
       this.#manifest.commit({ path: name, rows, bytes, firstSeq, lastSeq, columns: COLUMNS_ID }, lastSeq);
     } else this.#manifest.commit(undefined, batch.lastSeq);
     this.#batch = undefined;
+    await rm(this.#ndjson, { force: true }); // what has landed is in the lake and nowhere else
     metrics.count("EventsLanded", rows);
     if (refused.length > 0) metrics.count("EventsQuarantined", refused.length, { channel: "land" });
   }
 }
 
 const newline = Uint8Array.of(0x0a);
+
+/** The lines of a record without what they say of erased people. */
+const cleaned = (data: Uint8Array, erased: SuppressionList | undefined): Uint8Array =>
+  erased === undefined || erased.size === 0
+    ? data
+    : Buffer.concat(
+        [...linesOf(data)].flatMap((line, index) => {
+          const kept = lineWithoutErased(line, erased);
+          return index === 0 ? [kept] : [newline, kept];
+        }),
+      );
 
 /** Lines that are not empty, in text that ends in a line break. */
 const countLines = (text: Buffer): number => {

@@ -3,8 +3,9 @@ import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { FileOrder, OrderBook } from "../ports.ts";
 import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
+import { WalSync } from "./wal-sync.ts";
 
-const migrations: readonly string[] = [
+export const orderBookMigrations: readonly string[] = [
   `
   -- one row an order that a file named
   CREATE TABLE file_orders (key TEXT PRIMARY KEY, version INTEGER NOT NULL, content TEXT NOT NULL);
@@ -16,10 +17,15 @@ export class EmbeddedOrderBook implements OrderBook {
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
+  readonly #disk: WalSync;
+  #isUnsynced = true; // what a process before this one has left
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "order-book.db"), {
-      migrations,
+    const file = path.join(folder, "order-book.db");
+    this.#disk = new WalSync(file);
+    this.#db = openDatabase(file, {
+      migrations: orderBookMigrations,
+      commitsUnsynced: true, // the next part of a file is read while this one comes to disk
       cacheKib: 8_192,
       pageSize: 16_384, // an order of twenty lines has 4 KB: pages of 4 KiB take a third more CPU, and more I/O
       checkpointBytes: 32_000_000,
@@ -41,6 +47,7 @@ export class EmbeddedOrderBook implements OrderBook {
   }
 
   async write(orders: readonly FileOrder[]): Promise<Map<string, "written" | "conflict">> {
+    this.#isUnsynced = true;
     return portCall(() =>
       inTransaction(this.#db, () => new Map(orders.map((order) => [order.key, this.#writeOne(order)] as const))),
     );
@@ -54,7 +61,19 @@ export class EmbeddedOrderBook implements OrderBook {
     return changes === 1 ? "written" : "conflict";
   }
 
+  async settled(): Promise<void> {
+    if (!this.#isUnsynced) return;
+    this.#isUnsynced = false;
+    try {
+      await this.#disk.sync();
+    } catch (error) {
+      this.#isUnsynced = true;
+      throw error;
+    }
+  }
+
   close(): void {
     this.#db.close();
+    this.#disk.close();
   }
 }

@@ -6,7 +6,7 @@ import type { Profile, ProfileStore } from "../ports.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 
-const migrations: readonly string[] = [
+export const profileMigrations: readonly string[] = [
   `
   -- one row a customer; every trait with the time it was set
   CREATE TABLE profiles (
@@ -37,7 +37,11 @@ export class EmbeddedProfileStore implements ProfileStore {
   readonly #known = new Set<CustomerKey>();
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "profiles.db"), { migrations, personal: true, cacheKib: 4_096 });
+    this.#db = openDatabase(path.join(folder, "profiles.db"), {
+      migrations: profileMigrations,
+      personal: true,
+      cacheKib: 4_096,
+    });
     this.#commits = new GroupCommit(this.#db);
     this.#select = this.#db.prepare("SELECT customer_id, traits, updated_at_ms FROM profiles WHERE customer_key = ?");
     this.#upsert = this.#db.prepare(
@@ -76,6 +80,16 @@ export class EmbeddedProfileStore implements ProfileStore {
       JSON.stringify(Object.fromEntries(traits)),
       Math.max(profile.updatedAtMs, row?.updated_at_ms ?? 0),
     );
+  }
+
+  /** Writes wait until what is answered is called. */
+  hold(): () => void {
+    return this.#commits.hold();
+  }
+
+  /** What another connection has removed is stored again when it comes again. */
+  forget(customerKeys: Iterable<CustomerKey>): void {
+    for (const customerKey of customerKeys) this.#known.delete(customerKey);
   }
 
   async get(customerKey: CustomerKey): Promise<Profile | undefined> {

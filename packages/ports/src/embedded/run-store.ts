@@ -8,7 +8,7 @@ import type { Run, RunStore } from "../batch-ports.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 
-const migrations: readonly string[] = [
+export const runMigrations: readonly string[] = [
   `
   -- one row a run, in the order in which they began
   CREATE TABLE runs (
@@ -41,7 +41,7 @@ export class EmbeddedRunStore implements RunStore {
   readonly #remember: StatementSync;
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "runs.db"), { migrations, cacheKib: 2_048 });
+    this.#db = openDatabase(path.join(folder, "runs.db"), { migrations: runMigrations, cacheKib: 2_048 });
     this.#put = this.#db.prepare(
       `INSERT INTO runs (run, state, document) VALUES (?, ?, ?)
        ON CONFLICT (run) DO UPDATE SET state = excluded.state, document = excluded.document`,

@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { CustomerScores, ScoreStore } from "../batch-ports.ts";
 import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
 
-const migrations: readonly string[] = [
+export const scoreMigrations: readonly string[] = [
   `
   -- one row a customer
   CREATE TABLE scores (customer_key TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
@@ -17,7 +17,7 @@ export class EmbeddedScoreStore implements ScoreStore {
   readonly #get: StatementSync;
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "scores.db"), { migrations, cacheKib: 4_096 });
+    this.#db = openDatabase(path.join(folder, "scores.db"), { migrations: scoreMigrations, cacheKib: 4_096 });
     this.#put = this.#db.prepare("INSERT OR REPLACE INTO scores (customer_key, document) VALUES (?, ?)");
     this.#get = this.#db.prepare("SELECT document FROM scores WHERE customer_key = ?");
   }

@@ -9,6 +9,8 @@ import { TransientError } from "../ports.ts";
 export interface OpenOptions {
   /** SQL by schema version: entry n brings a file from version n to n + 1. Released entries are never edited. */
   readonly migrations: readonly string[];
+  /** For work that is the same whatever the schema: it is left as it is. */
+  readonly anySchema?: boolean;
   /** A reader for another thread; the file must exist. */
   readonly readOnly?: boolean;
   /** Readable by the owner alone: the file holds personal data. */
@@ -17,6 +19,11 @@ export interface OpenOptions {
   readonly cacheKib?: number;
   /** Set once, when the file is made. Bytes. */
   readonly pageSize?: number;
+  /**
+   * Commits do not wait for the disk (`synchronous=NORMAL`): the file is whole after a power failure, and may lack its
+   * newest commits. For what is derived from the log and keeps its offset in the same file, or is synced by `WalSync`.
+   */
+  readonly commitsUnsynced?: boolean;
   /** WAL size at which pages go back into the file, bytes: larger rewrites a hot page less often. */
   readonly checkpointBytes?: number;
   /** The file never grows beyond this: what would is refused as on a full disk. */
@@ -43,10 +50,12 @@ export const openDatabase = (file: string, options: OpenOptions): DatabaseSync =
     if (options.maxBytes !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(options.maxBytes / pageSize)}`);
     if (options.readOnly !== true) {
       const pages = Math.round((options.checkpointBytes ?? 16_000_000) / pageSize);
-      db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      db.exec(
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.commitsUnsynced === true ? "NORMAL" : "FULL"};`,
+      );
       // A WAL that one large transaction has stretched shrinks again at the next reset.
       db.exec(`PRAGMA wal_autocheckpoint = ${pages}; PRAGMA journal_size_limit = ${64 * 1024 * 1024};`);
-      migrate(db, file, options.migrations);
+      if (options.anySchema !== true) migrate(db, file, options.migrations);
     } else if (versionOf(db) > options.migrations.length) throw newer(db, file, options.migrations);
     return db;
   } catch (error) {

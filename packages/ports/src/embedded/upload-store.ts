@@ -6,7 +6,7 @@ import type { Upload, UploadStore } from "../ports.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 
-const migrations: readonly string[] = [
+export const uploadMigrations: readonly string[] = [
   `
   -- one row an upload
   CREATE TABLE uploads (
@@ -35,7 +35,7 @@ export class EmbeddedUploadStore implements UploadStore {
   readonly #unfinished: StatementSync;
 
   constructor(folder: string) {
-    this.#db = openDatabase(path.join(folder, "uploads.db"), { migrations, cacheKib: 2_048 });
+    this.#db = openDatabase(path.join(folder, "uploads.db"), { migrations: uploadMigrations, cacheKib: 2_048 });
     this.#put = this.#db.prepare(
       `INSERT INTO uploads (upload, state, document) VALUES (?, ?, ?)
        ON CONFLICT (upload) DO UPDATE SET state = excluded.state, document = excluded.document`,

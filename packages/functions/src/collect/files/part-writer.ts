@@ -1,20 +1,27 @@
 /** Gathers what one part of an upload makes durable, appends it, and counts its rows. */
 import type { UnnumberedEvent } from "@ebb/core/files/file-orders";
+import { customerErased } from "@ebb/core/erasure";
 import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
 import type { RateTable } from "@ebb/core/money";
 import type { Refusal } from "@ebb/core/reasons";
 import type { EncodedEvent, QuarantinedItem } from "@ebb/ports";
+import { mentionsErased } from "../erased-originals.ts";
 import type { FileShape } from "./file-shape.ts";
 import type { PartSums } from "./part-sums.ts";
 import type { Place } from "./spool.ts";
 import type { UploadRun } from "./upload-run.ts";
 
-/** An event as JSON, but for the number in its receipt and the closing brace, which it gets when it is appended. */
+/** An event as JSON in two pieces, between which it gets the number in its receipt when it is appended. */
 export interface UnnumberedJson {
   readonly eventId: string;
   readonly partitionKey: string;
-  readonly json: string;
+  /** Its members but for its lines. */
+  readonly head: string;
+  /** From its lines on: they come last, where the score stage leaves them unread. */
+  readonly rest: string;
 }
+
+const NOTHING = new Uint8Array();
 
 /** Parts of one partition are numbered from here; a part never has fewer than some thousand rows, but the last. */
 const PARTS_A_PARTITION = 100_000;
@@ -50,12 +57,17 @@ export class PartWriter {
 
   /** @param linesJson JSON texts of lines between commas, where the event itself has none */
   encode(event: UnnumberedEvent, linesJson = ""): UnnumberedJson {
-    const open = JSON.stringify(event).slice(0, -1);
     return {
       eventId: event.event_id,
       partitionKey: event.customer_key ?? event.anonymous_key ?? event.event_id,
-      json: linesJson === "" ? open : `${open},"lines":[${linesJson}]`,
+      head: JSON.stringify(event).slice(0, -1),
+      rest: linesJson === "" ? "}" : `,"lines":[${linesJson}]}`,
     };
+  }
+
+  /** How many events it holds. */
+  get events(): number {
+    return this.#events.length;
   }
 
   add(event: UnnumberedJson): void {
@@ -67,14 +79,17 @@ export class PartWriter {
     this.#duplicate += duplicate;
   }
 
+  /** Rows of erased people are counted and their bytes not kept. */
   quarantine(place: Place, refusal: Refusal): void {
-    const { upload, ports } = this.#run;
+    const { upload, ports, erased } = this.#run;
+    const whole = refusal === customerErased ? NOTHING : this.#original(place);
+    const original = mentionsErased(whole, erased, ports.pseudonyms) ? NOTHING : whole;
     this.#quarantined.push({
       ...refusal,
       receiptId: upload.uploadId,
       rowNumber: place.rowNumber,
       source: upload.source,
-      original: this.#original(place),
+      original,
       schemaVersion: STREAM_SCHEMA_VERSION,
       quarantinedAtMs: ports.now(),
     });
@@ -95,9 +110,11 @@ export class PartWriter {
    */
   async append(firstEvent: number, rowsAreEvents: boolean): Promise<PartSums> {
     const { upload, ports } = this.#run;
-    const events = this.#events.map((event, index): EncodedEvent => ({
-      ...event,
-      json: `${event.json},"receipt_number":${firstEvent + index}}`,
+    await ports.orderBook.settled(); // no event of an order that the book may yet forget
+    const events = this.#events.map(({ eventId, partitionKey, head, rest }, index): EncodedEvent => ({
+      eventId,
+      partitionKey,
+      json: `${head},"receipt_number":${firstEvent + index}${rest}`,
     }));
     const own = rowsAreEvents ? events.length : 0;
     const quarantined = this.#quarantined.length;

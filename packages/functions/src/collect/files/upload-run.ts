@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { RowContext } from "@ebb/core/files/rows";
 import { layoutNamed } from "@ebb/core/files/layouts";
 import { limits } from "@ebb/core/limits";
-import type { Ports, Upload } from "@ebb/ports";
+import type { Ports, SuppressionList, Upload } from "@ebb/ports";
 import { TransientError } from "@ebb/ports";
 import { FileShape } from "./file-shape.ts";
 import { UploadOptions } from "./upload-options.ts";
@@ -45,7 +45,7 @@ const STEP_MS = 60_000;
 
 export type UploadPorts = Pick<
   Ports,
-  "now" | "pseudonyms" | "settings" | "log" | "orderBook" | "uploads" | "objects" | "jobs" | "metrics"
+  "now" | "pseudonyms" | "settings" | "log" | "orderBook" | "uploads" | "objects" | "jobs" | "metrics" | "suppressions"
 >;
 
 export class UploadRun {
@@ -55,6 +55,7 @@ export class UploadRun {
   readonly #owner: string;
   readonly #context: Pick<Context, "getRemainingTimeInMillis">;
   #renewedAtMs = 0;
+  #erased: SuppressionList | undefined;
 
   constructor(ports: UploadPorts, upload: Upload, owner: string, context: Pick<Context, "getRemainingTimeInMillis">) {
     this.ports = ports;
@@ -66,6 +67,17 @@ export class UploadRun {
 
   get upload(): Upload {
     return this.#upload;
+  }
+
+  /** As of the last `lookForErased`. */
+  get erased(): SuppressionList {
+    if (this.#erased === undefined) throw new Error("nobody has looked who is erased");
+    return this.#erased;
+  }
+
+  /** To be called before each part. @throws TransientError */
+  async lookForErased(): Promise<SuppressionList> {
+    return (this.#erased = await this.ports.suppressions.current());
   }
 
   get spoolPrefix(): string {

@@ -1,6 +1,7 @@
 /** Second phase for files of orders: what the rows say goes into the order book, and changed orders become events. */
 import type { FileOrderState } from "@ebb/core/files/file-orders";
 import { bookKeyOf, reconcile, rowIdsOf, snapshotOf, tooLarge, uploadsByRow } from "@ebb/core/files/file-orders";
+import { customerErased } from "@ebb/core/erasure";
 import { decodeContent } from "@ebb/core/files/order-content";
 import { limits } from "@ebb/core/limits";
 import type { Refusal } from "@ebb/core/reasons";
@@ -29,6 +30,7 @@ export const writeOrders = async (
   const { source } = run.upload;
   const keyOf = ({ customerKey, orderId }: { customerKey: string; orderId: string }) =>
     bookKeyOf(source, customerKey, orderId);
+  const erased = await run.lookForErased();
   let pending = lists;
   for (let attempt = 0; pending.length > 0; attempt++) {
     if (attempt === ATTEMPTS) throw new TransientError("other uploads keep changing the same orders");
@@ -43,7 +45,8 @@ export const writeOrders = async (
       for (const { place, refusal } of refused) writer.quarantine(at(place), refusal);
       for (const group of groups) {
         const key = keyOf(group);
-        if (keys.has(key)) outcomes.push(outcomeOf(run, writer, stored.get(key), group));
+        if (erased.has(group.customerKey)) outcomes.push(erasedOutcome(group));
+        else if (keys.has(key)) outcomes.push(outcomeOf(run, writer, stored.get(key), group));
         else later.push(group.places);
       }
     }
@@ -81,12 +84,20 @@ const outcomeOf = (
   const { order, changed, emit, accepted, duplicate } = result;
   const event = emit ? writer.encode(snapshotOf(order, writer.eventContext), order.linesJson) : undefined;
   // A UTF-16 unit has at most three bytes of UTF-8: most events need not be measured.
-  if (event !== undefined && event.json.length * 3 > limits.eventBytes)
-    if (Buffer.byteLength(event.json) > limits.eventBytes - NUMBER_BYTES)
+  if (event !== undefined && (event.head.length + event.rest.length) * 3 > limits.eventBytes)
+    if (Buffer.byteLength(event.head) + Buffer.byteLength(event.rest) > limits.eventBytes - NUMBER_BYTES)
       return refusedOutcome(run, stored, group, tooLarge);
   const { key, version, content } = order;
   return { places: group.places, ...(changed ? { write: { key, version, content } } : {}), event, accepted, duplicate };
 };
+
+/** The order book learns nothing of it. */
+const erasedOutcome = ({ places }: PlacedGroup): Outcome => ({
+  places,
+  accepted: 0,
+  duplicate: 0,
+  refused: { refusal: customerErased, places },
+});
 
 const NO_ROWS: ReadonlyMap<string, string> = new Map();
 

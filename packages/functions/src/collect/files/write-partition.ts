@@ -1,4 +1,5 @@
 /** Second phase of an upload: one partition of the spool, whole, part by part. Safe to repeat from its beginning. */
+import { customerErased } from "@ebb/core/erasure";
 import { eventOf, readEventRow } from "@ebb/core/files/event-rows";
 import { tooLarge } from "@ebb/core/files/file-orders";
 import { FieldReader, isRefusal } from "@ebb/core/files/rows";
@@ -18,8 +19,8 @@ const WHOLE_BYTES = 12_000_000;
 /** Rows of one part: a transaction of the order book, and an append of the log. Small enough to be short-lived. */
 const PART_ROWS = 4_000;
 const PART_ORDERS = 1_000;
-
-const NOTHING: Promise<PartSums> = Promise.resolve(noSums);
+/** Parts on their way to disk while the next one is made: a part takes less time than a disk does for two syncs. */
+const PARTS_ON_THEIR_WAY = 3;
 
 /** What the rows of a partition add up to. @throws TransientError */
 export const writePartition = async (run: UploadRun, spool: Spool, checkpoint: Checkpoint): Promise<PartSums> => {
@@ -47,7 +48,10 @@ class PartitionWork {
   readonly #rows: OrderRows;
   #parts = 0;
   #sums: PartSums = noSums;
-  #appending: Promise<PartSums> = NOTHING;
+  /** Events of all parts so far. */
+  #events = 0;
+  /** The oldest first. */
+  readonly #appending: Promise<PartSums>[] = [];
 
   constructor(run: UploadRun, checkpoint: Checkpoint, spool: Spool) {
     this.#run = run;
@@ -61,18 +65,28 @@ class PartitionWork {
     return new PartWriter(this.#run, shape, done, this.#parts++);
   }
 
-  /** The next part is made while this one is appended; their appends follow each other, as the events' numbers do. */
+  /** The next parts are made while this one is appended. */
   async #append(writer: PartWriter, rowsAreEvents: boolean): Promise<void> {
-    const { events } = await this.settled();
-    this.#appending = writer.append(this.#checkpoint.events + events, rowsAreEvents);
-    this.#appending.catch(() => undefined); // `settled` throws it
+    while (this.#appending.length >= PARTS_ON_THEIR_WAY) await this.#settleOldest();
+    const appending = writer.append(this.#checkpoint.events + this.#events, rowsAreEvents);
+    this.#events += writer.events;
+    appending.catch(() => undefined); // `settled` throws it
+    this.#appending.push(appending);
+  }
+
+  async #settleOldest(): Promise<void> {
+    try {
+      this.#sums = addSums(this.#sums, await this.#appending.shift()!);
+    } catch (error) {
+      await Promise.allSettled(this.#appending); // nothing is under way any more when it is tried again
+      throw error;
+    }
+    await this.#run.keepLease();
   }
 
   /** What the parts add up to, once all are durable. @throws TransientError */
   async settled(): Promise<PartSums> {
-    this.#sums = addSums(this.#sums, await this.#appending);
-    this.#appending = NOTHING;
-    await this.#run.keepLease();
+    while (this.#appending.length > 0) await this.#settleOldest();
     return this.#sums;
   }
 
@@ -156,6 +170,7 @@ class PartitionWork {
 
   /** The rows that no pass has taken: those of too large orders, and faulty ones in their company. */
   async #refuseCrowds(crowded: ReadonlySet<number>, leftOut: ReadonlySet<string>): Promise<void> {
+    await this.#run.lookForErased();
     let writer = this.#nextPart();
     let rows = 0;
     await this.#each(
@@ -190,6 +205,7 @@ class PartitionWork {
     const read = recordReader(this.#checkpoint.shape);
     const reader = new FieldReader(this.#run.rowContext(this.#checkpoint.shape));
     const ordinals = new Map<string, number>();
+    let erased = await this.#run.lookForErased();
     let writer = this.#nextPart();
     let rows = 0;
     await this.#each(
@@ -201,11 +217,15 @@ class PartitionWork {
         const ordinal = ordinals.get(row.canonical) ?? 0;
         ordinals.set(row.canonical, ordinal + 1);
         if (row.ownId !== undefined && ordinal > 0) return writer.count(0, 1);
-        writer.add(writer.encode(eventOf(row, ordinal, writer.eventContext)));
+        const event = eventOf(row, ordinal, writer.eventContext);
+        const whose = event.customer_key ?? event.anonymous_key;
+        if (whose !== undefined && erased.has(whose)) return writer.quarantine(place, customerErased);
+        writer.add(writer.encode(event));
       },
       async () => {
         if (rows < PART_ROWS) return;
         await this.#append(writer, true);
+        erased = await this.#run.lookForErased();
         writer = this.#nextPart();
         rows = 0;
       },

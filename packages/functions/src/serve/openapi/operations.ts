@@ -215,7 +215,15 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
   get("/v1/quarantine", {
     summary: "List what was refused, with its reason and its original bytes",
     tag: "serve",
-    query: { receipt_id: string, code: string, limit, cursor: string, format: { enum: ["json", "jsonl", "original"] } },
+    query: {
+      receipt_id: string,
+      code: string,
+      since: string,
+      open: { enum: ["true", "false"] },
+      limit,
+      cursor: string,
+      format: { enum: ["json", "jsonl", "original"] },
+    },
     answer: { status: 200, schema: ref("Quarantine"), text: "Refused events and rows" },
     types: ["application/x-ndjson", "application/octet-stream"],
     problems: [400],
@@ -247,6 +255,71 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "serve",
     answer: { status: 200, schema: ref("Timeline"), text: "The timeline; empty for who is not known" },
     problems: kept,
+  }),
+  get("/v1/customers/{id}/export", {
+    summary: "All that is kept of one person: profile, figures, orders, scores and every event",
+    description:
+      "What a person is given who asks what is kept of them. A thousand events at a time; `next` is the address of those after.",
+    tag: "serve",
+    query: { after: { type: "integer", minimum: 0, description: "Events to pass over" } },
+    answer: { status: 200, schema: ref("CustomerExport"), text: "The person's data" },
+    problems: [400, 404],
+  }),
+  [
+    "DELETE /v1/customers/{id}",
+    {
+      summary: "Erase a customer for good",
+      description:
+        "By the producer's own customer id, or by customer key. When it is answered, nothing new of the customer is taken in and no answer tells of them; every place that holds them is emptied after that, and a signed receipt tells what was there. To ask again answers the same erasure.",
+      tag: "serve",
+      answer: { status: 202, schema: ref("Erasure"), text: "The erasure that does it; `location` is its address" },
+    },
+  ],
+  [
+    "DELETE /v1/customers/{id}/suppression",
+    {
+      summary: "Let an erased customer back in, who comes back of their own will",
+      description:
+        "What was erased stays erased: the customer begins anew. A browser that was erased with them stays unknown.",
+      tag: "serve",
+      answer: {
+        status: 200,
+        schema: { type: "object", properties: { lifted: { type: "integer" } }, required: ["lifted"] },
+        text: "1, or 0 for who is not erased",
+      },
+    },
+  ],
+  post("/v1/erasures", {
+    summary: "Erase up to a thousand customers at once",
+    tag: "serve",
+    body: json({
+      type: "object",
+      properties: {
+        customer_ids: {
+          type: "array",
+          minItems: 1,
+          maxItems: 1_000,
+          items: { type: "string", minLength: 1, maxLength: 1_024 },
+        },
+      },
+      required: ["customer_ids"],
+      additionalProperties: false,
+    }),
+    answer: { status: 202, schema: ref("Erasure"), text: "The erasure; `erased_before` of them were erased already" },
+    problems: [400, 413, 415],
+  }),
+  get("/v1/erasures", {
+    summary: "List erasures, the newest first",
+    tag: "serve",
+    query: { limit, cursor: string },
+    answer: { status: 200, schema: ref("Erasures"), text: "Erasures" },
+    problems: [400],
+  }),
+  get("/v1/erasures/{id}", {
+    summary: "How far an erasure is; once done, its receipt",
+    tag: "serve",
+    answer: { status: 200, schema: ref("Erasure"), text: "The erasure" },
+    problems: [404],
   }),
   get("/v1/customers", {
     summary: "Customers of the latest run, ordered, a page at a time",

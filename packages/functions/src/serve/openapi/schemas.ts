@@ -3,6 +3,7 @@ import { definitions } from "@ebb/core/wire/definitions";
 import { eventKinds } from "@ebb/core/kinds";
 import { reasonCodes } from "@ebb/core/reasons";
 import { z } from "zod";
+import { erasureSchemas } from "./erasure-schemas.ts";
 import { martSchemas } from "./mart-schemas.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -129,6 +130,14 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
         source: string,
         schema_version: integer,
         quarantined_at: instant,
+        replayed: {
+          ...object({ receipt_id: string, outcome: { enum: ["appended", "refused"] }, at: instant }, [
+            "receipt_id",
+            "outcome",
+            "at",
+          ]),
+          description: "What became of it when it was sent again; absent while it never was",
+        },
         original: { ...string, description: "The original bytes, where they are UTF-8" },
         original_base64: { ...string, description: "The original bytes, where they are not" },
       },
@@ -240,6 +249,7 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     description: "Money in minor units of the reporting currency; what is absent has no order that counts",
   },
   ...martSchemas,
+  ...erasureSchemas,
   Run: {
     ...object(
       {
