@@ -20,6 +20,8 @@ export interface OverloadFigures {
   readonly overload: LoadOutcome;
   readonly after: LoadOutcome;
   readonly peakMemoryMb: number;
+  /** The most up to the end of each phase. */
+  readonly peaksMb: Readonly<Record<string, number>>;
   /** From the end of the load until every stage has caught up. */
   readonly caughtUpSeconds: number;
   readonly acknowledgedEvents: number;
@@ -54,14 +56,18 @@ export const overload = async (plan: OverloadPlan): Promise<OverloadFigures> => 
   const home = await spawnHome(folder, ["--empty", "--no-schedule"]);
   try {
     const task = { url: home.url, key: home.writeKey, batchEvents: plan.batchEvents };
+    const peaksMb: Record<string, number> = { start: peakMemoryMb(home) };
     await load({ ...task, ...PATIENT, name: "warm", seconds: 2 });
     const sustainable = await load({ ...task, ...PATIENT, name: "patient" });
     const { connections, seconds } = plan;
+    peaksMb["patient"] = peakMemoryMb(home);
     const over = await load({ ...task, name: "over", connections, seconds });
+    peaksMb["overload"] = peakMemoryMb(home);
     const endedMs = performance.now();
     const after = await load({ ...task, ...PATIENT, name: "after" });
     await home.control("settle");
     const caughtUpSeconds = (performance.now() - endedMs) / 1000;
+    peaksMb["settled"] = peakMemoryMb(home);
     await home.control("flush");
     const memory = peakMemoryMb(home);
     return {
@@ -69,6 +75,7 @@ export const overload = async (plan: OverloadPlan): Promise<OverloadFigures> => 
       overload: over,
       after,
       peakMemoryMb: memory,
+      peaksMb: { ...peaksMb, flushed: memory },
       caughtUpSeconds,
       ...(await audit(folder, plan.batchEvents, { patient: sustainable, over, after })),
     };
@@ -124,7 +131,9 @@ overload   ${Math.round(over.sent / over.seconds)} batches/s sent, ${timesOf(fig
            answers ${JSON.stringify(over.statuses)}, broken ${over.broken}, refusals without Retry-After ${over.unsaid}
 after      ${rate(after)} taken, ${ms(after)}, answers ${JSON.stringify(after.statuses)}
 stages     caught up ${figures.caughtUpSeconds.toFixed(1)} s after the load
-memory     ${figures.peakMemoryMb.toFixed(0)} MB at most
+memory     ${figures.peakMemoryMb.toFixed(0)} MB at most; up to the end of each phase ${Object.entries(figures.peaksMb)
+    .map(([phase, mb]) => `${phase} ${mb.toFixed(0)}`)
+    .join(", ")}
 audit      ${figures.acknowledgedEvents} acknowledged, ${figures.storedEvents} stored, ${figures.lost} lost, ${figures.doubled} doubled, ${figures.unexplained} unexplained
 `;
 };

@@ -132,7 +132,13 @@ test("a post that comes twice has one id", async () => {
 
 test("a delivery that comes again, even without ids and much later, is the same receipt and the same events", async () => {
   const ports = memoryPorts({ nowMs: 1_000_000 });
-  const body = { posts: [{ author: "x", text: "good tea" }, { author: "x", text: "good tea" }, { text: 5, id: 7 }] };
+  const body = {
+    posts: [
+      { author: "x", text: "good tea" },
+      { author: "x", text: "good tea" },
+      { text: 5, id: 7 },
+    ],
+  };
   const first = await post(ports, "generic", body);
   ports.at(9e12);
   const again = await post(ports, "generic", body);
@@ -149,7 +155,9 @@ test("a signature with a time is good for five minutes either way, for its own t
   const body = JSON.stringify({ posts: [{ id: "1", author: "x", text: "good tea" }] });
   const sent = async (seconds: number, options: { signed?: string; header?: string } = {}) => {
     const ports = memoryPorts({ nowMs: NOW_MS });
-    const hex = createHmac("sha256", "another secret").update(options.signed ?? `${seconds}.${body}`).digest("hex");
+    const hex = createHmac("sha256", "another secret")
+      .update(options.signed ?? `${seconds}.${body}`)
+      .digest("hex");
     const { status } = await send(make(ports), "/v1/social/generic", body, {
       anonymous: true,
       pathParameters: { platform: "generic" },

@@ -50,7 +50,11 @@ describe("the work of looking a key up", () => {
         compared.mock.resetCalls();
         hashed.mock.resetCalls();
         await ring.find(presented);
-        assert.deepEqual([hashed.mock.callCount(), compared.mock.callCount()], [1, 1], `${presented.length} characters`);
+        assert.deepEqual(
+          [hashed.mock.callCount(), compared.mock.callCount()],
+          [1, 1],
+          `${presented.length} characters`,
+        );
         assert.deepEqual(
           compared.mock.calls[0]?.arguments.map((bytes) => bytes.byteLength),
           [32, 32],
