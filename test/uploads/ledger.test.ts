@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { ReceiptId } from "@ebb/core/ids";
 import type { StreamEvent } from "@ebb/core/stream-event";
+import { withoutLines } from "@ebb/functions/score/read-events";
 import { TransientError } from "@ebb/ports";
 import { folded, sorted } from "./folded.ts";
 import { openStores } from "./stores.ts";
@@ -310,4 +311,19 @@ test("originals are removed after seven days, when another upload is worked off"
   await stores.upload(csv(["3,c,2020-01-01,p,1,1"]));
   assert.equal(await originals(), 2);
   stores.close();
+});
+
+test("an order's lines come last in its event, where the score stage leaves them unread", async () => {
+  const stores = await openStores();
+  try {
+    await stores.upload(csv(["1,ann,2020-01-01,p,2,1.25", "1,ann,2020-01-01,q,1,1.25"]));
+    const lines = stores.lines();
+    assert.equal(lines.length, 1);
+    const whole = JSON.parse(lines[0]!.toString("utf8")) as StreamEvent;
+    const { lines: all, ...rest } = whole;
+    assert.deepEqual([all?.length, rest.receipt_number], [2, 0]);
+    assert.deepEqual(JSON.parse(withoutLines(lines[0]!)), rest);
+  } finally {
+    stores.close();
+  }
 });

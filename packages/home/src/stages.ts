@@ -6,6 +6,7 @@ import { limits } from "@ebb/core/limits";
 import { removeOldOriginals } from "@ebb/functions/collect/files/originals";
 import { logger } from "@ebb/functions/runtime/logger";
 import type { ObjectStore } from "@ebb/ports";
+import { customersOnDisk } from "@ebb/ports/embedded/customer-store";
 import type { EmbeddedEventLog } from "@ebb/ports/embedded/event-log";
 import type { EventLogServer } from "@ebb/ports/embedded/event-log-remote";
 import type { EmbeddedMetrics } from "@ebb/ports/embedded/metrics";
@@ -192,9 +193,11 @@ export class Stages {
    * uploads past their time.
    */
   async #tidy(): Promise<void> {
-    const { log, progress, retentionMs, objects } = this.#parts;
+    const { log, progress, retentionMs, objects, data } = this.#parts;
     try {
-      await log.trim(Math.min(progress.get("score"), progress.get("landed")) + 1, Date.now() - retentionMs);
+      const done = Math.min(progress.get("score"), progress.get("landed"));
+      await customersOnDisk(data.folder); // what is scored is made from the log again until it is on disk itself
+      await log.trim(done + 1, Date.now() - retentionMs);
       await log.expireQuarantine(Date.now() - limits.quarantineDays * 86_400_000);
       await removeOldOriginals(objects, Date.now());
     } catch (error) {

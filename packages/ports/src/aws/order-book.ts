@@ -59,6 +59,9 @@ export class DynamoOrderBook implements OrderBook {
     return new Map(await mapLimit(orders, WIDTH, async (order) => [order.key, await this.#writeOne(order)] as const));
   }
 
+  /** DynamoDB and S3 answer a write once it is durable. */
+  async settled(): Promise<void> {}
+
   async #writeOne(order: FileOrder): Promise<"written" | "conflict"> {
     const content = zstdCompressSync(order.content);
     const stored: Item =

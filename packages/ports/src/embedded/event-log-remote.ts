@@ -9,21 +9,25 @@ import {
   type EventLog,
   type QuarantinedItem,
   type ReceiptPart,
+  type ReplayMark,
   TransientError,
 } from "../ports.ts";
+import { linesOf } from "./event-lines.ts";
 import type { EmbeddedEventLog } from "./event-log.ts";
+import { idBytesOf } from "./seen-ids.ts";
 
 type Request =
   | {
       readonly id: number;
       readonly call: "append";
       readonly part: ReceiptPart;
-      readonly eventIds: readonly string[];
-      /** JSON lines, UTF-8. */
-      readonly lines: Uint8Array;
+      /** 16 bytes an event. */
+      readonly ids: Uint8Array;
+      readonly lines: { readonly bytes: Uint8Array; readonly ends: Uint32Array };
       readonly quarantined: readonly QuarantinedItem[];
     }
-  | { readonly id: number; readonly call: "quarantine"; readonly items: readonly QuarantinedItem[] };
+  | { readonly id: number; readonly call: "quarantine"; readonly items: readonly QuarantinedItem[] }
+  | { readonly id: number; readonly call: "markReplayed"; readonly marks: readonly ReplayMark[] };
 
 type Answer = { readonly id: number } & (
   | { readonly appended: Appended | undefined }
@@ -56,9 +60,13 @@ export const eventLogServer = (log: EmbeddedEventLog): EventLogServer => {
 
 const answer = async (log: EmbeddedEventLog, request: Request): Promise<Answer> => {
   try {
-    if (request.call === "append")
-      return { id: request.id, appended: await log.append(request.part, unpack(request), request.quarantined) };
-    await log.quarantine(request.items);
+    if (request.call === "append") {
+      const { part, ids, lines, quarantined } = request;
+      const received = { bytes: bufferOf(lines.bytes), ends: lines.ends };
+      return { id: request.id, appended: await log.appendLines(part, bufferOf(ids), received, quarantined) };
+    }
+    if (request.call === "quarantine") await log.quarantine(request.items);
+    else await log.markReplayed(request.marks);
     return { id: request.id, appended: undefined };
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
@@ -66,13 +74,9 @@ const answer = async (log: EmbeddedEventLog, request: Request): Promise<Answer> 
   }
 };
 
-const unpack = (request: Request & { call: "append" }): EncodedEvent[] => {
-  if (request.eventIds.length === 0) return [];
-  const lines = Buffer.from(request.lines.buffer, request.lines.byteOffset, request.lines.byteLength)
-    .toString("utf8")
-    .split("\n");
-  return request.eventIds.map((eventId, index) => ({ eventId, partitionKey: eventId, json: lines[index]! }));
-};
+/** What travelled is no Buffer any more. */
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
 
 interface Waiting {
   readonly resolve: (appended: Appended | undefined) => void;
@@ -98,18 +102,21 @@ export class RemoteEventLog implements EventLog {
     events: readonly EncodedEvent[],
     quarantined: readonly QuarantinedItem[],
   ): Promise<Appended> {
-    // A fresh ArrayBuffer of its own: a pooled Buffer cannot be transferred.
-    const lines = new TextEncoder().encode(events.map((event) => event.json).join("\n"));
-    const eventIds = events.map((event) => event.eventId);
+    const ids = Uint8Array.from(idBytesOf(events.map((event) => event.eventId))); // a pooled Buffer would take its pool along
+    const lines = linesOf(events);
     const appended = await this.#call(
-      (id) => ({ id, call: "append", part, eventIds, lines, quarantined }),
-      [lines.buffer],
+      (id) => ({ id, call: "append", part, ids, lines, quarantined }),
+      [lines.bytes.buffer as ArrayBuffer, lines.ends.buffer as ArrayBuffer],
     );
     return appended!;
   }
 
   async quarantine(items: readonly QuarantinedItem[]): Promise<void> {
     await this.#call((id) => ({ id, call: "quarantine", items }), []);
+  }
+
+  async markReplayed(marks: readonly ReplayMark[]): Promise<void> {
+    await this.#call((id) => ({ id, call: "markReplayed", marks }), []);
   }
 
   #call(request: (id: number) => Request, transfer: ArrayBuffer[]): Promise<Appended | undefined> {

@@ -111,6 +111,10 @@ describe("the embedded log", () => {
         [1, 2],
       );
       assert.deepEqual(reader.read(4, 10, 1e9), []);
+      assert.deepEqual(
+        reader.read(1, 10, 1e9, 3).map((record) => record.seq),
+        [2, 3],
+      );
       assert.deepEqual(reader.head(), log.head());
     });
   });

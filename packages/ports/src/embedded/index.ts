@@ -93,7 +93,7 @@ export interface ScoreStores extends LogSide {
 }
 
 export const openScore = (folder: string, port: MessagePort): ScoreStores => {
-  const customers = new EmbeddedCustomerStore(folder);
+  const customers = new EmbeddedCustomerStore(folder, { derived: true });
   const side = remoteSide(folder, port);
   return { ...side, customers, close: () => closeAll([customers, side]) };
 };

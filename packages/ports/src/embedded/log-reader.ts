@@ -32,18 +32,22 @@ export class LogReader {
       cacheKib: 2_048, // read once, in order
     });
     this.#read = this.#db.prepare(
-      "SELECT seq, arrived_at_ms, first_number, events, data FROM records WHERE seq > ? ORDER BY seq LIMIT ?",
+      "SELECT seq, arrived_at_ms, first_number, events, data FROM records WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
     );
     this.#read.setReturnArrays(true);
     this.#head = this.#db.prepare("SELECT seq, first_number + events AS events FROM records ORDER BY seq DESC LIMIT 1");
   }
 
-  /** Records after `afterSeq`, oldest first: at most `maxRecords`, and no further once they hold `maxBytes`. */
-  read(afterSeq: number, maxRecords: number, maxBytes: number): LogRecord[] {
+  /**
+   * Records after `afterSeq`, oldest first: at most `maxRecords`, and no further once they hold `maxBytes`.
+   * @param throughSeq the head of the log (`EmbeddedEventLog.head`), for whoever acts on what it reads: newer records may
+   *   be committed and not yet on disk, and what is done with them must not outlive them
+   */
+  read(afterSeq: number, maxRecords: number, maxBytes: number, throughSeq = Number.MAX_SAFE_INTEGER): LogRecord[] {
     return portCall(() => {
       const records: LogRecord[] = [];
       let bytes = 0;
-      for (const row of this.#read.iterate(afterSeq, maxRecords) as unknown as Iterable<RecordRow>) {
+      for (const row of this.#read.iterate(afterSeq, throughSeq, maxRecords) as unknown as Iterable<RecordRow>) {
         const [seq, arrivedAtMs, firstNumber, events, data] = row;
         records.push({ seq, arrivedAtMs, firstNumber, events, data });
         bytes += data.length;

@@ -47,6 +47,9 @@ export interface ConversionOptions {
   readonly compression: string;
 }
 
+/** DuckDB reads JSON in buffers of twice this. */
+const LONGEST_LINE_BYTES = 4_000_000;
+
 type Work<T> = (run: (sql: string) => Promise<unknown[][]>) => Promise<T>;
 
 /** Runs work on a DuckDB of its own, so that its memory is given back afterwards. Work that lacks memory runs again. */
@@ -97,7 +100,7 @@ const convertAll = async (
       // The condition finds what DuckDB takes and the definition does not.
       const [counts] = await run(
         `COPY (
-           SELECT * FROM read_json(${quoted(ndjson)}, format = 'newline_delimited', compression = 'uncompressed',
+           SELECT * FROM read_json(${quoted(ndjson)}, format = 'newline_delimited', compression = 'uncompressed', maximum_object_size = ${LONGEST_LINE_BYTES},
              columns = ${duckdbJsonColumns()})
            WHERE CASE WHEN ${duckdbFaultCondition()} THEN error('a row breaks the definition') ELSE true END
          ) TO ${quoted(parquet)} (${parquetOptions(options.compression, groupRows)})`,
