@@ -154,6 +154,8 @@ test("what needs no key: the SDKs' settings and self-counts, a hook's challenge,
       "/v1/openapi.json",
       "/v1/docs",
       "/healthz",
+      "/v1/health",
+      "/v1/ready",
     ],
   );
 });
