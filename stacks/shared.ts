@@ -275,7 +275,7 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
     encrypt(personalKey),
   ],
   // The workflow is declared in stacks/model.ts, where Spark and Athena are.
-  "jobs:erase": [{ actions: ["lambda:InvokeFunction"], resources: [eraseArn, $interpolate`${eraseArn}:*`] }],
+  "jobs:erase": [{ actions: ["lambda:InvokeFunction"], resources: [$interpolate`${eraseArn}:$LATEST`] }],
   "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
 };
 

@@ -125,6 +125,7 @@ const environmentOf = (handler: string): Record<string, string> => ({
 });
 const secretForms: Readonly<Record<string, string>> = {
   EBB_CUSTOMER_SECRET: "a secret of at least thirty-two characters",
+  EBB_SUPPRESSION_SECRET: "a secret of at least thirty-two characters",
   EBB_HOOK_SECRETS: "{}",
 };
 

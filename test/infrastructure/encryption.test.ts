@@ -47,11 +47,14 @@ describe("everything at rest is encrypted", () => {
     }
   });
 
-  it("every table by KMS; profiles, the only personal ones, under the personal key", () => {
+  it("every table by KMS; profiles and who is erased under the personal key", () => {
     for (const { name, inputs } of graph.ofType("aws:dynamodb/table:Table"))
       assert.deepEqual(
         inputs["serverSideEncryption"],
-        { enabled: true, kmsKeyArn: keyArn(name === "ProfilesTable" ? "Personal" : "Data") },
+        {
+          enabled: true,
+          kmsKeyArn: keyArn(["ProfilesTable", "SuppressionsTable"].includes(name) ? "Personal" : "Data"),
+        },
         name,
       );
   });

@@ -58,7 +58,8 @@ describe("least privilege", () => {
   it("a wildcard in a resource stands only at its end: under a prefix, or for the objects of one bucket", () => {
     for (const [role, { actions }] of Object.entries(actual))
       for (const resource of Object.values(actions).flat())
-        if (resource !== "*") assert.match(resource, /^[^*]+(?:\/(?:rcp_land_)?\*|:log-stream:\*)?$/, `${role}: ${resource}`);
+        if (resource !== "*")
+          assert.match(resource, /^[^*]+(?:\/(?:rcp_land_)?\*|:log-stream:\*)?$/, `${role}: ${resource}`);
   });
 
   const services: Readonly<Record<string, string>> = {
@@ -79,7 +80,7 @@ describe("least privilege", () => {
   });
 
   it("personal data is open only to the functions that declare it", () => {
-    const personal = ["profiles:read", "profiles:put"] satisfies Need[];
+    const personal = ["profiles:read", "profiles:put", "profiles:erase"] satisfies Need[];
     for (const { handler, needs } of functions) {
       if (handler === standsInForS3) continue;
       const { actions } = permissionsOfHandler(handler);
@@ -104,7 +105,9 @@ describe("least privilege", () => {
       "collect/process-upload",
       "collect/social",
       "serve/customer",
+      "serve/customer-export",
       "serve/customer-timeline",
+      "serve/erasures",
     ]);
     assert.deepEqual(holders("EBB_HOOK_SECRETS"), ["collect/social"]);
   });
@@ -128,6 +131,7 @@ const actionsOfCommand: Readonly<Record<string, readonly string[]>> = {
   DeleteObjectCommand: ["s3:DeleteObject"],
   DeleteObjectsCommand: ["s3:DeleteObject"],
   paginateListObjectsV2: ["s3:ListBucket"],
+  ListObjectVersionsCommand: ["s3:ListBucketVersions"],
   CreateMultipartUploadCommand: ["s3:PutObject"],
   UploadPartCommand: ["s3:PutObject"],
   CompleteMultipartUploadCommand: ["s3:PutObject"],
@@ -189,7 +193,27 @@ const adapterFiles: Readonly<Record<string, Adapter>> = {
   "landing-quarantine.ts": { needs: ["arrivals:read"], stores: ["s3:QuarantineBucket"] },
   "run-store.ts": { needs: ["runs:read", "runs:write"], stores: ["dynamodb:table/RunsTable"] },
   "score-store.ts": { needs: ["scores:read", "scores:write"], stores: ["dynamodb:table/CustomersTable"] },
-  "job-queue.ts": { needs: ["jobs:process-upload"], stores: ["lambda:function:ebb-production-process-upload"] },
+  "job-queue.ts": {
+    needs: ["jobs:process-upload", "jobs:erase"],
+    stores: ["lambda:function:ebb-production-process-upload", "lambda:function:ebb-production-erase-customers"],
+  },
+  "suppressions.ts": {
+    needs: ["suppressions:read", "suppressions:write"],
+    stores: ["dynamodb:table/SuppressionsTable"],
+  },
+  "erasures.ts": { needs: ["erasures:write"], stores: ["dynamodb:table/SuppressionsTable"] },
+  "erasers.ts": {
+    needs: ["customers:erase", "profiles:erase", "order-book:erase", "quarantine:erase"],
+    stores: [
+      "dynamodb:table/CustomersTable",
+      "dynamodb:table/ProfilesTable",
+      "dynamodb:table/OrderBookTable",
+      "s3:OrderBookFilesBucket",
+      "s3:QuarantineBucket",
+    ],
+    // Of named versions: `s3:DeleteObjectVersion`.
+    undeclared: ["s3:DeleteObject"],
+  },
 };
 
 describe("what the adapters call", () => {
