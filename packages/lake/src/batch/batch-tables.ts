@@ -5,12 +5,14 @@ import { customerFeatures } from "./customer-features.ts";
 import { customerLabels } from "./customer-labels.ts";
 import { orderFacts } from "./order-facts.ts";
 import { featureQuality, sourceFreshness } from "./quality.ts";
+import { repeatedOrders } from "./repeated-orders.ts";
 import { customerSegments, rfmBase, rfmQuantiles } from "./rfm.ts";
 import { activeCustomersMonthly, productSalesDaily, salesDaily } from "./sales-marts.ts";
 import { rfmGrid, segmentDaily, segmentMovements } from "./segment-marts.ts";
 
 export const batchTables: readonly BatchTable[] = [
   ...curatedTables,
+  repeatedOrders,
   orderFacts,
   customerFeatures,
   customerLabels,

@@ -59,11 +59,14 @@ const curated = ({ name, grain, kinds, columns, sameEvent, computed = {} }: Cura
   sql: (m, { months }: BatchParameters) => {
     const sameMonth = sameEvent.includes("occurred_at");
     const wanted = months === undefined ? [] : [inMonths("r.occurred_at", months)];
+    const ofKinds = `r.kind IN (${listed(kinds)})`;
     // Rows that are the same event lie in the same month only when its time is part of what makes them the same.
-    const compared = ["r.kind IN (" + listed(kinds) + ")", ...(sameMonth ? wanted : [])].join("\n    AND ");
-    const onSame = sameEvent.map((column) => `d.${column} = r.${column}`).join(" AND ");
-    const kept = columns.join(", ");
+    const compared = [ofKinds, ...(sameMonth ? wanted : [])].join("\n    AND ");
+    const kept = [ofKinds, ...wanted].join("\n    AND ");
+    const equal = (names: readonly string[]): string => names.map((name) => `f.${name} = r.${name}`).join(" AND ");
+    const of = (names: readonly string[]): string => names.map((name) => `r.${name}`).join(", ");
     const derived = Object.entries(computed).map(([column, { sql }]) => `${sql(m)} AS ${column}, `);
+    // Whole rows are read once; which of them are wanted is found from the few columns that say so.
     return `
 WITH doubled AS (
   SELECT ${sameEvent.join(", ")}
@@ -72,36 +75,42 @@ WITH doubled AS (
   GROUP BY ${sameEvent.join(", ")}
   HAVING count(*) > 1
 ),
--- Nearly every event arrived once: only the others are put in order.
-single AS (
-  SELECT ${columns.map((column) => `r.${column}`).join(", ")}
-  FROM raw_events AS r
-  LEFT JOIN doubled AS d ON ${onSame}
-  WHERE d.event_id IS NULL
-    AND ${compared}
-),
 ranked AS (
   SELECT
-    ${columns.map((column) => `r.${column}`).join(", ")},
-    row_number() OVER (
-      PARTITION BY ${sameEvent.map((column) => `r.${column}`).join(", ")}
-      ORDER BY r.received_at, r.receipt_id, r.receipt_number
-    ) AS receipt_rank
+    ${of([...sameEvent, ...receipt])},
+    row_number() OVER (PARTITION BY ${of(sameEvent)} ORDER BY ${of(receipt)}) AS receipt_rank,
+    count(*) OVER (PARTITION BY ${of([...sameEvent, ...receipt])}) AS landings
   FROM raw_events AS r
-  JOIN doubled AS d ON ${onSame}
+  JOIN doubled AS f ON ${equal(sameEvent)}
   WHERE ${compared}
 ),
+first_receipts AS (
+  SELECT ${[...sameEvent, ...receipt].join(", ")}, landings FROM ranked WHERE receipt_rank = 1
+),
 distinct_events AS (
-  SELECT ${kept} FROM single
+  SELECT ${of(columns)}
+  FROM raw_events AS r
+  LEFT JOIN first_receipts AS f ON ${equal(sameEvent)}
+  WHERE (f.event_id IS NULL OR (f.landings = 1 AND ${equal(receipt)}))
+    AND ${kept}
   UNION ALL
-  SELECT ${kept} FROM ranked WHERE receipt_rank = 1
+  -- One receipt that landed twice.
+  SELECT ${columns.join(", ")}
+  FROM (
+    SELECT ${of(columns)}, row_number() OVER (PARTITION BY ${of(sameEvent)} ORDER BY ${of(receipt)}) AS landing
+    FROM raw_events AS r
+    JOIN first_receipts AS f ON ${equal([...sameEvent, ...receipt])}
+    WHERE f.landings > 1
+      AND ${kept}
+  ) AS landed
+  WHERE landing = 1
 )
 SELECT
-  ${columns.map((column) => `r.${column}`).join(", ")},
+  ${of(columns)},
   ${derived.join("\n  ")}${monthText(m, "r.occurred_at")} AS month
 FROM distinct_events AS r
 LEFT JOIN (SELECT DISTINCT customer_key AS erased_key FROM erased_customers) AS e ON e.erased_key = r.customer_key
-WHERE ${["e.erased_key IS NULL", ...wanted].join("\n  AND ")}`;
+WHERE e.erased_key IS NULL`;
   },
   tests: {
     "one row an event": `SELECT event_id FROM ${name} GROUP BY ${sameEvent.join(", ")} HAVING count(*) > 1`,

@@ -193,7 +193,7 @@ export const customerFeatures: BatchTable = {
     },
   },
   partitionedBy: "cutoff",
-  reads: curatedTables.map(({ name }) => name),
+  reads: [...curatedTables.map(({ name }) => name), "repeated_orders"],
   engine: "spark",
   sql: (m, parameters) => {
     const cutoffMs = cutoffMsOf(parameters);

@@ -24,7 +24,7 @@ export const customerLabels: BatchTable = {
     cutoff: { type: "string", description: "UTC day of the cutoff T, YYYY-MM-DD (partition)" },
   },
   partitionedBy: "cutoff",
-  reads: ["curated_order_events"],
+  reads: ["curated_order_events", "repeated_orders"],
   engine: "spark",
   sql: (m, parameters) => {
     const cutoffMs = cutoffMsOf(parameters);

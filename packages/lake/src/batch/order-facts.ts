@@ -50,35 +50,52 @@ export const orderFacts: BatchTable = {
     units: { type: "decimal(18,6)", description: "Σ quantity; of a refund at most 0, of a cancelled order 0" },
     line_count: { type: "bigint", description: "Lines of the event" },
   },
-  reads: ["curated_order_events"],
+  reads: ["curated_order_events", "repeated_orders"],
   engine: "spark",
-  sql: (m, parameters) => `
-WITH order_entries AS (${orderStateSql(m, { from: "curated_order_events", where: knownTo(parameters), columns: entryColumns })}
+  sql: (m, parameters) => {
+    const states = (orders: "repeated" | "single"): string =>
+      orderStateSql(m, { from: "curated_order_events", where: knownTo(parameters), columns: entryColumns, orders });
+    const text = { duckdb: "varchar", trino: "varchar", spark: "string" }[m.name];
+    const unitsOf = (turned: string): string =>
+      `CASE WHEN cancelled THEN CAST(0 AS decimal(18,6)) ELSE CAST(${turned} AS decimal(18,6)) END AS units`;
+    return `
+WITH order_entries AS (${states("repeated")}
 ),
 refunds AS (${refundsSql([
-    "r.country",
-    "r.stated_at",
-    "r.units",
-    "r.line_count",
-    "coalesce(o.occurred_at, r.first_stated_at) AS effect_at",
-    "coalesce(o.cancelled, false) AS cancelled",
-  ])}
+      "r.country",
+      "r.stated_at",
+      "r.units",
+      "r.line_count",
+      "coalesce(o.occurred_at, r.first_stated_at) AS effect_at",
+      "coalesce(o.cancelled, false) AS cancelled",
+    ])}
 ),
 orders AS (${ordersSql(["stated_at", "units", "line_count", "cancelled"])}
+),
+single_entries AS (${states("single")}
 )
 SELECT
-  'order' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, CAST(NULL AS ${{ duckdb: "varchar", trino: "varchar", spark: "string" }[m.name]}) AS refund_id,
+  'order' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, CAST(NULL AS ${text}) AS refund_id,
   occurred_at, occurred_at AS effect_at, counts, cancelled, country, currency, total_minor, reporting_currency,
-  gross_minor, CAST(0 AS bigint) AS refund_minor,
-  CASE WHEN cancelled THEN CAST(0 AS decimal(18,6)) ELSE units END AS units, line_count
+  gross_minor, CAST(0 AS bigint) AS refund_minor, ${unitsOf("units")}, line_count
 FROM orders
 UNION ALL
 SELECT
   'refund' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, refund_id,
   occurred_at, effect_at, false AS counts, cancelled, country, currency, total_minor, reporting_currency,
-  CAST(0 AS bigint) AS gross_minor, effective_minor AS refund_minor,
-  CASE WHEN cancelled THEN CAST(0 AS decimal(18,6)) ELSE CAST(-abs(units) AS decimal(18,6)) END AS units, line_count
-FROM refunds`,
+  CAST(0 AS bigint) AS gross_minor, effective_minor AS refund_minor, ${unitsOf("-abs(units)")}, line_count
+FROM refunds
+UNION ALL
+-- An order without another event is worth what it states, and so is a refund of an order that nobody has told of.
+SELECT
+  entry, event_id, stated_at, source, customer_key, order_key, order_id, refund_id,
+  occurred_at, occurred_at AS effect_at, entry = 'order' AND NOT cancelled AND reporting_minor > 0 AS counts, cancelled,
+  country, currency, total_minor, reporting_currency,
+  CASE WHEN entry = 'order' THEN reporting_minor ELSE 0 END AS gross_minor,
+  CASE WHEN entry = 'order' THEN 0 ELSE reporting_minor END AS refund_minor,
+  ${unitsOf("CASE WHEN entry = 'order' THEN units ELSE -abs(units) END")}, line_count
+FROM single_entries`;
+  },
   tests: {
     "an order has one state": `
       SELECT order_key FROM order_facts WHERE entry = 'order' GROUP BY customer_key, order_key HAVING count(*) > 1`,

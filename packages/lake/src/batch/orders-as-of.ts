@@ -17,16 +17,28 @@ const stateColumns = [
   ...["customer_key", "order_key", "entry", "reporting_minor", "full_refund", "cancelled", "occurred_at"],
 ] as const;
 
-/** `order_states` and `order_effects` (of known customers), without the word WITH. */
-export const orderEffectsAsOf = (m: Dialect, { known, carried = [] }: AsOf): string => `
-order_states AS (${orderStateSql(m, {
-  from: "curated_order_events",
-  where: `customer_key IS NOT NULL AND ${known}`,
-  columns: [...stateColumns, ...carried],
-})}
+/** `order_effects` of known customers as a CTE, without the word WITH. Nearly every order has one event: those are read off it. */
+export const orderEffectsAsOf = (m: Dialect, { known, carried = [] }: AsOf): string => {
+  const states = (orders: "repeated" | "single"): string =>
+    orderStateSql(m, {
+      from: "curated_order_events",
+      where: `customer_key IS NOT NULL AND ${known}`,
+      columns: [...stateColumns, ...carried],
+      orders,
+    });
+  const ofOrder = Object.fromEntries(
+    carried.map((column) => [column, ["max", `CASE WHEN entry = 'order' THEN ${column} END`] as const]),
+  );
+  return `
+repeated_states AS (${states("repeated")}
 ),
-order_effects AS (${orderEffectsSql(
-  "order_states",
-  Object.fromEntries(carried.map((column) => [column, `max(CASE WHEN entry = 'order' THEN ${column} END)`])),
-)}
+single_states AS (${states("single")}
+),
+order_effects AS (
+  SELECT * FROM (${orderEffectsSql("repeated_states", { carried: ofOrder })}
+  ) AS repeated_effects
+  UNION ALL
+  SELECT * FROM (${orderEffectsSql("single_states", { carried: ofOrder, single: true })}
+  ) AS single_effects
 )`;
+};

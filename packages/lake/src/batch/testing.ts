@@ -8,6 +8,7 @@ import { type BatchParameters, type BatchTable, renderBatch } from "../batch-tab
 import { duckdb } from "../dialect.ts";
 import { lakeOf, rowsOf } from "../testing.ts";
 import { curatedTables } from "./curated.ts";
+import { repeatedOrders } from "./repeated-orders.ts";
 
 const exists = async (lake: DuckDBConnection, name: string): Promise<boolean> =>
   (await rowsOf(lake, `SELECT 1 AS one FROM duckdb_tables() WHERE table_name = '${name}'`)).length > 0;
@@ -40,7 +41,7 @@ export const curatedLakeOf = async (
   await lake.run(
     `CREATE TABLE erased_customers AS SELECT unnest([${erased.map((key) => `'${key}'`).join(", ")}]::VARCHAR[]) AS customer_key`,
   );
-  for (const table of curatedTables) await write(lake, table, {});
+  for (const table of [...curatedTables, repeatedOrders]) await write(lake, table, {});
   return lake;
 };
 

@@ -3,29 +3,41 @@
  * view `customer_rfm`, the features, the labels and the marts.
  */
 
+interface OrderEffectsOptions {
+  /** More columns, each `aggregate(expression)` over the entries of one order. */
+  readonly carried?: Readonly<Record<string, readonly [aggregate: "max" | "min", expression: string]>>;
+  /** Every order has one entry: nothing is to be brought together. */
+  readonly single?: boolean;
+}
+
 /**
  * One row per customer and order key that was ordered or refunded: `gross_minor`, `refund_minor`, `counts`,
  * `ordered_at` (NULL where only refunds are known) and `effect_at`, the time that its money counts for.
  *
  * @param entries a relation of the columns of `order_entries`
- * @param carried more columns, each an aggregate over the entries of one order
  */
-export const orderEffectsSql = (entries: string, carried: Readonly<Record<string, string>> = {}): string => {
+export const orderEffectsSql = (
+  entries: string,
+  { carried = {}, single = false }: OrderEffectsOptions = {},
+): string => {
   const names = Object.keys(carried).map((name) => `, ${name}`);
-  const aggregates = Object.entries(carried).map(([name, sql]) => `,\n    ${sql} AS ${name}`);
+  const of = (aggregate: string, expression: string): string =>
+    single ? `(${expression})` : `${aggregate}(${expression})`;
+  const aggregates = Object.entries(carried).map(
+    ([name, [aggregate, expression]]) => `,\n    ${of(aggregate, expression)} AS ${name}`,
+  );
   return `
 WITH stated AS (
   SELECT
     customer_key, order_key,
-    sum(CASE WHEN entry = 'order' THEN reporting_minor ELSE 0 END) AS gross_minor,
-    sum(CASE WHEN entry = 'refund' THEN reporting_minor ELSE 0 END) AS explicit_minor,
-    bool_or(entry = 'refund' AND full_refund) AS fully_refunded,
-    bool_or(cancelled) AS cancelled,
-    max(CASE WHEN entry = 'order' THEN occurred_at END) AS ordered_at,
-    min(occurred_at) AS first_stated_at${aggregates.join("")}
+    ${of("sum", "CASE WHEN entry = 'order' THEN reporting_minor ELSE 0 END")} AS gross_minor,
+    ${of("sum", "CASE WHEN entry = 'refund' THEN reporting_minor ELSE 0 END")} AS explicit_minor,
+    ${of("bool_or", "entry = 'refund' AND full_refund")} AS fully_refunded,
+    ${of("bool_or", "cancelled")} AS cancelled,
+    ${of("max", "CASE WHEN entry = 'order' THEN occurred_at END")} AS ordered_at,
+    ${of("min", "occurred_at")} AS first_stated_at${aggregates.join("")}
   FROM ${entries}
-  WHERE customer_key IS NOT NULL
-  GROUP BY customer_key, order_key
+  WHERE customer_key IS NOT NULL${single ? "" : "\n  GROUP BY customer_key, order_key"}
 ),
 effects AS (
   SELECT

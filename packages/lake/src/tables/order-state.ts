@@ -38,6 +38,9 @@ const neededByRules = [
   ...["event_id", "occurred_at", "received_at", "receipt_id", "receipt_number"],
 ];
 
+/** `order_key` of an event about an order: its identity within its customer. */
+export const orderKeySql = (m: Dialect): string => derived(m)["order_key"]!;
+
 export interface OrderStateOptions {
   /** The relation with the order events: the columns of `raw_events`. */
   readonly from: string;
@@ -45,17 +48,27 @@ export interface OrderStateOptions {
   readonly where?: string;
   /** Columns of the result, in this order. */
   readonly columns: readonly string[];
+  /** All orders, or those with more than one event in `repeated_orders`, or the others; all where absent. */
+  readonly orders?: "repeated" | "single";
 }
 
 /**
  * The rules of `@ebb/core/orders`, in SQL: which of the events about one order or one refund is its state. Everything
  * that is said about orders stands on this, so that the rules stand once.
  */
-export const orderStateSql = (m: Dialect, { from, where, columns }: OrderStateOptions): string => {
+export const orderStateSql = (m: Dialect, { from, where, columns, orders }: OrderStateOptions): string => {
   const ofEvent = derived(m);
   const events = [...new Set([...neededByRules, ...columns.filter((column) => column !== "stated_at")])].map(
     (column) => ofEvent[column] ?? column,
   );
+  const onOrder = "t.order_key = e.order_key AND coalesce(t.customer_key, '') = e.customer_part";
+  const chosen = {
+    all: "order_events AS e",
+    repeated: `order_events AS e JOIN repeated_orders AS t ON ${onOrder}`,
+    single: `order_events AS e LEFT JOIN repeated_orders AS t ON ${onOrder} WHERE t.order_key IS NULL`,
+  }[orders ?? "all"];
+  const http = `CASE WHEN e.order_rank = ${ORDER_RANK.http} THEN e.occurred_at END`;
+  const refundOrOrder = "e.customer_part, e.order_key, e.entry, e.refund_id";
   return `
 WITH order_events AS (
   SELECT
@@ -66,16 +79,19 @@ WITH order_events AS (
 -- The same event twice has the same rank, version and id, and the earliest receipt stands for both.
 ranked AS (
   SELECT
-    *,
-    row_number() OVER (
-      PARTITION BY customer_part, order_key, entry, refund_id
-      ORDER BY order_rank DESC, order_version DESC, event_id DESC, received_at, receipt_id, receipt_number
+    e.*,
+    ${
+      orders === "single"
+        ? `1 AS state_rank,
+    ${http} AS first_occurred_at`
+        : `row_number() OVER (
+      PARTITION BY ${refundOrOrder}
+      ORDER BY e.order_rank DESC, e.order_version DESC, e.event_id DESC, e.received_at, e.receipt_id, e.receipt_number
     ) AS state_rank,
     -- An update says when it was updated, not when the order was placed.
-    min(CASE WHEN order_rank = ${ORDER_RANK.http} THEN occurred_at END) OVER (
-      PARTITION BY customer_part, order_key, entry, refund_id
-    ) AS first_occurred_at
-  FROM order_events
+    min(${http}) OVER (PARTITION BY ${refundOrOrder}) AS first_occurred_at`
+    }
+  FROM ${chosen}
 )
 SELECT
   ${columns.map((column) => computed[column] ?? column).join(",\n  ")}

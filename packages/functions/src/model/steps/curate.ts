@@ -1,5 +1,6 @@
 /** Every distinct event once, by month, without the erased; and what history there is before the as-of date. */
 import { curatedTables } from "@ebb/lake/batch/curated";
+import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import { type RunSteps, StepFailed } from "../run-steps.ts";
@@ -31,7 +32,7 @@ export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPort
   });
   const done = await steps.job("curate", {
     name: "curate",
-    writes,
+    writes: writes.length === 0 ? [] : [...writes, { table: repeatedOrders, parameters: {} }],
     exports: [
       { name: "history", sql: (dialect) => historySql(dialect, asOf) },
       { name: "rows", sql: () => ROWS_SQL },

@@ -4,10 +4,8 @@
  */
 import type { CustomerAggregate } from "@ebb/core/customers";
 import type { Dialect } from "@ebb/lake/dialect";
-import { curatedEventTables } from "@ebb/lake/batch/curated";
-import { render } from "@ebb/lake/table";
-import { customerRfm } from "@ebb/lake/tables/customer-rfm";
-import { orderEntries } from "@ebb/lake/tables/order-entries";
+import { orderEffectsAsOf } from "@ebb/lake/batch/orders-as-of";
+import { customerRfmSql } from "@ebb/lake/tables/order-effects";
 import type { CustomerStore, ExportedColumn } from "@ebb/ports";
 import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
@@ -98,11 +96,8 @@ FROM ${from}`;
 
 /** Over the curated tables as this run has written them. */
 const curatedRfmSql = (m: Dialect): string => `
-WITH order_entries AS (
-${render(orderEntries, m, curatedEventTables)}
-),
-batch_rfm AS (
-${render(customerRfm, m, curatedEventTables)}
+WITH ${orderEffectsAsOf(m, { known: "true" }).trim()},
+batch_rfm AS (${customerRfmSql("SELECT * FROM order_effects")}
 )
 ${inMs(m, "batch_rfm")}
 ORDER BY customer_key`;

@@ -1,6 +1,7 @@
 /** Which months of the curated tables a run writes: those that something touched since the last run wrote them. */
 import type { BatchParameters } from "@ebb/lake/batch-table";
 import { curatedTables, erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
+import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { dayOf } from "@ebb/lake/batch/literals";
 import { DAY_MS, type RunPlan } from "../run-request.ts";
@@ -37,9 +38,9 @@ export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunMode
     "what has been written",
     async () => {
       const { curated } = await readWritten(ports);
-      const missing = await ports.runner.unwritten([...names, "erased_customers"]);
+      const missing = await ports.runner.unwritten([...names, repeatedOrders.name, "erased_customers"]);
       const current = definitions();
-      const anew = plan.whole === true || names.some((name) => missing.includes(name));
+      const anew = plan.whole === true || [...names, repeatedOrders.name].some((name) => missing.includes(name));
       const standing = anew ? [] : names.filter((name) => curated[name]?.definition === current[name]);
       const reach = Math.min(...standing.map((name) => curated[name]!.arrivedBeforeMs));
       return {
