@@ -7,23 +7,24 @@
  *   oracles   *.oracles.test.ts: figures against scikit-learn, statsmodels and ONNX Runtime
  *   engines   *.engines.test.ts: one SQL on DuckDB, Spark 3.5 and 4.1, and Trino
  *   api       *.api.test.ts: Schemathesis against a running home
+ *   sources   *.sources.test.ts: connectors on a real PostgreSQL and MariaDB
  *   browser   *.browser.test.ts: SDKs and pages in Chromium
  *
- * Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|browser|all] [part of a path …]]
+ * Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|sources|browser|all] [part of a path …]]
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const lanes = ["slow", "aws", "oracles", "engines", "api", "browser"];
+const lanes = ["slow", "aws", "oracles", "engines", "api", "sources", "browser"];
 const { values, positionals } = parseArgs({
   options: { lane: { type: "string", default: "quick" }, help: { type: "boolean", short: "h" } },
   allowPositionals: true,
 });
 
 if (values.help || !["quick", "all", ...lanes].includes(values.lane)) {
-  console.error("Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|browser|all] [part of a path …]]");
+  console.error("Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|sources|browser|all] [part of a path …]]");
   process.exit(values.help ? 0 : 2);
 }
 

@@ -69,6 +69,6 @@ export const compare = async (lakeFolder: string, table: string, { file, columns
   }
 };
 
-/** Lines that end without a backslash before the break: MariaDB breaks a line within a value behind one. */
+/** Lines that end without a backslash before the break: MariaDB writes a break or a tab within a value behind one. */
 const linesSql = (file: string): string =>
-  `SELECT unnest(string_split(rtrim(replace(content, '\\' || chr(10), '\\n'), chr(10)), chr(10))) AS line FROM read_text('${file}')`;
+  `SELECT unnest(string_split(rtrim(replace(replace(content, '\\' || chr(10), '\\n'), '\\' || chr(9), '\\t'), chr(10)), chr(10))) AS line FROM read_text('${file}')`;

@@ -25,7 +25,15 @@ export interface Scale {
 }
 
 const SELECT = "SELECT id, customer_id, placed_at, total, status, note, updated_at FROM orders";
-const COLUMNS = { order_id: "INTEGER", customer_key: "customer", occurred_at: "TIMESTAMP", total: "DECIMAL(12,2)", status: "VARCHAR", note: "VARCHAR", updated_at: "TIMESTAMP" };
+const COLUMNS = {
+  order_id: "INTEGER",
+  customer_key: "customer",
+  occurred_at: "TIMESTAMP",
+  total: "DECIMAL(12,2)",
+  status: "VARCHAR",
+  note: "VARCHAR",
+  updated_at: "TIMESTAMP",
+};
 
 export const relationalJourney = (name: string, start: () => Promise<Server>, { customers, orders }: Scale): void => {
   describe(`${name}: ${customers.toLocaleString("en")} customers, ${orders.toLocaleString("en")} orders`, () => {
@@ -48,7 +56,10 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       server.kind === "postgres" ? new PostgresReader(connection) : new MysqlReader(connection);
     const load = async (
       spec: RelationalSource,
-      options: { readonly changes?: Partial<RelationalConnection>; readonly onProgress?: LoadContext["onProgress"] } = {},
+      options: {
+        readonly changes?: Partial<RelationalConnection>;
+        readonly onProgress?: LoadContext["onProgress"];
+      } = {},
     ): Promise<LoadEnd> => {
       const reader = readerOf(connectionOf(server, spec.name, options.changes));
       try {
@@ -69,15 +80,24 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       return rows;
     };
     const seconds = (expression: string, count: number): string =>
-      server.kind === "postgres" ? `${expression} + interval '${count} seconds'` : `${expression} + INTERVAL ${count} SECOND`;
+      server.kind === "postgres"
+        ? `${expression} + interval '${count} seconds'`
+        : `${expression} + INTERVAL ${count} SECOND`;
     const clock = (): string => (server.kind === "postgres" ? "now()" : "UTC_TIMESTAMP(6)");
 
     it("people: the lake knows pseudonyms and what is not personal; traits go to the profile store", async () => {
       await load(declared(server).customers.spec);
-      const answer = await answerOf(server, "SELECT id, country, tier FROM customers", { customer_key: "customer", country: "VARCHAR", tier: "VARCHAR" });
+      const answer = await answerOf(server, "SELECT id, country, tier FROM customers", {
+        customer_key: "customer",
+        country: "VARCHAR",
+        tier: "VARCHAR",
+      });
       assert.deepEqual(await compare(lake, "source_customers", answer), { rows: customers, missing: 0, added: 0 });
       const profile = await ports.profiles.get(ports.pseudonyms.customer("7"));
-      assert.deepEqual([profile?.customerId, profile?.traits], ["7", { email: "c7@example.com", full_name: "Person 7" }]);
+      assert.deepEqual(
+        [profile?.customerId, profile?.traits],
+        ["7", { email: "c7@example.com", full_name: "Person 7" }],
+      );
     });
 
     it("what is committed while it is read is not seen by this load, and whole by the next", async () => {
@@ -102,7 +122,10 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       const second = await load(spec);
       await isEqual(await now());
       const [updated, deleted] = [Math.ceil(orders / 1000), Math.ceil((orders - 1) / 5000)];
-      assert.deepEqual(second.tables?.map(({ inserted, updated: u, deleted: d }) => [inserted, u, d]), [[1, updated, deleted]]);
+      assert.deepEqual(
+        second.tables?.map(({ inserted, updated: u, deleted: d }) => [inserted, u, d]),
+        [[1, updated, deleted]],
+      );
       assert.equal(second.counts.events, updated + deleted + 1, "each change is one event, and nothing else is");
     });
 
@@ -111,7 +134,10 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       for (const event of ports.events) {
         const old = latest.get(event.order_id!);
         if (old === undefined || old.version < event.order_version!)
-          latest.set(event.order_id!, { version: event.order_version!, minor: event.kind === "order_cancelled" ? 0 : event.reporting_minor! });
+          latest.set(event.order_id!, {
+            version: event.order_version!,
+            minor: event.kind === "order_cancelled" ? 0 : event.reporting_minor!,
+          });
       }
       const told = [...latest.values()].reduce((sum, { minor }) => sum + minor, 0);
       const answer = await answerOf(server, "SELECT sum(total) * 100 FROM orders WHERE status <> 'cancelled'", {});
@@ -132,16 +158,32 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
         UPDATE orders SET note = 'after the one ahead', updated_at = ${clock()} WHERE id = 13`);
       const end = await load(spec);
       await isEqual(await now());
-      assert.deepEqual(end.tables?.map(({ inserted, updated, deleted }) => [inserted, updated, deleted]), [[0, 2, 0]]);
+      assert.deepEqual(
+        end.tables?.map(({ inserted, updated, deleted }) => [inserted, updated, deleted]),
+        [[0, 2, 0]],
+      );
       const again = await load(spec);
-      assert.deepEqual([again.counts.events, again.counts.read > 0], [0, true], "rows of the overlap are read again and say nothing");
+      assert.deepEqual(
+        [again.counts.events, again.counts.read > 0],
+        [0, true],
+        "rows of the overlap are read again and say nothing",
+      );
     });
 
     it("a load whose process is killed goes on behind its last checkpoint; nothing is loaded twice", async () => {
-      const { spec } = declared(server, { mode: "snapshot", watermark: undefined, deletion: "none", page: Math.max(100, Math.floor(orders / 8)) }).orders;
+      const { spec } = declared(server, {
+        mode: "snapshot",
+        watermark: undefined,
+        deletion: "none",
+        page: Math.max(100, Math.floor(orders / 8)),
+      }).orders;
       await server.run("UPDATE orders SET total = total + 2 WHERE id % 500 = 3");
       const argument = JSON.stringify({ folder, kind: server.kind, connection: connectionOf(server, spec.name), spec });
-      const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", path.join(import.meta.dirname, "load-process.ts"), argument], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(
+        process.execPath,
+        ["--disable-warning=ExperimentalWarning", path.join(import.meta.dirname, "load-process.ts"), argument],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
       let told = "";
       for await (const chunk of child.stdout) {
         told += String(chunk);
@@ -185,7 +227,12 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       const before = await now();
       await failing(spec, "access", /refused the user ebb_reader/, { password: "not the password" });
       await failing(spec, "tls", /certificate that can be trusted/, { tls: { mode: "verify" } });
-      const whole = { ...spec, mode: "snapshot" as const, watermark: undefined, page: Math.max(100, Math.floor(orders / 4)) };
+      const whole = {
+        ...spec,
+        mode: "snapshot" as const,
+        watermark: undefined,
+        page: Math.max(100, Math.floor(orders / 4)),
+      };
       await server.run("UPDATE orders SET total = total + 3");
       const proxy = await cuttingProxy(server.port, orders * 30);
       await failing(whole, "unreachable", /connection to 127\.0\.0\.1 failed or was lost/, { port: proxy.port });
@@ -199,7 +246,11 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       const { spec } = declared(server).orders;
       await load(spec);
       const before = await now();
-      await server.run(server.kind === "postgres" ? "ALTER TABLE orders ALTER total TYPE numeric(14,3)" : "ALTER TABLE orders MODIFY total decimal(14,3) NOT NULL");
+      await server.run(
+        server.kind === "postgres"
+          ? "ALTER TABLE orders ALTER total TYPE numeric(14,3)"
+          : "ALTER TABLE orders MODIFY total decimal(14,3) NOT NULL",
+      );
       await failing(spec, "type_changed", /field total was .*\(12,2\) and is now .*\(14,3\)/);
       await isEqual(before);
       await server.run("ALTER TABLE orders RENAME COLUMN note TO remark");

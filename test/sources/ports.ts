@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { Pseudonymizer } from "@ebb/core/ids";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { SourcePorts } from "@ebb/functions/collect/sources/load";
+import type { SuppressionList } from "@ebb/ports/erasure-ports";
 import { EmbeddedOrderBook } from "@ebb/ports/embedded/order-book";
 import { EmbeddedProfileStore } from "@ebb/ports/embedded/profile-store";
 import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
@@ -68,6 +69,7 @@ export const openPorts = async (
         return { appended: encoded.length, duplicates: undefined };
       },
     },
+    suppressions: { current: () => ({ size: 0, has: () => false }) as unknown as SuppressionList },
     orderBook,
     profiles,
     sources,

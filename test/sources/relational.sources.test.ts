@@ -13,7 +13,9 @@ for (const [name, find, start] of [
   const found = find();
   if (found === undefined)
     describe(name, () => {
-      before(() => process.stdout.write(`NOT RUN: ${name} is neither installed nor to be had from Debian's packages here.\n`));
+      before(() =>
+        process.stdout.write(`NOT RUN: ${name} is neither installed nor to be had from Debian's packages here.\n`),
+      );
       it("is not here", { skip: `${name} is not installed` }, () => undefined);
     });
   else relationalJourney(name, () => start(found), scale);

@@ -1,6 +1,7 @@
 /**
  * Rows of MySQL and MariaDB: keyset pages, streamed unbuffered, within one consistent-snapshot, read-only transaction.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import mysql from "mysql2";
 import {
   type Page,
@@ -21,6 +22,9 @@ import { fieldOfMysql, mysqlExpression } from "./mysql-types.ts";
 import { type SqlWords, fromOf, pageSql, phaseOf } from "./sql-text.ts";
 
 const words: SqlWords = { name: (name) => mysql.escapeId(name, true), value: (text) => mysql.escape(text) };
+
+/** A server that does not say goodbye is left after this. */
+const CLOSE_MS = 2_000;
 
 export class MysqlReader implements RowReader {
   readonly #connection: RelationalConnection;
@@ -196,7 +200,12 @@ export class MysqlReader implements RowReader {
   async close(): Promise<void> {
     const client = this.#client;
     if (client === undefined) return;
-    await new Promise<void>((resolve) => client.end(() => resolve()));
+    // A connection that was lost never answers.
+    if (this.#lost === undefined)
+      await Promise.race([
+        new Promise<void>((resolve) => client.end(() => resolve())),
+        delay(CLOSE_MS, undefined, { ref: false }),
+      ]);
     client.destroy();
   }
 }

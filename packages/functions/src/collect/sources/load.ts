@@ -5,6 +5,7 @@
  */
 import { digest } from "@ebb/core/ids";
 import type { Ports } from "@ebb/ports";
+import type { Suppressions } from "@ebb/ports/erasure-ports";
 import {
   type LoadEnd,
   type LoadUnderWay,
@@ -29,6 +30,8 @@ import { type Mapping, mappingOf } from "./roles.ts";
 export interface SourcePorts extends OrderPorts, Pick<Ports, "metrics"> {
   readonly sources: SourceStore;
   readonly sourceTables: SourceTables;
+  /** A database that still has somebody who was erased brings them back nowhere. */
+  readonly suppressions: Pick<Suppressions, "current">;
 }
 
 export interface LoadContext {

@@ -61,14 +61,18 @@ export class PageWork {
     const speaks = spec.maps === "orders" || spec.maps === "returns" || spec.maps === "profiles";
     const kept: Row[] = [];
     let last: Row | undefined;
+    let read = 0;
+    const allowed = await this.#allowed();
     const made = async function* (): AsyncIterable<readonly Row[]> {
-      for await (const block of rows) {
-        last = block.at(-1) ?? last;
+      for await (const all of rows) {
+        read += all.length;
+        last = all.at(-1) ?? last;
+        const block = allowed(all);
         if (speaks) for (const row of block) kept.push(row);
         yield block.map((row) => maker.make(row));
       }
     };
-    const count = await this.#ports.sourceTables.stage(loadId, this.#table, part, made());
+    await this.#ports.sourceTables.stage(loadId, this.#table, part, made());
     const lines = this.#linesTable === undefined ? undefined : await this.#lines(loadId, part, kept, reader, maker);
     let [events, quarantined] = [0, 0];
     if (spec.maps === "orders" || spec.maps === "returns") {
@@ -80,7 +84,20 @@ export class PageWork {
       }
     }
     if (speaks) await this.#profiles(kept, underWay.startedAtMs);
-    return { rows: count, last, events, quarantined, nulled: maker.nulled };
+    return { rows: read, last, events, quarantined, nulled: maker.nulled };
+  }
+
+  /** Rows but those of people who were erased. */
+  async #allowed(): Promise<(rows: readonly Row[]) => readonly Row[]> {
+    const list = await this.#ports.suppressions.current();
+    const field = this.#shape.spec.fields["customer_id"];
+    if (list.size === 0 || field === undefined) return (rows) => rows;
+    const customer = cellReader(this.#shape.mapping.read, field);
+    return (rows) =>
+      rows.filter((row) => {
+        const id = customer(row);
+        return id === null || id === "" || !list.has(this.#ports.pseudonyms.customer(id));
+      });
   }
 
   /** Lines of the page's orders, staged, and by their order's key. */

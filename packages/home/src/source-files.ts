@@ -1,0 +1,50 @@
+/** `ebb.sources.json` of a home's folder, and the readers that it asks for. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { type Source, SourcesInvalid, parseSources } from "@ebb/functions/collect/sources";
+import { readJsonFile } from "@ebb/ports/embedded/private-file";
+import { type RowReader, SourceProblem } from "@ebb/ports/source-ports";
+import { MysqlReader } from "@ebb/ports/source-readers/mysql";
+import { PostgresReader } from "@ebb/ports/source-readers/postgres";
+
+export const SOURCES_FILE = "ebb.sources.json";
+
+/** None where there is no such file. @throws SourcesInvalid with every fault */
+export const readSources = (folder: string): readonly Source[] => {
+  const file = path.join(folder, SOURCES_FILE);
+  let value: unknown;
+  try {
+    value = readJsonFile(file);
+  } catch (error) {
+    throw new SourcesInvalid(error instanceof Error ? error.message : String(error));
+  }
+  return value === undefined ? [] : parseSources(value);
+};
+
+const ports = { postgres: 5432, mysql: 3306 } as const;
+
+export type Relational = Extract<Source, { kind: "relational" }>;
+
+/** @throws SourceProblem `secret` where the password is not in the environment, `tls` without the authority's file */
+export const readerOf = ({ connection, spec }: Relational, folder: string): RowReader => {
+  const { kind, host, port = ports[kind], database, user, password: reference, tls, ca_file: caFile } = connection;
+  const password = reference === undefined ? undefined : process.env[reference.secret];
+  if (reference !== undefined && password === undefined)
+    throw new SourceProblem("secret", spec.name, `the environment has no ${reference.secret}: start the home with it.`);
+  let ca: string | undefined;
+  try {
+    ca = caFile === undefined ? undefined : readFileSync(path.resolve(folder, caFile), "utf8");
+  } catch (error) {
+    throw new SourceProblem("tls", spec.name, `the file ${caFile} cannot be read.`, { cause: error });
+  }
+  const to = {
+    source: spec.name,
+    host,
+    port,
+    database,
+    user,
+    password,
+    tls: tls === "off" ? ({ mode: "off" } as const) : { mode: "verify" as const, ...(ca === undefined ? {} : { ca }) },
+  };
+  return kind === "postgres" ? new PostgresReader(to) : new MysqlReader(to);
+};
