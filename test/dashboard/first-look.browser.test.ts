@@ -43,7 +43,7 @@ test("a wrong key is told so, a write key too, and the read key opens the page",
     answers.push(await alert.innerText());
   }
   assert.match(answers[0]!, /not known/);
-  assert.match(answers[1]!, /needs a read key/);
+  assert.match(answers[1]!, /needs a key with the scope/);
   assert.deepEqual(await site.violations(), []);
   await site.page.getByLabel("Read key").fill(home.readKey);
   await site.page.getByRole("button", { name: "Open" }).click();

@@ -58,7 +58,7 @@ const Grid = ({ segments: { grid, currency } }: { segments: Segments }) => {
   return (
     <Panel
       title="Recency by frequency and money"
-      note="Each field: customers and their net money. Darker holds more customers."
+      note="Each field: customers and their net money. The stronger the colour, the more customers."
       sheet={{
         filename: "rfm-grid",
         header: ["recency", "frequency and money", "segment", "customers", "net"],
