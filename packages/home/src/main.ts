@@ -14,6 +14,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "send a file (CSV, JSON Lines, XLSX; gzip allowed) to the running home",
     load: () => import("./commands/upload.ts"),
   },
+  sources: {
+    summary: "list, check and load the databases that the home reads from",
+    load: () => import("./commands/sources.ts"),
+  },
   run: { summary: "make a batch run: segments, churn model, scores, report", load: () => import("./commands/run.ts") },
   status: { summary: "what the running home is doing", load: () => import("./commands/status.ts") },
   ledger: { summary: "what arrived by request, hook and upload, and its balance", load: () => import("./commands/ledger.ts") },

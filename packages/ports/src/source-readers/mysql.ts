@@ -1,6 +1,7 @@
 /**
  * Rows of MySQL and MariaDB: keyset pages, streamed unbuffered, within one consistent-snapshot, read-only transaction.
  */
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import mysql from "mysql2";
 import {
@@ -31,6 +32,8 @@ export class MysqlReader implements RowReader {
   readonly #fields = new Map<string, readonly SourceField[]>();
   #client: mysql.Connection | undefined;
   #lost: Error | undefined;
+  /** What is being read: mysql2 tells it nothing when the connection is lost. */
+  #reading: Readable | undefined;
 
   constructor(connection: RelationalConnection) {
     this.#connection = connection;
@@ -102,7 +105,9 @@ export class MysqlReader implements RowReader {
       const query = this.#client!.query({ sql, rowsAsArray: true, typeCast: (field) => field.string() });
       // One row an object costs a turn of the event loop each: they are handed on in blocks.
       let block: Row[] = [];
-      for await (const row of query.stream({ highWaterMark: BLOCK_ROWS })) {
+      this.#reading = query.stream({ highWaterMark: BLOCK_ROWS });
+      if (this.#lost !== undefined) throw this.#lost;
+      for await (const row of this.#reading) {
         block.push(row as Row);
         if (block.length < BLOCK_ROWS) continue;
         yield block;
@@ -143,7 +148,12 @@ export class MysqlReader implements RowReader {
       flags: ["-LOCAL_FILES"],
       multipleStatements: false,
     });
-    client.on("error", (error: Error) => (this.#lost ??= error));
+    const lost = (error?: Error): void => {
+      this.#lost ??= error ?? Object.assign(new Error("Connection lost"), { code: "PROTOCOL_CONNECTION_LOST" });
+      this.#reading?.destroy(this.#lost);
+    };
+    client.on("error", lost);
+    client.on("end", lost);
     await new Promise<void>((resolve, reject) =>
       client.connect((error: Error | null) => (error === null ? resolve() : reject(error))),
     );
