@@ -136,6 +136,7 @@ const runSchedule = async (opened: ScheduleStore, name: string, number: number, 
       },
       list: () => Promise.reject(new Error("not used")),
       counts: () => Promise.reject(new Error("not used")),
+      markReplayed: () => Promise.reject(new Error("not used")),
     },
   };
   const patience = { attempts: 3, backoff: () => Promise.resolve() };

@@ -246,7 +246,7 @@ export const functions: readonly FunctionDeclaration[] = [
   { handler: "serve/ledger", needs: ["keys:check", "ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/quarantine", needs: ["keys:check", "quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/openapi", needs: [], memoryMb: 256, timeoutSeconds: 10 },
-  { handler: "serve/health", needs: [], memoryMb: 256, timeoutSeconds: 10 },
+  { handler: "serve/health", needs: ["customers:read"], memoryMb: 256, timeoutSeconds: 10 },
   {
     handler: "serve/customer-export",
     needs: ["keys:check", "suppressions:read", "profiles:read", "customers:read", "scores:read", "queries:read"],
@@ -334,6 +334,8 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/openapi.json", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/v1/docs", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/healthz", handler: "serve/health", auth: "none" },
+  { method: "GET", path: "/v1/health", handler: "serve/health", auth: "none" },
+  { method: "GET", path: "/v1/ready", handler: "serve/health", auth: "none" },
 ];
 
 /** Kinesis → Lambda: no window (freshness), finite retries and age, bisect; `ReportBatchItemFailures` always. */

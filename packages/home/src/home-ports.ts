@@ -48,6 +48,7 @@ export const commonPorts = (data: Pick<CommonData, "secrets" | "settings">, metr
   runs: elsewhere("run store"),
   scores: elsewhere("score store"),
   pulse: elsewhere("pulse"),
+  vitals: elsewhere("vitals"),
   suppressions: elsewhere("suppressions"),
   erasures: elsewhere("erasures"),
   erasing: elsewhere("erasing"),

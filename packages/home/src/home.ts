@@ -33,6 +33,7 @@ import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunnin
 import { commonPorts } from "./home-ports.ts";
 import { HomeTasks } from "./home-tasks.ts";
 import { replayTask } from "./home-replay.ts";
+import { DiskWatch, homeVitals } from "./home-vitals.ts";
 import { HttpServer } from "./http-server.ts";
 import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
@@ -133,6 +134,11 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   const stores = await openFront(folder, { objects: { baseUrl: () => url, uploadUrlSecret: secrets.uploadUrlSecret } });
   undo.push(() => stores.close());
   const { log } = stores;
+  if (log.lostRecords > 0)
+    logger.error("the log ends before what its consumers have read: it was put back, or its end was lost", {
+      records: log.lostRecords,
+      remedy: "what was lost is in the lake or nowhere: run ebb audit",
+    });
   await publishFirstCutPoints(folder);
   progress.set("head", log.head().seq);
   log.onAppend((head) => progress.set("head", head.seq));
@@ -175,6 +181,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   });
   undo.push(() => model.close(RUN_GRACE_MS));
 
+  const disk = new DiskWatch(folder);
   const queries = openQueries(path.join(folder, "lake"));
   undo.push(() => queries.close());
   const ports: Ports = {
@@ -186,6 +193,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     erasing,
     queries,
     pulse: homePulse(counters, progress),
+    vitals: homeVitals(disk, stages, progress),
     jobs: embeddedJobQueue((uploadId) => stages.processUpload(uploadId)),
   };
   const handlers = await loadHandlers(routes, ports);
@@ -221,7 +229,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     handlers,
     uploadUrlIsValid: (target, query) => uploadUrlIsValid(secrets.uploadUrlSecret, target, query, Date.now()),
     now: Date.now,
-    overloaded: () => stages.overloaded(),
+    overloaded: () => disk.overloaded() ?? stages.overloaded(),
     control: (...request) => ofSite(...request) ?? ofMachine(...request),
   });
   await stages.ready();

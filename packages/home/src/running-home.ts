@@ -60,7 +60,7 @@ const LOOK_EVERY_MS = 200;
  * @throws TaskFailed
  */
 export const task = async (
-  running: RunningHome,
+  running: Pick<RunningHome, "url" | "controlToken">,
   name: string,
   query: Readonly<Record<string, string>>,
   onProgress: (done: number, share: number) => void,

@@ -48,6 +48,8 @@ export class Stages {
   readonly #parts: StagesParts;
   readonly #workers: Record<"score" | "land" | "upload", SupervisedWorker>;
   readonly #flushes = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  readonly #redeliveries = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  #nextRedelivery = 1;
   #nextFlush = 1;
   /** Uploads handed to the worker that it has not said to have taken, and those that it works at. */
   #uploadsSent = 0;
@@ -76,7 +78,7 @@ export class Stages {
         onReport: (report) => this.#onReport(report),
       });
     this.#workers = {
-      score: worker("score", "score-worker.ts"),
+      score: worker("score", "score-worker.ts", () => this.#failRedeliveries()),
       land: worker("land", "land-worker.ts", () => this.#failFlushes()),
       upload: worker("upload", "upload-worker.ts", () => {
         // Started again: what it was at when it ended may be why.
@@ -144,12 +146,32 @@ export class Stages {
     }
   }
 
+  /** Brings records that were given up to the score stage again; rejects when it fails on them again. */
+  async redeliver(event: unknown): Promise<void> {
+    await this.#workers.score.ready;
+    const id = this.#nextRedelivery++;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#redeliveries.set(id, { resolve, reject });
+        if (!this.#workers.score.send({ type: "redeliver", id, event }))
+          reject(new Error("the score stage is being started again"));
+      });
+    } finally {
+      this.#redeliveries.delete(id);
+    }
+  }
+
+  #failRedeliveries(): void {
+    for (const { reject } of this.#redeliveries.values()) reject(new Error("the score stage stopped"));
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#upkeep);
     // Uploads first: what they append is still scored and landed.
     await this.#workers.upload.stop(WORKER_GRACE_MS);
     await Promise.all([this.#workers.score.stop(WORKER_GRACE_MS), this.#workers.land.stop(WORKER_GRACE_MS)]);
     this.#failFlushes();
+    this.#failRedeliveries();
     await this.#upkeepRun;
   }
 
@@ -167,6 +189,12 @@ export class Stages {
         break;
       case "flushed": {
         const waiting = this.#flushes.get(report.id);
+        if (report.failure === undefined) waiting?.resolve();
+        else waiting?.reject(new Error(report.failure));
+        break;
+      }
+      case "redelivered": {
+        const waiting = this.#redeliveries.get(report.id);
         if (report.failure === undefined) waiting?.resolve();
         else waiting?.reject(new Error(report.failure));
         break;

@@ -8,12 +8,15 @@ import type { MetricName } from "@ebb/ports/metric-names";
 export type Order =
   | { readonly type: "stop" }
   | { readonly type: "flush"; readonly id: number }
-  | { readonly type: "upload"; readonly uploadId: string };
+  | { readonly type: "upload"; readonly uploadId: string }
+  /** A Kinesis event that was given up, to be tried again: plain data. */
+  | { readonly type: "redeliver"; readonly id: number; readonly event: unknown };
 
 /** From a worker to the home. */
 export type Report =
   | { readonly type: "ready" }
   | { readonly type: "flushed"; readonly id: number; readonly failure?: string }
+  | { readonly type: "redelivered"; readonly id: number; readonly failure?: string }
   | {
       readonly type: "uploads";
       /** Orders taken since the last report. */

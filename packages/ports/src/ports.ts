@@ -359,6 +359,19 @@ export interface Pulse {
   }>;
 }
 
+/** One thing without which a home cannot do its work. */
+export interface Vital {
+  readonly name: string;
+  readonly ok: boolean;
+  /** One sentence where it is not; no figures that are nobody's business. */
+  readonly detail?: string;
+}
+
+/** What a home tells of itself besides whether its stores answer. */
+export interface Vitals {
+  check(): Promise<readonly Vital[]>;
+}
+
 /** Everything a handler may touch. A handler takes the part it needs. */
 export interface Ports extends BatchPorts, ErasureWorkPorts {
   readonly now: () => number;
@@ -379,5 +392,6 @@ export interface Ports extends BatchPorts, ErasureWorkPorts {
   readonly jobs: JobQueue;
   readonly queries: QueryEngine;
   readonly pulse: Pulse;
+  readonly vitals: Vitals;
   readonly metrics: Metrics;
 }

@@ -52,6 +52,7 @@ const portsWith = (put?: (items: readonly QuarantinedItem[]) => Promise<void>) =
       put: put ?? (async (some) => void items.push(...some)),
       list: () => assert.fail(),
       counts: () => assert.fail(),
+      markReplayed: () => assert.fail(),
     },
     metrics: { count: () => undefined },
     suppressions,

@@ -50,6 +50,7 @@ const quarantine = {
   put: async (some: readonly QuarantinedItem[]) => void items.push(...some),
   list: () => Promise.reject(new Error("not used")),
   counts: () => Promise.reject(new Error("not used")),
+  markReplayed: () => Promise.reject(new Error("not used")),
 };
 const suppressions = new MemorySuppressions("a second secret of thirty-two and more characters");
 const counted = new Map<string, number>();

@@ -26,7 +26,13 @@ before(async () => {
   log = new EmbeddedEventLog(folder);
   reader = new LogReader(folder);
   ledger = makeLedger({ keys, ledger: reader.ledger() });
-  quarantine = makeQuarantine({ keys, quarantine: reader.quarantine((items) => log.quarantine(items)) });
+  quarantine = makeQuarantine({
+    keys,
+    quarantine: reader.quarantine({
+      put: (items) => log.quarantine(items),
+      markReplayed: (marks) => log.markReplayed(marks),
+    }),
+  });
   const text = { ...sampleQuarantined(first, 1, "invalid_field"), original: Buffer.from('{"total":"ten €"}') };
   await log.append(samplePart(first, 3, 2), [sampleEvent("a")], [text, sampleQuarantined(first, 2, "too_large")]);
   await log.append(samplePart(second, 10, 1), [sampleEvent("b")], [sampleQuarantined(second, 7, "malformed_row")]);
@@ -40,7 +46,8 @@ after(async () => {
 const get = async (handler: HttpHandler, query: Record<string, string> = {}, id?: string, presented = READ_KEY) => {
   const headers = { authorization: `Bearer ${presented}` };
   const pathParameters = id === undefined ? {} : { pathParameters: { id } };
-  return answerTo(handler, httpEvent("/", "", { method: "GET", query, headers, ...pathParameters }));
+  const path = handler === quarantine ? "/v1/quarantine" : id === undefined ? "/v1/ledger" : "/v1/ledger/{id}";
+  return answerTo(handler, httpEvent(path, "", { method: "GET", query, headers, ...pathParameters }));
 };
 const answerTo = async (handler: HttpHandler, event: HttpEvent) => {
   const { statusCode, headers, body = "", isBase64Encoded } = await handler(event, {} as never);

@@ -6,6 +6,8 @@ import { eventKinds } from "@ebb/core/kinds";
 import { send } from "../../../../test/support/http-event.ts";
 import { routes } from "../declarations.ts";
 import { make } from "./openapi.ts";
+import type { Ports, Vital } from "@ebb/ports";
+import type { HttpHandler } from "../runtime/http.ts";
 import { make as makeHealth } from "./health.ts";
 import { eventsPage } from "./openapi/markdown.ts";
 import { eventSchemaName } from "./openapi/schemas.ts";
@@ -78,9 +80,39 @@ test("the page names every route, and neither runs nor fetches anything", async 
 });
 
 test("the health check says that requests are taken", async () => {
-  const health = await send(makeHealth(), "/healthz", "", { method: "GET" });
-  assert.equal(health.status, 200);
-  assert.deepEqual(health.body, { status: "ok" });
+  for (const path of ["/healthz", "/v1/health"]) {
+    const health = await send(healthOf({}), path, "", { method: "GET" });
+    assert.equal(health.status, 200);
+    assert.deepEqual(health.body, { status: "ok" });
+  }
+});
+
+const healthOf = ({
+  cutPoints = async () => undefined,
+  vitals = async () => [],
+}: {
+  readonly cutPoints?: () => Promise<undefined>;
+  readonly vitals?: () => Promise<readonly Vital[]>;
+}) =>
+  makeHealth({
+    now: () => 0,
+    customers: { cutPoints } as unknown as Ports["customers"],
+    vitals: { check: vitals },
+  });
+
+test("readiness says which store does not answer and which stage is behind, without a figure", async () => {
+  const ready = async (handler: HttpHandler) => send(handler, "/v1/ready", "", { method: "GET" });
+  assert.equal((await ready(healthOf({ vitals: async () => [{ name: "disk", ok: true }] }))).status, 200);
+
+  const down = await ready(healthOf({ cutPoints: () => Promise.reject(new Error("disk I/O error at /var/ebb")) }));
+  assert.equal(down.status, 503);
+  assert.ok(Number(down.headers["retry-after"]) > 0);
+  assert.ok(!down.text.includes("/var/ebb"));
+  assert.deepEqual(down.body["checks"], [{ name: "customer_store", ok: false, detail: "It does not answer." }]);
+
+  const late = await ready(healthOf({ vitals: async () => [{ name: "score", ok: false, detail: "It is behind." }] }));
+  assert.equal(late.status, 503);
+  assert.equal(late.body["status"], "not_ready");
 });
 
 test("docs/events.md is what the definitions say", () => {

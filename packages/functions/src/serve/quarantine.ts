@@ -1,6 +1,7 @@
 /** What was refused, with its reason: as a list, as JSON lines, or one receipt's original bytes to mend and send again. */
 import type { ReceiptId } from "@ebb/core/ids";
 import { reasonCodes } from "@ebb/core/reasons";
+import { parseInstant } from "@ebb/core/time";
 import type { Ports, QuarantinedItem } from "@ebb/ports";
 import { authorize } from "../runtime/authorisation.ts";
 import { type HttpEvent, type HttpHandler, type HttpResult, httpHandler, json } from "../runtime/http.ts";
@@ -15,9 +16,9 @@ const formats = ["json", "jsonl", "original"] as const;
 export const make = ({ keys, quarantine }: Pick<Ports, "keys" | "quarantine">): HttpHandler =>
   httpHandler(async (event) => {
     await authorize(keys, event);
-    const { receiptId, code, format } = parametersOf(event);
+    const { receiptId, code, sinceMs, open, format } = parametersOf(event);
     const { limit, cursor } = pageOf(event);
-    const page = await fittingPage(quarantine, { receiptId, code, limit, cursor });
+    const page = await fittingPage(quarantine, { receiptId, code, sinceMs, open, limit, cursor });
     if (format === "json") {
       const counts = cursor === undefined ? { counts: await quarantine.counts({ receiptId }) } : {};
       const next = page.cursor === undefined ? {} : { cursor: page.cursor };
@@ -38,7 +39,12 @@ const fittingPage = async (
 };
 
 const parametersOf = (event: HttpEvent) => {
-  const { receipt_id: receipt, code, format = "json" } = event.queryStringParameters ?? {};
+  const { receipt_id: receipt, code, since, open, format = "json" } = event.queryStringParameters ?? {};
+  const sinceMs = since === undefined ? undefined : parseInstant(since);
+  if (since !== undefined && sinceMs === undefined)
+    throw new Problem("invalid_parameter", "since is an instant like 2026-01-31T00:00:00Z.", { parameter: "since" });
+  if (open !== undefined && open !== "true" && open !== "false")
+    throw new Problem("invalid_parameter", "open is true or false.", { parameter: "open" });
   if (code !== undefined && !(reasonCodes as readonly string[]).includes(code))
     throw new Problem("invalid_parameter", `code is one of ${reasonCodes.join(", ")}.`, { parameter: "code" });
   const known = formats.find((name) => name === format);
@@ -48,7 +54,7 @@ const parametersOf = (event: HttpEvent) => {
     throw new Problem("invalid_parameter", "format=original needs the receipt_id whose rows are wanted.", {
       parameter: "receipt_id",
     });
-  return { receiptId: receipt as ReceiptId | undefined, code, format: known };
+  return { receiptId: receipt as ReceiptId | undefined, code, sinceMs, open: open === "true", format: known };
 };
 
 const answerOf = (item: QuarantinedItem) => ({
@@ -60,6 +66,15 @@ const answerOf = (item: QuarantinedItem) => ({
   source: item.source,
   schema_version: item.schemaVersion,
   quarantined_at: new Date(item.quarantinedAtMs).toISOString(),
+  ...(item.replayed === undefined
+    ? {}
+    : {
+        replayed: {
+          receipt_id: item.replayed.receiptId,
+          outcome: item.replayed.outcome,
+          at: new Date(item.replayed.atMs).toISOString(),
+        },
+      }),
   ...originalOf(item.original),
 });
 

@@ -149,6 +149,8 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
   return {
     now,
     newId,
+    // Lag, errors and what waits are CloudWatch's to watch: an address that anybody may call does not ask it.
+    vitals: { check: async () => [] },
     get log() {
       return log();
     },

@@ -9,7 +9,7 @@ import { z } from "zod";
 import type { ReceiptId } from "@ebb/core/ids";
 import { digest } from "@ebb/core/ids";
 import { reasonCodes } from "@ebb/core/reasons";
-import type { Quarantine, QuarantinedItem, ReceiptPart } from "../ports.ts";
+import type { Quarantine, QuarantinedItem, ReceiptPart, ReplayMark, Replayed } from "../ports.ts";
 import { InvalidCursor } from "../ports.ts";
 import { calling, mapLimit } from "./errors.ts";
 
@@ -52,21 +52,41 @@ const lineOf = (item: QuarantinedItem): z.input<typeof StoredItem> => ({
   originalBase64: Buffer.from(item.original).toString("base64"),
 });
 
+const StoredMark = z
+  .object({ row: z.int(), replay: z.string(), outcome: z.enum(["appended", "refused"]), at: z.iso.datetime() })
+  .transform((mark): { rowNumber: number; replayed: Replayed } => ({
+    rowNumber: mark.row,
+    replayed: { receiptId: mark.replay as ReceiptId, outcome: mark.outcome, atMs: Date.parse(mark.at) },
+  }));
+type Marks = ReadonlyMap<number, Replayed>;
+
 const byRow = (a: QuarantinedItem, b: QuarantinedItem): number => a.rowNumber - b.rowNumber;
 const padded = (row: number): string => String(row).padStart(12, "0");
 
+/** Marks of replays lie beside the items; their names come before those of items in the listing of a receipt. */
+const MARKS = /^quarantine\/([^/]+)\/!replayed-[^/]+\.jsonl$/;
+
 /** One object of the listing, as its name tells. */
 interface Span {
+  readonly kind: "items";
   readonly key: string;
   readonly receiptId: string;
   readonly first: number;
   readonly last: number;
 }
 
+interface MarksObject {
+  readonly kind: "marks";
+  readonly key: string;
+  readonly receiptId: string;
+}
+
 const NAME = /^quarantine\/([^/]+)\/(\d{12})-(\d{12})-[^/]+\.jsonl$/;
 const spanOf = (key: string): Span | undefined => {
   const match = NAME.exec(key);
-  return match === null ? undefined : { key, receiptId: match[1]!, first: Number(match[2]), last: Number(match[3]) };
+  return match === null
+    ? undefined
+    : { kind: "items", key, receiptId: match[1]!, first: Number(match[2]), last: Number(match[3]) };
 };
 
 type Position = { readonly receiptId: string; readonly row: number };
@@ -106,6 +126,8 @@ export class S3Quarantine implements Quarantine {
   async list(query: {
     receiptId?: ReceiptId | undefined;
     code?: string | undefined;
+    sinceMs?: number | undefined;
+    open?: boolean | undefined;
     limit: number;
     cursor?: string | undefined;
   }): Promise<{ items: QuarantinedItem[]; cursor?: string }> {
@@ -113,6 +135,8 @@ export class S3Quarantine implements Quarantine {
     const after = query.cursor === undefined ? undefined : readCursor(query.cursor);
     for await (const item of this.#items(query.receiptId, after)) {
       if (query.code !== undefined && item.code !== query.code) continue;
+      if (query.sinceMs !== undefined && item.quarantinedAtMs < query.sinceMs) continue;
+      if (query.open === true && item.replayed !== undefined) continue;
       if (items.length === query.limit) {
         const last = items.at(-1);
         return last === undefined
@@ -128,6 +152,31 @@ export class S3Quarantine implements Quarantine {
     const counts: Record<string, number> = {};
     for await (const { code } of this.#items(receiptId)) counts[code] = (counts[code] ?? 0) + 1;
     return counts;
+  }
+
+  /** One object a receipt and set of rows; the newest of several that name a row stands. @throws TransientError */
+  async markReplayed(marks: readonly ReplayMark[]): Promise<void> {
+    const byReceipt = Map.groupBy(marks, (mark) => mark.receiptId);
+    await mapLimit([...byReceipt], WIDTH, async ([receiptId, own]) => {
+      const lines = own.map(({ rowNumber, replayed }) =>
+        JSON.stringify({
+          row: rowNumber,
+          replay: replayed.receiptId,
+          outcome: replayed.outcome,
+          at: new Date(replayed.atMs).toISOString(),
+        } satisfies z.input<typeof StoredMark>),
+      );
+      await calling("marking quarantine", () =>
+        this.#client.send(
+          new PutObjectCommand({
+            Bucket: this.#bucket,
+            Key: `${ROOT}${receiptId}/!replayed-${digest(...lines)}.jsonl`,
+            Body: lines.map((line) => `${line}\n`).join(""),
+            ContentType: "application/jsonl",
+          }),
+        ),
+      );
+    });
   }
 
   async #write(receiptId: string, name: string, items: readonly QuarantinedItem[]): Promise<void> {
@@ -148,19 +197,32 @@ export class S3Quarantine implements Quarantine {
   /** All items after a position, by receipt and row. Objects whose rows overlap are read together; usually none do. */
   async *#items(receiptId?: string, after?: Position): AsyncGenerator<QuarantinedItem> {
     let group: Span[] = [];
+    let marks = new Map<number, Replayed>();
+    let marksOf: string | undefined;
     for await (const span of this.#spans(receiptId, after)) {
+      if (span.kind === "marks") {
+        if (marksOf !== span.receiptId) {
+          yield* this.#merged(group, after, marks);
+          [group, marks, marksOf] = [[], new Map(), span.receiptId];
+        }
+        for (const { rowNumber, replayed } of await this.#read(span.key, StoredMark))
+          if (replayed.atMs >= (marks.get(rowNumber)?.atMs ?? 0)) marks.set(rowNumber, replayed);
+        continue;
+      }
+      if (marksOf !== span.receiptId && group.length === 0) [marks, marksOf] = [new Map(), span.receiptId];
       const open = group[0];
       const overlaps = open?.receiptId === span.receiptId && group.some((one) => span.first <= one.last);
       if (open !== undefined && !overlaps) {
-        yield* this.#merged(group, after);
+        yield* this.#merged(group, after, marks);
         group = [];
+        if (marksOf !== span.receiptId) [marks, marksOf] = [new Map(), span.receiptId];
       }
       group.push(span);
     }
-    yield* this.#merged(group, after);
+    yield* this.#merged(group, after, marks);
   }
 
-  async *#spans(receiptId?: string, after?: Position): AsyncGenerator<Span> {
+  async *#spans(receiptId?: string, after?: Position): AsyncGenerator<Span | MarksObject> {
     const from = receiptId ?? after?.receiptId;
     const pages = paginateListObjectsV2(
       { client: this.#client },
@@ -174,23 +236,26 @@ export class S3Quarantine implements Quarantine {
       const page = await calling("listing quarantine", () => pages.next());
       if (page.done === true) return;
       for (const { Key } of page.value.Contents ?? []) {
+        const marked = Key === undefined ? undefined : MARKS.exec(Key)?.[1];
+        if (Key !== undefined && marked !== undefined) yield { kind: "marks", key: Key, receiptId: marked };
         const span = Key === undefined ? undefined : spanOf(Key);
         if (span !== undefined && !(span.receiptId === after?.receiptId && span.last <= after.row)) yield span;
       }
     }
   }
 
-  async *#merged(group: readonly Span[], after: Position | undefined): AsyncGenerator<QuarantinedItem> {
-    const items = (await mapLimit(group, WIDTH, ({ key }) => this.#read(key))).flat();
+  async *#merged(group: readonly Span[], after: Position | undefined, marks: Marks): AsyncGenerator<QuarantinedItem> {
+    const items = (await mapLimit(group, WIDTH, ({ key }) => this.#read(key, StoredItem))).flat();
     let last: number | undefined;
     for (const item of items.sort(byRow)) {
       const seen = item.receiptId === after?.receiptId && item.rowNumber <= after.row;
-      if (!seen && item.rowNumber !== last) yield item;
+      const replayed = marks.get(item.rowNumber);
+      if (!seen && item.rowNumber !== last) yield replayed === undefined ? item : { ...item, replayed };
       last = item.rowNumber;
     }
   }
 
-  async #read(key: string): Promise<QuarantinedItem[]> {
+  async #read<T>(key: string, line: z.ZodType<T>): Promise<T[]> {
     try {
       const body = await calling("reading quarantine", async () => {
         const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
@@ -198,8 +263,8 @@ export class S3Quarantine implements Quarantine {
       });
       return body
         .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => StoredItem.parse(JSON.parse(line)));
+        .filter((text) => text !== "")
+        .map((text) => line.parse(JSON.parse(text)));
     } catch (error) {
       if (error instanceof NoSuchKey) return []; // expired between the listing and the reading
       throw error;

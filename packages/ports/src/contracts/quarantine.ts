@@ -64,6 +64,39 @@ export const quarantineContract = (name: string, open: () => Promise<OpenQuarant
       assert.ok((all["too_large"] ?? 0) >= 2);
     });
 
+    it("remembers what became of items that were sent again, and tells those that never were apart", async () => {
+      const receipt = newReceipt();
+      await quarantine.put([0, 1, 2].map((row) => sampleQuarantined(receipt, row, "no_exchange_rate")));
+      const replayed = { receiptId: newReceipt(), outcome: "appended", atMs: 1_700_000_100_000 } as const;
+      const refused = { ...replayed, outcome: "refused" } as const;
+      await quarantine.markReplayed([
+        { receiptId: receipt, rowNumber: 0, replayed },
+        { receiptId: receipt, rowNumber: 2, replayed: refused },
+      ]);
+      await quarantine.markReplayed([{ receiptId: receipt, rowNumber: 0, replayed }]);
+      const { items } = await quarantine.list({ receiptId: receipt, limit: 10 });
+      assert.deepEqual(
+        items.map((item) => item.replayed),
+        [replayed, undefined, refused],
+      );
+      const { items: open } = await quarantine.list({ receiptId: receipt, open: true, limit: 10 });
+      assert.deepEqual(
+        open.map((item) => item.rowNumber),
+        [1],
+      );
+    });
+
+    it("lists what was quarantined since an instant", async () => {
+      const receipt = newReceipt();
+      const item = sampleQuarantined(receipt, 0, "invalid_time");
+      await quarantine.put([item, { ...item, rowNumber: 1, quarantinedAtMs: item.quarantinedAtMs + 1_000 }]);
+      const { items } = await quarantine.list({ receiptId: receipt, sinceMs: item.quarantinedAtMs + 1, limit: 10 });
+      assert.deepEqual(
+        items.map(({ rowNumber }) => rowNumber),
+        [1],
+      );
+    });
+
     it("refuses a cursor that it has not handed out", async () => {
       await assert.rejects(quarantine.list({ limit: 3, cursor: "nonsense" }), InvalidCursor);
     });

@@ -72,7 +72,7 @@ const openLog = (remote: boolean) => (): Promise<OpenEventLog> =>
     const value = {
       log,
       ledger: reader.ledger(),
-      quarantine: reader.quarantine((items) => log.quarantine(items)),
+      quarantine: reader.quarantine({ put: (items) => log.quarantine(items), markReplayed: (marks) => log.markReplayed(marks) }),
       readAll,
     };
     const close = () => {

@@ -25,6 +25,11 @@ export interface EventLogOptions {
   readonly now?: () => number;
   /** The file's largest size in bytes; appends beyond it reject like those on a full disk. */
   readonly maxBytes?: number;
+  /**
+   * The last record that any consumer has taken. A log that ends before it was put back or lost its end: it goes on after
+   * it, for what came under numbers that a consumer has behind it would be passed over.
+   */
+  readonly continueAfter?: number;
 }
 
 /** Rows deleted in one transaction: a trim never keeps the appenders waiting for long. */
@@ -43,6 +48,8 @@ export class EmbeddedEventLog implements EventLog {
   readonly #insertPart: StatementSync;
   readonly #insertQuarantined: StatementSync;
   #head: LogHead;
+  /** Records that consumers have taken and the log lacks at its end; 0 unless it was put back or its end was lost. */
+  readonly lostRecords: number;
   /** The head as the last commit left it, which may be on its way to disk. */
   #committedHead: LogHead;
   /** The head as the transaction under way will leave it. */
@@ -64,10 +71,12 @@ export class EmbeddedEventLog implements EventLog {
     const last = this.#db
       .prepare("SELECT seq, first_number + events AS events FROM records ORDER BY seq DESC LIMIT 1")
       .get();
+    const lastSeq = (last?.["seq"] as number | undefined) ?? 0;
     this.#head = {
-      seq: (last?.["seq"] as number | undefined) ?? 0,
+      seq: Math.max(lastSeq, options.continueAfter ?? 0),
       events: (last?.["events"] as number | undefined) ?? 0,
     };
+    this.lostRecords = this.#head.seq - lastSeq;
     this.#nextHead = this.#committedHead = this.#head;
     this.#seen = new SeenIds(this.#db, this.#head.events);
     this.#disk = new WalSync(file);

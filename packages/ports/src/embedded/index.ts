@@ -1,5 +1,5 @@
 /** The embedded adapters of one home, opened for what a thread does. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import type { MessagePort } from "node:worker_threads";
 import type { EventLog, Ledger, Quarantine } from "../ports.ts";
@@ -7,6 +7,7 @@ import { openCustomerReader, type CustomerReader } from "./customer-reader.ts";
 import { EmbeddedCustomerStore } from "./customer-store.ts";
 import { EmbeddedEventLog } from "./event-log.ts";
 import { RemoteEventLog } from "./event-log-remote.ts";
+import { LAKE_MANIFEST_FILE, LakeManifest } from "./lake-manifest.ts";
 import { LogReader } from "./log-reader.ts";
 import { EmbeddedObjectStore, type ObjectStoreOptions } from "./object-store.ts";
 import { EmbeddedOrderBook } from "./order-book.ts";
@@ -63,12 +64,18 @@ export const openFront = async (folder: string, options: EmbeddedOptions = {}): 
   new EmbeddedCustomerStore(folder).close(); // made, and brought to this release's schema, before it is read
   const objects = objectsOf(folder, options);
   await objects.sweep();
-  const log = new EmbeddedEventLog(folder, options.now === undefined ? {} : { now: options.now });
+  const log = new EmbeddedEventLog(folder, {
+    continueAfter: await furthestOffset(folder),
+    ...(options.now === undefined ? {} : { now: options.now }),
+  });
   const profiles = new EmbeddedProfileStore(folder);
   const uploads = new EmbeddedUploadStore(folder);
   const customers = openCustomerReader(folder);
   const reader = new LogReader(folder);
-  const quarantine = reader.quarantine((items) => log.quarantine(items));
+  const quarantine = reader.quarantine({
+    put: (items) => log.quarantine(items),
+    markReplayed: (marks) => log.markReplayed(marks),
+  });
   const runs = new EmbeddedRunStore(folder);
   const scores = new EmbeddedScoreStore(folder);
   const stores = {
@@ -84,6 +91,21 @@ export const openFront = async (folder: string, options: EmbeddedOptions = {}): 
     scores,
   };
   return { ...stores, close: () => closeAll([scores, runs, reader, customers, uploads, profiles, log]) };
+};
+
+/** The last record that a consumer has taken. */
+const furthestOffset = async (folder: string): Promise<number> => {
+  const customers = openCustomerReader(folder);
+  const lake = path.join(folder, "lake");
+  const manifest = existsSync(path.join(lake, LAKE_MANIFEST_FILE))
+    ? new LakeManifest(lake, { readOnly: true })
+    : undefined;
+  try {
+    return Math.max(await customers.offset("score"), manifest?.offset() ?? 0);
+  } finally {
+    manifest?.close();
+    customers.close();
+  }
 };
 
 /** The thread that scores: it owns the customer store. `port` leads to the log's thread (`eventLogServer`). */
@@ -128,7 +150,10 @@ const objectsOf = (folder: string, options: EmbeddedOptions): EmbeddedObjectStor
 const remoteSide = (folder: string, port: MessagePort): LogSide & { readonly log: RemoteEventLog } => {
   const log = new RemoteEventLog(port);
   const reader = new LogReader(folder);
-  const quarantine = reader.quarantine((items) => log.quarantine(items));
+  const quarantine = reader.quarantine({
+    put: (items) => log.quarantine(items),
+    markReplayed: (marks) => log.markReplayed(marks),
+  });
   return { log, reader, ledger: reader.ledger(), quarantine, close: () => closeAll([reader, log]) };
 };
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ReceiptId } from "@ebb/core/ids";
 import type { ReasonCode } from "@ebb/core/reasons";
-import type { Ledger, LedgerLine, Quarantine, QuarantinedItem } from "../ports.ts";
+import type { Ledger, LedgerLine, Quarantine, QuarantinedItem, Replayed } from "../ports.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import type { LogHead } from "./event-log.ts";
 import { LOG_FILE, logMigrations } from "./log-schema.ts";
@@ -66,9 +66,9 @@ export class LogReader {
     return new SqliteLedger(this.#db);
   }
 
-  /** @param put writes go to the thread that owns the log */
-  quarantine(put: Quarantine["put"]): Quarantine {
-    return new SqliteQuarantine(this.#db, put);
+  /** @param write writes go to the thread that owns the log */
+  quarantine(write: Pick<Quarantine, "put" | "markReplayed">): Quarantine {
+    return new SqliteQuarantine(this.#db, write);
   }
 
   close(): void {
@@ -133,6 +133,9 @@ interface QuarantineRow {
   readonly schema_version: number;
   readonly quarantined_at_ms: number;
   readonly original: Uint8Array;
+  readonly replay_receipt: ReceiptId | null;
+  readonly replay_outcome: Replayed["outcome"] | null;
+  readonly replayed_at_ms: number | null;
 }
 
 const itemOf = (row: QuarantineRow): QuarantinedItem => ({
@@ -145,20 +148,26 @@ const itemOf = (row: QuarantineRow): QuarantinedItem => ({
   original: row.original,
   schemaVersion: row.schema_version,
   quarantinedAtMs: row.quarantined_at_ms,
+  ...(row.replay_receipt === null || row.replay_outcome === null
+    ? {}
+    : { replayed: { receiptId: row.replay_receipt, outcome: row.replay_outcome, atMs: row.replayed_at_ms ?? 0 } }),
 });
 
 class SqliteQuarantine implements Quarantine {
   readonly put: Quarantine["put"];
+  readonly markReplayed: Quarantine["markReplayed"];
   readonly #ofOne: StatementSync;
   readonly #ofAll: StatementSync;
   readonly #countsOfOne: StatementSync;
   readonly #countsOfAll: StatementSync;
 
-  constructor(db: DatabaseSync, put: Quarantine["put"]) {
-    this.put = put;
+  constructor(db: DatabaseSync, write: Pick<Quarantine, "put" | "markReplayed">) {
+    this.put = (items) => write.put(items);
+    this.markReplayed = (marks) => write.markReplayed(marks);
     const page = (where: string) =>
       db.prepare(
         `SELECT * FROM quarantine WHERE ${where} AND (:code IS NULL OR code = :code)
+           AND quarantined_at_ms >= :since AND (:open = 0 OR replay_receipt IS NULL)
          ORDER BY receipt, row_number LIMIT :limit`,
       );
     this.#ofOne = page("receipt = :receipt AND row_number > :row");
@@ -175,6 +184,8 @@ class SqliteQuarantine implements Quarantine {
         receipt: query.receiptId ?? (receipt as string),
         row: row as number,
         code: query.code ?? null,
+        since: query.sinceMs ?? 0,
+        open: query.open === true ? 1 : 0,
         limit: query.limit,
       }),
     ) as unknown as QuarantineRow[];

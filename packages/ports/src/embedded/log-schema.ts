@@ -50,4 +50,10 @@ export const logMigrations: readonly string[] = [
   );
   CREATE INDEX quarantine_by_age ON quarantine (quarantined_at_ms);
   `,
+  `
+  -- what became of an item that was sent again: the receipt it was sent under, \`appended\` or \`refused\`, when
+  ALTER TABLE quarantine ADD COLUMN replay_receipt TEXT;
+  ALTER TABLE quarantine ADD COLUMN replay_outcome TEXT;
+  ALTER TABLE quarantine ADD COLUMN replayed_at_ms INTEGER;
+  `,
 ];

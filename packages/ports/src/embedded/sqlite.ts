@@ -33,6 +33,11 @@ export interface OpenOptions {
 /** How long a writer waits for another connection's transaction before it gives up with a `TransientError`. */
 const BUSY_TIMEOUT_MS = 10_000;
 
+/** The bytes of a file are not what SQLite wrote: a disk at fault, or a file that was cut or written over. */
+export class DamagedFile extends Error {
+  override readonly name = "DamagedFile";
+}
+
 export class NewerSchemaError extends Error {
   override readonly name = "NewerSchemaError";
 }
@@ -60,7 +65,9 @@ export const openDatabase = (file: string, options: OpenOptions): DatabaseSync =
     return db;
   } catch (error) {
     db.close();
-    throw error;
+    throw isDamage(error)
+      ? new DamagedFile(`${path.basename(file)} is damaged: ${(error as Error).message}.`, { cause: error })
+      : error;
   }
 };
 
@@ -105,10 +112,19 @@ export const isTransient = (error: unknown): boolean =>
   typeof error.errcode === "number" &&
   transientCodes.has(error.errcode & 0xff);
 
+/** CORRUPT and NOTADB. */
+const isDamage = (error: unknown): boolean =>
+  error instanceof Error &&
+  "errcode" in error &&
+  typeof error.errcode === "number" &&
+  [11, 26].includes(error.errcode & 0xff);
+
 /** The error as the ports know it: a `TransientError` where the same call may succeed later, else itself. */
 export const asPortError = (error: unknown): Error => {
   if (isTransient(error))
     return new TransientError(`the store on disk could not answer: ${(error as Error).message}`, { cause: error });
+  if (isDamage(error))
+    return new DamagedFile(`a store on disk is damaged: ${(error as Error).message}`, { cause: error });
   return error instanceof Error ? error : new Error(String(error));
 };
 

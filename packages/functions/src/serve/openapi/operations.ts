@@ -412,6 +412,20 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "about",
     answer: { status: 200, type: "text/html", schema: string, text: "The page" },
   }),
+  get("/v1/health", {
+    summary: "Whether requests are taken: for a process that is to be started again when it does not answer",
+    tag: "about",
+    answer: {
+      status: 200,
+      schema: { type: "object", properties: { status: { const: "ok" } }, required: ["status"] },
+      text: "They are",
+    },
+  }),
+  get("/v1/ready", {
+    summary: "Whether the home can do its work: its stores answer, its disk has room, its stages keep up",
+    tag: "about",
+    answer: { status: 200, schema: ref("Readiness"), text: "It can; 503 with the same body where it cannot" },
+  }),
   get("/healthz", {
     summary: "Whether requests are taken",
     tag: "about",

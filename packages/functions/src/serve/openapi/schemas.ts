@@ -116,6 +116,19 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     description: "received = appended + quarantined; once settled appended = accepted + duplicate",
   },
   Ledgers: page("lines", "Ledger"),
+  Readiness: {
+    ...object(
+      {
+        status: { enum: ["ready", "not_ready"] },
+        checks: {
+          type: "array",
+          items: object({ name: string, ok: { type: "boolean" }, detail: string }, ["name", "ok"]),
+        },
+      },
+      ["status", "checks"],
+    ),
+    description: "What was looked at, and whether all of it is well",
+  },
   Quarantined: {
     ...object(
       {
