@@ -93,7 +93,6 @@ test(
       assert.equal(asked.status, 202);
       const removed = await erased(home, key, String(asked.body["erasure_id"]));
       await home.erasuresEnded();
-      console.log(Object.fromEntries(removed));
       assert.equal(removed.get("customers")?.count, ERASED);
       assert.deepEqual(await searchHome(folder, traces), []);
       assert.deepEqual(await sql(others), before);

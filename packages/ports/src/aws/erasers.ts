@@ -17,7 +17,7 @@ import type { AnonymousKey } from "@ebb/core/ids";
 import type { JobRunner } from "../batch-ports.ts";
 import { type Eraser, type LinkedVisitors, type Subject, setsOf } from "../erasure-ports.ts";
 import { PersonFinder } from "../person-finder.ts";
-import { type ProfileStore, type QueryEngine, TransientError } from "../ports.ts";
+import { type ProfileStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
 import { type Item, WIDTH, text } from "./dynamo.ts";
 import { calling, chunksOf, mapLimit } from "./errors.ts";
 
@@ -248,6 +248,8 @@ const tablesEraser = ({ runner, now }: AwsEraserParts): Eraser => ({
 /** Customers of one query: its text is bounded. */
 const CUSTOMERS_AT_ONCE = 200;
 
+const textOf = (value: SqlValue | undefined): string => (typeof value === "string" ? value : "");
+
 /** By the view `identities`, over the raw events. */
 export const queriedVisitors = (queries: QueryEngine): LinkedVisitors => ({
   async of(customerKeys) {
@@ -259,9 +261,9 @@ export const queriedVisitors = (queries: QueryEngine): LinkedVisitors => ({
         `SELECT i.anonymous_key, i.customer_key FROM identities AS i
          WHERE i.anonymous_key IN (SELECT anonymous_key FROM identities WHERE customer_key IN (${list}))`,
       );
-      const byVisitor = Map.groupBy(rows, ([anonymous]) => String(anonymous));
+      const byVisitor = Map.groupBy(rows, ([anonymous]) => textOf(anonymous));
       for (const [anonymous, links] of byVisitor) {
-        const customers = links.map(([, customer]) => String(customer));
+        const customers = links.map(([, customer]) => textOf(customer));
         const others = customers.some((customer) => !own.has(customer));
         for (const customer of customers) if (own.has(customer)) pairs.push({ customer, anonymous, others });
       }

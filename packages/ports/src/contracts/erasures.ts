@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import type { ErasureReceipt } from "@ebb/core/erasure";
-import type { CustomerKey } from "@ebb/core/ids";
 import type { Erasure, ErasureStore, Subject } from "../erasure-ports.ts";
 import { sampleCustomerKey } from "./samples.ts";
 
@@ -14,7 +13,7 @@ export interface OpenErasures {
 }
 
 const subjectOf = (name: string): Subject => ({
-  customerKey: sampleCustomerKey(name) as CustomerKey,
+  customerKey: sampleCustomerKey(name),
   customerId: `${name}@shop.example`,
   anonymousKeys: [],
 });
