@@ -69,5 +69,6 @@ export const startDuckdb = async (): Promise<Engine> => {
       instance.closeSync();
       return Promise.resolve();
     },
+    kill: () => connection.interrupt(),
   };
 };

@@ -10,6 +10,7 @@ import { type IncomingMessage, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { pythonEnvironment } from "../support/python-environment.ts";
+import { patience } from "./engines.ts";
 import { type SparkLine, sparkVersions } from "./spark.ts";
 
 export interface StartedJob {
@@ -38,6 +39,9 @@ interface StartRequest {
     };
   };
 }
+
+/** Ten times what a job of the proofs takes: one that hangs is ended, and has failed. */
+const JOB_MS = patience * 240_000;
 
 /** @param folder for what Spark leaves on disk */
 export const startEmrServerless = async (line: SparkLine, folder: string): Promise<EmrServerless> => {
@@ -88,11 +92,16 @@ export const startEmrServerless = async (line: SparkLine, folder: string): Promi
       },
     );
     children.add(child);
+    const limit = setTimeout(() => {
+      output += `\nended after ${JOB_MS / 1000} s without an end`;
+      child.kill("SIGKILL");
+    }, JOB_MS);
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-6_000)));
     const ended = new Promise<void>((resolve) =>
       child.once("close", (code) => {
+        clearTimeout(limit);
         children.delete(child);
         job.state = code === 0 ? "SUCCESS" : "FAILED";
         job.stateDetails = code === 0 ? "" : `Job failed. ExitCode: ${code}. Last lines: ${output}`;

@@ -42,6 +42,8 @@ export interface Engine {
   /** Forgets every table and view. */
   clear(): Promise<void>;
   stop(): Promise<void>;
+  /** Ends it at once, whatever it is at: what is asked of it fails. */
+  kill(): void;
 }
 
 /** `2026-01-31 08:26:00.5`, with a zone of UTC or none, to `2026-01-31T08:26:00.500000Z`. */

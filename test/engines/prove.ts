@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import type { Dialect } from "@ebb/lake/dialect";
 import { type Side, differenceOf } from "./compare.ts";
 import type { Engine, Rows } from "./engine.ts";
-import { engineNamed, engineNames } from "./engines.ts";
+import { ANSWER_MS, engineNamed, engineNames, patience } from "./engines.ts";
 
 type Rendered = (dialect: Dialect) => string;
 
@@ -15,6 +15,8 @@ export interface ProofQuery {
   readonly sql: Rendered;
   /** Columns that identify a row; rows are matched by the whole row without them. */
   readonly key?: readonly string[];
+  /** The order of the rows is part of what is asked: a list that is read page by page. */
+  readonly ordered?: boolean;
   /** Rows that there must be on DuckDB at least: a proof on no rows proves nothing. 1 unless told. */
   readonly atLeast?: number;
   /** The rows as something else than an engine computes them; integers are bigint. */
@@ -35,6 +37,15 @@ const define = async (engine: Engine, name: string, table: ProofTable): Promise<
   else if ("view" in table) await engine.define(name, "view", table.view(engine.dialect));
   else await engine.define(name, "table", table.table(engine.dialect));
 };
+
+/** More than all the tables of a proof take; an engine that hangs is ended before (`ANSWER_MS`). */
+const TABLES_MS = patience * 600_000;
+
+/** The rows with their places, so that they are matched by them. */
+const numbered = ({ columns, rows }: Rows): Rows => ({
+  columns: [{ name: "place", shape: "integer" }, ...columns],
+  rows: rows.map((row, place) => [BigInt(place), ...row]),
+});
 
 /** Names what an engine refused: which engine, which query, and its SQL. */
 const told = async <T>(engine: Engine, name: string, work: Promise<T>): Promise<T> => {
@@ -60,34 +71,44 @@ export const proveOnEveryEngine = ({ title, tables, queries, skip = false }: Pro
   void describe(title, { skip }, () => {
     let engines: readonly Engine[] = [];
 
-    before(async () => {
-      const made = typeof tables === "function" ? await tables() : tables;
-      // All are waited for even when one fails: nothing of this suite may run into the next.
-      const ready = await Promise.allSettled(
-        engineNames.map(async (name) => {
-          const engine = await engineNamed(name);
-          await engine.clear();
-          for (const [table, content] of Object.entries(made))
-            await told(engine, table, define(engine, table, content));
-          return engine;
-        }),
-      );
-      engines = ready.map((outcome) => {
-        if (outcome.status === "rejected") throw outcome.reason;
-        return outcome.value;
-      });
-    });
+    before(
+      async () => {
+        const made = typeof tables === "function" ? await tables() : tables;
+        // All are waited for even when one fails: nothing of this suite may run into the next.
+        const ready = await Promise.allSettled(
+          engineNames.map(async (name) => {
+            const engine = await engineNamed(name);
+            await engine.clear();
+            for (const [table, content] of Object.entries(made))
+              await told(engine, table, define(engine, table, content));
+            return engine;
+          }),
+        );
+        engines = ready.map((outcome) => {
+          if (outcome.status === "rejected") throw outcome.reason;
+          return outcome.value;
+        });
+      },
+      { timeout: TABLES_MS },
+    );
     after(async () => {
       await Promise.all(engines.map((engine) => engine.clear()));
     });
 
     for (const [name, query] of Object.entries(queries)) {
-      const { sql, key, atLeast = 1, expected } = typeof query === "function" ? { sql: query } : query;
-      void test(`${name}: the same rows on every engine`, async (context) => {
-        const rowsOn = async (engine: Engine): Promise<Side> => ({
-          title: engine.title,
-          rows: await told(engine, name, engine.rows(sql(engine.dialect))),
-        });
+      const {
+        sql,
+        ordered = false,
+        atLeast = 1,
+        expected,
+        ...rest
+      } = typeof query === "function" ? { sql: query } : query;
+      const key = ordered ? ["place"] : rest.key;
+      void test(`${name}: the same rows on every engine`, { timeout: 2 * ANSWER_MS }, async (context) => {
+        const rowsOn = async (engine: Engine): Promise<Side> => {
+          const rows = await told(engine, name, engine.rows(sql(engine.dialect)));
+          return { title: engine.title, rows: ordered ? numbered(rows) : rows };
+        };
         const [reference, ...others] = (await Promise.all(engines.map(rowsOn))) as [Side, ...Side[]];
         const count = reference.rows.rows.length;
         assert.ok(count >= atLeast, `${name}: ${count} rows on ${reference.title}, at least ${atLeast} are needed`);

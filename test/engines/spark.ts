@@ -53,6 +53,7 @@ const conversation = (child: ChildProcess, output: () => string) => {
   });
   let last: Promise<unknown> = Promise.resolve();
   const exchange = async <Answer>(request: object | undefined): Promise<Answer> => {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`Spark has ended:\n${output()}`);
     for (const handle of held) handle.ref();
     const line = await new Promise<string>((resolve, reject) => {
       waiting.push({ resolve, reject });
@@ -154,6 +155,7 @@ export const startSparkSession = async (
   return {
     run: (sql) => ask({ run: sql }),
     engine: {
+      kill,
       title: `Spark ${version}`,
       dialect: spark,
       async load(table, parquet) {

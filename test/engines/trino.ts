@@ -51,6 +51,7 @@ export const startTrino = async (): Promise<Engine> => {
   const client = trinoClient(address);
   const names = async (sql: string): Promise<string[]> => (await client.rows(sql)).rows.map(([name]) => name as string);
   return {
+    kill,
     title: `Trino ${TRINO_VERSION}`,
     dialect: trino,
     load: (table, parquet) => copyIntoTrino(client, table, parquet),

@@ -50,6 +50,21 @@ const among = (table: BatchTable, replaced: readonly string[] | undefined): stri
       ? "false"
       : `"${table.partitionedBy}" IN (${replaced.map(text).join(", ")})`;
 
+/** What a replacement goes by: the new rows, and those that stand in their place, marked `ebb_replaced`. */
+export const replacingSelect = (table: BatchTable, replaced: readonly string[] | undefined, select: string): string => {
+  const names = Object.keys(table.columns);
+  const cast = Object.entries(table.columns).map(
+    ([name, { type }]) => `CAST("${name}" AS ${trinoType(type)}) AS "${name}"`,
+  );
+  const listed = names.map((name) => `"${name}"`).join(", ");
+  const where = among(table, replaced);
+  return `  SELECT false AS ebb_replaced, ${listed} FROM (SELECT ${cast.join(", ")} FROM (
+${select.trimEnd()}
+  )) AS written WHERE ${where}
+  UNION ALL
+  SELECT true AS ebb_replaced, ${listed} FROM "${table.name}" WHERE ${where}`;
+};
+
 /**
  * Replaces the partitions by the rows of a SELECT.
  * @throws TypeError for a table without a key: its rows cannot be told apart
@@ -61,18 +76,10 @@ export const replaceStatement = (
 ): string => {
   if (table.key.length === 0) throw new TypeError(`${table.name} has no key, so Athena cannot replace its rows`);
   const names = Object.keys(table.columns);
-  const cast = Object.entries(table.columns).map(
-    ([name, { type }]) => `CAST("${name}" AS ${trinoType(type)}) AS "${name}"`,
-  );
   const listed = names.map((name) => `"${name}"`).join(", ");
-  const where = among(table, replaced);
   return `MERGE INTO "${table.name}" AS t
 USING (
-  SELECT false AS ebb_replaced, ${listed} FROM (SELECT ${cast.join(", ")} FROM (
-${select.trimEnd()}
-  )) AS written WHERE ${where}
-  UNION ALL
-  SELECT true AS ebb_replaced, ${listed} FROM "${table.name}" WHERE ${where}
+${replacingSelect(table, replaced, select)}
 ) AS s
 ON s.ebb_replaced AND ${table.key.map((key) => `t."${key}" = s."${key}"`).join(" AND ")}
 WHEN MATCHED THEN DELETE
