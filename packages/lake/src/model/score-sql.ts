@@ -123,18 +123,23 @@ const valueOf = (feature: FittedFeature, { part }: ModelTerm): string => {
   }
   const number = `CAST(${feature.name} AS DOUBLE)`;
   if (part.kind === "missing") return `CASE WHEN ${isPresent(number)} THEN 0E0 ELSE 1E0 END`;
-  // Each limit and the imputed value are plain numbers: their logarithms are taken here, once.
+  // Each limit and the imputed value are plain numbers: their logarithms are taken here, once. What most rows have comes
+  // first, in one comparison; a limit that is not there is the largest number, so that what is not finite passes none.
   const { lower, upper, imputed } = feature;
-  const cut = (value: number): number => Math.min(upper ?? Infinity, Math.max(lower ?? -Infinity, value));
+  const [lowest, highest] = [lower ?? -Number.MAX_VALUE, upper ?? Number.MAX_VALUE];
   const logged = (value: number): number =>
     feature.log === "none" ? value : value < 0 ? -Math.log(1 - value) : Math.log(1 + value);
-  const branches = [
-    ...(lower === null ? [] : [`WHEN ${number} < ${double(lower)} THEN ${double(logged(lower))}`]),
-    ...(upper === null ? [] : [`WHEN ${number} > ${double(upper)} THEN ${double(logged(upper))}`]),
-    ...(feature.log === "none" ? [] : [`WHEN ${number} < 0E0 THEN -LN(1E0 + ABS(${number}))`]),
-  ];
-  const otherwise = feature.log === "none" ? number : `LN(1E0 + ABS(${number}))`;
-  return `CASE WHEN NOT (${isPresent(number)}) OR ${feature.name} IS NULL THEN ${double(logged(cut(imputed)))} ${branches.join(" ")} ELSE ${otherwise} END`;
+  const between = (from: number, to: number): string => `${number} BETWEEN ${double(from)} AND ${double(to)}`;
+  const branches =
+    feature.log === "none"
+      ? [`WHEN ${between(lowest, highest)} THEN ${number}`]
+      : [
+          ...(highest < 0 ? [] : [`WHEN ${between(Math.max(lowest, 0), highest)} THEN LN(1E0 + ${number})`]),
+          ...(lowest < 0 ? [`WHEN ${between(lowest, Math.min(highest, 0))} THEN -LN(1E0 - ${number})`] : []),
+        ];
+  if (lower !== null) branches.push(`WHEN ${between(-Number.MAX_VALUE, lower)} THEN ${double(logged(lower))}`);
+  if (upper !== null) branches.push(`WHEN ${between(upper, Number.MAX_VALUE)} THEN ${double(logged(upper))}`);
+  return `CASE ${branches.join(" ")} ELSE ${double(logged(Math.min(highest, Math.max(lowest, imputed))))} END`;
 };
 
 /** A DOUBLE in all three engines, to the last digit; negative ones in parentheses. */
