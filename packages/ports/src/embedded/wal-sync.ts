@@ -21,6 +21,7 @@ export class WalSync {
   /** Two, as Linux tells of a failed write once for each: neither takes the news from the other. */
   #descriptors: { readonly pool: number; readonly here: number } | undefined;
   #failure: TransientError | undefined;
+  #closed = false;
 
   /** @param databaseFile in WAL mode, and open in this process for longer than this object lives */
   constructor(databaseFile: string) {
@@ -29,6 +30,7 @@ export class WalSync {
 
   /** SQLite makes the WAL with the first commit and keeps it until the last connection closes. It holds no locks on it. */
   #open(): { readonly pool: number; readonly here: number } {
+    if (this.#closed) throw new Error("the database is closed");
     return (this.#descriptors ??= { pool: openSync(this.#file, "r+"), here: openSync(this.#file, "r+") });
   }
 
@@ -41,16 +43,9 @@ export class WalSync {
     if (this.#failure !== undefined) throw this.#failure;
     const { pool } = this.#open();
     let timer: NodeJS.Timeout | undefined;
-    const here = new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => {
-        try {
-          this.syncNow();
-          resolve();
-        } catch (error) {
-          reject(error as Error);
-        }
-      }, PATIENCE_MS);
-    });
+    const here = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS);
+    }).then(() => this.syncNow());
     try {
       await Promise.race([later(pool), here]);
     } catch (cause) {
@@ -80,5 +75,6 @@ export class WalSync {
   close(): void {
     if (this.#descriptors !== undefined) Object.values(this.#descriptors).forEach(closeSync);
     this.#descriptors = undefined;
+    this.#closed = true;
   }
 }
