@@ -12,6 +12,8 @@ import { type Bench, megabytes, perSecond, seconds } from "./result.ts";
 /** Share of COPY's speed, and bytes. */
 const TARGET = 0.25;
 const MEMORY = 300e6;
+/** Bounds of the heap as the home gives them to the thread of a load. */
+const HEAP = ["--max-semi-space-size=8", "--max-old-space-size=256"];
 
 /** A table of PostgreSQL into the lake against `COPY … TO STDOUT` piped to a file, in turns in the same run. */
 export const sources: Bench = async ({ quick }) => {
@@ -36,10 +38,14 @@ export const sources: Bench = async ({ quick }) => {
     let peak = 0;
     for (let round = 0; round < (quick ? 1 : 3); round++) {
       copies.push(await copy({ ...connection, ssl: { ca } }, path.join(folder, "copy.tsv")));
-      const child = new Child("source-load", {
-        folder: path.join(folder, String(round)),
-        connection: { ...connection, tls: { mode: "verify", ca } },
-      });
+      const child = new Child(
+        "source-load",
+        {
+          folder: path.join(folder, String(round)),
+          connection: { ...connection, tls: { mode: "verify", ca } },
+        },
+        HEAP,
+      );
       const stopWatching = watchMemory(child.pid);
       const loaded = await child.next<{ ms: number; rows: number }>();
       peak = Math.max(peak, stopWatching());

@@ -74,7 +74,7 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
       const { rows } = await engine.query("SELECT order_id, CAST(net_minor AS BIGINT) FROM orders ORDER BY order_id");
       return rows.map(([id, net]) => [id, Number(net)]);
     } finally {
-      await engine.close();
+      engine.close();
     }
   };
   const send = async (id: string, revenue: number, messageId: string): Promise<void> => {
@@ -142,7 +142,7 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
     const { rows } = await engine.query(
       "SELECT o.order_id, o.total, l.product_id FROM source_orders o JOIN source_orders_lines l USING (order_id) ORDER BY 1",
     );
-    await engine.close();
+    engine.close();
     assert.deepEqual(
       rows.map((row) => row.map(String)),
       [

@@ -36,7 +36,7 @@ const COLUMNS = {
 };
 
 export const relationalJourney = (name: string, start: () => Promise<Server>, { customers, orders }: Scale): void => {
-  describe(`${name}: ${customers.toLocaleString("en")} customers, ${orders.toLocaleString("en")} orders`, () => {
+  void describe(`${name}: ${customers.toLocaleString("en")} customers, ${orders.toLocaleString("en")} orders`, () => {
     let server: Server;
     let ports: TestPorts;
     const folder = mkdtempSync(path.join(tmpdir(), "ebb-sources-"));
@@ -85,7 +85,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
         : `${expression} + INTERVAL ${count} SECOND`;
     const clock = (): string => (server.kind === "postgres" ? "now()" : "UTC_TIMESTAMP(6)");
 
-    it("people: the lake knows pseudonyms and what is not personal; traits go to the profile store", async () => {
+    void it("people: the lake knows pseudonyms and what is not personal; traits go to the profile store", async () => {
       await load(declared(server).customers.spec);
       const answer = await answerOf(server, "SELECT id, country, tier FROM customers", {
         customer_key: "customer",
@@ -100,7 +100,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       );
     });
 
-    it("what is committed while it is read is not seen by this load, and whole by the next", async () => {
+    void it("what is committed while it is read is not seen by this load, and whole by the next", async () => {
       const { spec } = declared(server).orders;
       const first = await now();
       let changed = false;
@@ -129,7 +129,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       assert.equal(second.counts.events, updated + deleted + 1, "each change is one event, and nothing else is");
     });
 
-    it("orders that the events tell of add up to what the database says", async () => {
+    void it("orders that the events tell of add up to what the database says", async () => {
       const latest = new Map<string, { version: number; minor: number }>();
       for (const event of ports.events) {
         const old = latest.get(event.order_id!);
@@ -145,7 +145,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       assert.equal(told, Number(readFileSync(answer.file, "utf8")));
     });
 
-    it("a commit that comes late and a clock that runs ahead lose nothing within the overlap", async () => {
+    void it("a commit that comes late and a clock that runs ahead lose nothing within the overlap", async () => {
       const { spec } = declared(server).orders;
       // Written with an hour that has not come, and a time before the newest that was seen.
       await server.run(`
@@ -170,7 +170,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       );
     });
 
-    it("a load whose process is killed goes on behind its last checkpoint; nothing is loaded twice", async () => {
+    void it("a load whose process is killed goes on behind its last checkpoint; nothing is loaded twice", async () => {
       const { spec } = declared(server, {
         mode: "snapshot",
         watermark: undefined,
@@ -221,7 +221,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       assert.equal(ports.counted.get("SourceLoadsFailed"), failed + 1, "an alarm's metric");
     };
 
-    it("a wrong password, no TLS that can be trusted and a lost network say so; readers keep the table they had", async () => {
+    void it("a wrong password, no TLS that can be trusted and a lost network say so; readers keep the table they had", async () => {
       const { spec } = declared(server).orders;
       await load(spec);
       const before = await now();
@@ -242,7 +242,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
       await isEqual(await now());
     });
 
-    it("a dropped field, another type and a renamed table name the source and the field; readers keep the table they had", async () => {
+    void it("a dropped field, another type and a renamed table name the source and the field; readers keep the table they had", async () => {
       const { spec } = declared(server).orders;
       await load(spec);
       const before = await now();

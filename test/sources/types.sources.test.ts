@@ -40,10 +40,10 @@ const loaded = async (server: Server, keep: readonly string[], timezone: string)
     const end = await loadRelational(ports, source.spec, reader, { owner: "test", remainingMs: () => Infinity });
     const engine = await DuckDbQueryEngine.open({ folder: path.join(folder, "lake") });
     const { columns, rows } = await engine.query("SELECT * FROM source_odd ORDER BY product_id");
-    await engine.close();
+    engine.close();
     return {
       types: columns.map(({ type }) => type),
-      rows: rows.map((row) => row.map((value) => (value === null ? null : String(value)))),
+      rows: rows.map((row) => row.map((value) => (value === null ? null : String(value as string)))),
       nulled: end!.counts.nulled,
     };
   } finally {

@@ -41,6 +41,7 @@ import { homePulse } from "./pulse.ts";
 import { openQueries } from "./queries.ts";
 import type { RunClock } from "./run-clock.ts";
 import { site } from "./site.ts";
+import { SourcesStage } from "./sources-stage.ts";
 import { Stages } from "./stages.ts";
 
 export interface HomeOptions extends SettingsOptions {
@@ -180,6 +181,12 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     afterErasures: () => erasing.ended(),
   });
   undo.push(() => model.close(RUN_GRACE_MS));
+  const sources = new SourcesStage({
+    data: { folder, secrets, settings, progress: progress.shared },
+    logServer,
+    counters,
+  });
+  undo.push(() => sources.close(RUN_GRACE_MS));
 
   const disk = new DiskWatch(folder);
   const queries = openQueries(path.join(folder, "lake"));
@@ -217,6 +224,10 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     status,
     tasks: new HomeTasks(),
     works: {
+      sources:
+        ({ name = "" }) =>
+        (progress) =>
+          sources.load(name, (read) => progress(read, 0)),
       backup:
         ({ folder: target = "" }) =>
         (progress) =>
