@@ -1,5 +1,6 @@
 /**
- * Node's own SQLite, opened one way everywhere: WAL, `synchronous=FULL`, a busy timeout, a schema that moves forward.
+ * Node's own SQLite, opened one way everywhere: WAL, synced at each commit unless asked otherwise, a busy timeout, a
+ * schema that moves forward.
  */
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
