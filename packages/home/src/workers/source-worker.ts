@@ -31,7 +31,9 @@ const suppressions = new EmbeddedSuppressions(data.folder, data.secrets.suppress
 const sourceTables = await EmbeddedSourceTables.open({ lakeFolder: path.join(data.folder, "lake"), now: Date.now });
 try {
   const source = readSources(data.folder).find(({ spec }) => spec.name === data.name);
-  if (source?.kind !== "relational") throw new Error(`There is no relational source "${data.name}".`);
+  if (source === undefined) throw new Error(`There is no source "${data.name}".`);
+  if (source.kind !== "relational")
+    throw new Error(`Source "${data.name}": sources of the kind ${source.kind} cannot be loaded; relational ones can.`);
   const reader = readerOf(source, data.folder);
   try {
     const end = await loadRelational(
