@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { auditHome } from "@ebb/ports/embedded/audit";
 import { DuckDbQueryEngine } from "@ebb/ports/embedded/query-engine";
 import { type HomeProcess, spawnHome } from "../support/home-process.ts";
 
@@ -114,8 +115,17 @@ const fileOf = (number: number, orders: number, expected: Expected): string => {
   return rows.join("\n");
 };
 
+/** What a journey went through. */
+export interface CrashFigures {
+  readonly kills: number;
+  readonly batches: number;
+  readonly files: number;
+  /** Orders over HTTP and in files that were acknowledged, each once in the end. */
+  readonly orders: number;
+}
+
 /** Runs the plan and asserts all that must hold in the end. */
-export const crashJourney = async (plan: CrashPlan): Promise<void> => {
+export const crashJourney = async (plan: CrashPlan): Promise<CrashFigures> => {
   const folder = await mkdtemp(path.join(tmpdir(), "ebb-crash-"));
   const next = random(plan.seed);
   const orders = new Expected();
@@ -186,6 +196,7 @@ export const crashJourney = async (plan: CrashPlan): Promise<void> => {
     assert.equal(await home.stop(), 0);
     home = undefined;
     await rm(folder, { recursive: true });
+    return { kills: plan.kills, batches, files: filesSent, orders: orders.orders + files.orders };
   } finally {
     await home?.kill();
   }
@@ -282,4 +293,9 @@ const check = async ({
   } finally {
     lake.close();
   }
+
+  // The home's own account, from the front door to the customer store, balances: ledger, log, lake and drift.
+  const account = await auditHome(folder, Date.now());
+  assert.deepEqual(account.findings, []);
+  assert.ok(account.balanced);
 };
