@@ -2,9 +2,14 @@
 import type { Ports } from "@ebb/ports";
 import { awsPorts } from "@ebb/ports/aws";
 import { Clients } from "@ebb/ports/aws/clients";
+import { ScanCommand } from "@aws-sdk/client-dynamodb";
+import { DynamoErasures } from "@ebb/ports/aws/erasures";
+import { DynamoSuppressions } from "@ebb/ports/aws/suppressions";
+import { SUPPRESSION_SECRET } from "@ebb/ports/contracts/suppressions";
 import { DynamoKeyStore } from "@ebb/ports/aws/key-ring";
 import {
   customerStoreContract,
+  erasuresContract,
   eventLogContract,
   keyRingContract,
   ledgerContract,
@@ -14,6 +19,7 @@ import {
   quarantineContract,
   runStoreContract,
   scoreStoreContract,
+  suppressionsContract,
   uploadStoreContract,
 } from "@ebb/ports/contracts/index";
 import type { Account } from "./account.ts";
@@ -47,6 +53,27 @@ export const storeContracts = (name: string, account: Account): void => {
     opener(account, ({ keys }, { dynamo }) => ({
       ring: keys,
       store: new DynamoKeyStore(dynamo, account.env["EBB_KEY_TABLE"]!),
+    })),
+  );
+  const table = account.env["EBB_SUPPRESSION_TABLE"]!;
+  const stored = async (clients: Clients): Promise<string> => {
+    const { Items = [] } = await clients.dynamo.send(new ScanCommand({ TableName: table }));
+    return JSON.stringify(Items);
+  };
+  const listOf = ({ dynamo }: Clients) => new DynamoSuppressions(dynamo, table, SUPPRESSION_SECRET, Date.now);
+  suppressionsContract(
+    name,
+    opener(account, (_ports, clients) => ({
+      suppressions: listOf(clients),
+      elsewhere: listOf(clients),
+      stored: () => stored(clients),
+    })),
+  );
+  erasuresContract(
+    name,
+    opener(account, (_ports, clients) => ({
+      erasures: new DynamoErasures(clients.dynamo, table),
+      stored: () => stored(clients),
     })),
   );
   objectStoreContract(

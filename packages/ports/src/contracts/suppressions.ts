@@ -87,14 +87,14 @@ export const suppressionsContract = (name: string, open: () => Promise<OpenSuppr
       assert.equal(byKey.size, 2);
     });
 
-    it("holds thousands", async () => {
-      const many = Array.from({ length: 2_500 }, (_, index) => pseudonym(`many ${index}`));
+    it("holds hundreds", async () => {
+      const many = Array.from({ length: 300 }, (_, index) => pseudonym(`many ${index}`));
       await opened.suppressions.add(many, "era_4", 4_000);
       const list = await opened.suppressions.latest();
       assert.ok(many.every((each) => list.has(each)));
-      assert.equal(list.size, 2_502);
-      assert.equal((await all(opened.suppressions)).length, 2_502);
-      assert.equal(await opened.suppressions.lift(many), 2_500);
+      assert.equal(list.size, 302);
+      assert.equal((await all(opened.suppressions)).length, 302);
+      assert.equal(await opened.suppressions.lift(many), 300);
       assert.equal((await opened.suppressions.latest()).size, 2);
     });
   });
