@@ -123,6 +123,7 @@ const actionsOfCommand: Readonly<Record<string, readonly string[]>> = {
   QueryCommand: ["dynamodb:Query"],
   paginateQuery: ["dynamodb:Query"],
   paginateScan: ["dynamodb:Scan"],
+  ScanCommand: ["dynamodb:Scan"],
   TransactGetItemsCommand: ["dynamodb:GetItem"],
   TransactWriteItemsCommand: ["dynamodb:PutItem"],
   GetObjectCommand: ["s3:GetObject"],
@@ -200,6 +201,12 @@ const adapterFiles: Readonly<Record<string, Adapter>> = {
   "suppressions.ts": {
     needs: ["suppressions:read", "suppressions:write"],
     stores: ["dynamodb:table/SuppressionsTable"],
+  },
+  "key-ring.ts": {
+    needs: ["keys:check"],
+    stores: ["dynamodb:table/KeysTable"],
+    // `ebb keys --table` lists and writes with the rights of whoever calls it.
+    undeclared: ["dynamodb:Scan", "dynamodb:PutItem"],
   },
   "erasures.ts": { needs: ["erasures:write"], stores: ["dynamodb:table/SuppressionsTable"] },
   "erasers.ts": {

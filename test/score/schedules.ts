@@ -1,7 +1,7 @@
 /**
  * Seeded schedules of everything that at-least-once delivery allows, through the real score handler: duplicates,
- * reordering, redelivery with new sequence numbers, crashes at any await of the store, other writers in between,
- * throttling. Whatever happened, each customer's RFM is the plain computation over the distinct events.
+ * reordering, redelivery with new sequence numbers, shards that split, crashes at any await of the store, other writers in
+ * between, throttling. Whatever happened, each customer's RFM is the plain computation over the distinct events.
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -81,6 +81,22 @@ const makeStream = (random: Random, events: readonly OrderEvent[], garbage: bool
   }));
 };
 
+/**
+ * A shard that split: the parent up to a place, then two children at once. What the parent had in hand when it ended comes
+ * again on a child, under a new number.
+ */
+const resharded = (random: Random, records: readonly KinesisStreamRecord[]): KinesisStreamRecord[][][] => {
+  const place = random.between(0, records.length);
+  const again = records.slice(Math.max(0, place - random.between(0, 4)), place);
+  const children: KinesisStreamRecord[][] = [[], []];
+  for (const [index, record] of [...again, ...records.slice(place)].entries()) {
+    const shard = random.between(0, 1);
+    const sequenceNumber = `50${String(index).padStart(54, "0")}`;
+    children[shard]!.push({ ...record, kinesis: { ...record.kinesis, sequenceNumber } });
+  }
+  return [[records.slice(0, place)], children];
+};
+
 /** Delivers a stream as an event source mapping does: from the lowest failed record on, in halves after a crash. */
 const consume = async (
   random: Random,
@@ -114,7 +130,8 @@ const consume = async (
   }
 };
 
-const runSchedule = async (opened: ScheduleStore, name: string, number: number, seed: number): Promise<void> => {
+/** @throws AssertionError when a customer is not what the plain computation says */
+export const runSchedule = async (opened: ScheduleStore, name: string, number: number, seed: number): Promise<void> => {
   const random = new Random(seed * 100_003 + number);
   const crowded = number % 100 === 99; // more orders than one write holds
   const largestBatch = crowded ? 200 : 8;
@@ -152,12 +169,10 @@ const runSchedule = async (opened: ScheduleStore, name: string, number: number, 
   const handle = make({ ...ports, customers: chaoticStore(opened.store, random, chaos, rival) }, patience);
   const deliver = number % 2 === 1 && opened.deliver !== undefined ? opened.deliver : undefined;
   const one = (event: KinesisStreamEvent) => (deliver === undefined ? handle(event) : deliver(() => handle(event)));
-  if (number % 3 === 0)
-    await Promise.all([
-      consume(random, records, chaos, largestBatch, one),
-      consume(random, records, chaos, largestBatch, one),
-    ]);
-  else await consume(random, records, chaos, largestBatch, one);
+  // Every third stream is read by two at once, every fifth is on a shard that splits.
+  const shards = number % 5 === 2 ? resharded(random, records) : [number % 3 === 0 ? [records, records] : [records]];
+  for (const together of shards)
+    await Promise.all(together.map((shard) => consume(random, shard, chaos, largestBatch, one)));
 
   const result = opened.calm ?? opened.store;
   for (const key of new Set(events.map((event) => event.customer_key as CustomerKey))) {
