@@ -102,6 +102,17 @@ describe("batch jobs on DuckDB", () => {
     assert.deepEqual(await asked("SELECT total FROM doubled"), [["9900"]]);
   });
 
+  it("write one file a partition where there are more partitions than open files by default, and more rows than a thread holds", async () => {
+    const many: BatchTable = {
+      ...numbers,
+      name: "many",
+      sql: () => "SELECT range AS number, range * 0.5 AS product, 'm' || (range % 150) AS month FROM range(1200000)",
+    };
+    const state = await ended({ name: "many", writes: [{ table: many, parameters: {} }] }, "run/many/1");
+    assert.deepEqual(state, { state: "succeeded", written: { many: { rows: 1_200_000, files: 150 } }, exports: {} });
+    assert.equal(new Set((await filesOf("many")).map((file) => path.dirname(file))).size, 150);
+  });
+
   it("can be asked for the last partition before another", async () => {
     await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
     assert.deepEqual(await asked("SELECT max(month) FROM numbers WHERE month < '2025-02'"), [["2025-01"]]);
