@@ -45,7 +45,8 @@ SELECT ${describing},
 FROM product_sales_daily
 WHERE ${withinDays("day", question)} AND ${inCategory(question, m)}
 GROUP BY ${IDENTITY}
-ORDER BY ${question.order === "net" ? "sum(net_minor)" : "sum(units)"} DESC, min(product_id), max(name)
+-- By number: to Trino a name here is the column of the answer, of which there is no sum.
+ORDER BY ${question.order === "net" ? 6 : 5} DESC, 1, 2
 LIMIT ${question.limit}`;
 
 /** Net by window: `w0` the period, `w1` the window before it, …; `windows` counts those since the first sale. */
