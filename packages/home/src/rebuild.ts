@@ -193,11 +193,18 @@ const copyCutPoints = async (home: string, store: EmbeddedCustomerStore): Promis
 };
 
 /** Folds what the log has after the store's offset, up to a record. */
-const catchUp = async (log: LogReader, store: EmbeddedCustomerStore, untilSeq: number): Promise<void> => {
+const catchUp = async (
+  log: LogReader,
+  store: EmbeddedCustomerStore,
+  untilSeq: number,
+  isErased: (customerKey: string) => boolean,
+): Promise<void> => {
   for (let seq = await store.offset(CONSUMER); seq < untilSeq;) {
     const records = log.read(seq, 100, 4_000_000).filter((record) => record.seq <= untilSeq);
     if (records.length === 0) return;
-    const events = records.flatMap((record) => readRecord(inStream(record.seq, record.data), 0).events);
+    const events = records
+      .flatMap((record) => readRecord(inStream(record.seq, record.data), 0).events)
+      .filter(({ customerKey }) => !isErased(customerKey));
     seq = records.at(-1)!.seq;
     await store.transaction(async () => {
       await foldBatch(store, events, patience, metrics);
@@ -239,8 +246,11 @@ export const compareWithLive = async (home: string, target: string): Promise<Com
   const live = openCustomerReader(home);
   const rebuilt = new EmbeddedCustomerStore(target);
   const log = new LogReader(home);
+  const suppressions = new EmbeddedSuppressions(home, openSecrets(home).suppressionSecret);
+  const follow = async (): Promise<void> =>
+    catchUp(log, rebuilt, await live.offset(CONSUMER), (key) => suppressions.current().has(key));
   try {
-    await catchUp(log, rebuilt, await live.offset(CONSUMER));
+    await follow();
     let customers = 0;
     let suspects: CustomerKey[] = [];
     for (const [one, other] of [[rebuilt, live] as const, [live, rebuilt] as const]) {
@@ -257,11 +267,12 @@ export const compareWithLive = async (home: string, target: string): Promise<Com
     }
     suspects = [...new Set(suspects)];
     for (let round = 0; suspects.length > 0 && round < ROUNDS; round++) {
-      await catchUp(log, rebuilt, await live.offset(CONSUMER));
+      await follow();
       suspects = await differing(rebuilt, live, suspects);
     }
     return { customers, differing: suspects.slice(0, MOST_LISTED), count: suspects.length };
   } finally {
+    suppressions.close();
     log.close();
     rebuilt.close();
     live.close();

@@ -226,7 +226,7 @@ const explain = async (error: unknown, folder: string, port: number): Promise<st
   if (error instanceof FolderNotWritable) return `${error.message} Give another folder with --data.`;
   if (error instanceof SettingsError || error.name === "NewerSchemaError") return error.message;
   if (error.name === "DamagedFile")
-    return `${error.message} Nothing was changed. Put the home back from a backup (ebb restore) into another folder; if it is customers.db, ebb replay --from lake --replace makes it anew. See docs/operations.md.`;
+    return `${error.message} Put the home back from a backup (ebb restore) into another folder; if it is customers.db, ebb replay --from lake --replace makes it anew. See docs/operations.md.`;
   switch ((error as NodeJS.ErrnoException).code ?? "") {
     case "EADDRINUSE":
       return `Port ${port} is in use. Give another with --port, or --port 0 for any free one.`;

@@ -203,19 +203,27 @@ export class S3Quarantine implements Quarantine {
       if (span.kind === "marks") {
         if (marksOf !== span.receiptId) {
           yield* this.#merged(group, after, marks);
-          [group, marks, marksOf] = [[], new Map(), span.receiptId];
+          group = [];
+          marks = new Map();
+          marksOf = span.receiptId;
         }
         for (const { rowNumber, replayed } of await this.#read(span.key, StoredMark))
           if (replayed.atMs >= (marks.get(rowNumber)?.atMs ?? 0)) marks.set(rowNumber, replayed);
         continue;
       }
-      if (marksOf !== span.receiptId && group.length === 0) [marks, marksOf] = [new Map(), span.receiptId];
+      if (marksOf !== span.receiptId && group.length === 0) {
+        marks = new Map();
+        marksOf = span.receiptId;
+      }
       const open = group[0];
       const overlaps = open?.receiptId === span.receiptId && group.some((one) => span.first <= one.last);
       if (open !== undefined && !overlaps) {
         yield* this.#merged(group, after, marks);
         group = [];
-        if (marksOf !== span.receiptId) [marks, marksOf] = [new Map(), span.receiptId];
+        if (marksOf !== span.receiptId) {
+          marks = new Map();
+          marksOf = span.receiptId;
+        }
       }
       group.push(span);
     }

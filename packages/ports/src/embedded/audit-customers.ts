@@ -136,8 +136,8 @@ export const auditCustomers = async (
   const counts = { lakeOrders: 0, storeOrders: 0, lakeNet: 0, storeNet: 0 };
   const batch = rowsOf(lake[1], RFM);
   const nextRfm = async (): Promise<Rfm | undefined> => {
-    const { value, done } = await batch.next();
-    return done === true ? undefined : (value as unknown as Rfm);
+    const next = await batch.next();
+    return next.done === true ? undefined : (next.value as unknown as Rfm);
   };
   let figures = await nextRfm();
   const compare = async (inStore: Stored | undefined, inLake: LakeCustomer | undefined): Promise<void> => {

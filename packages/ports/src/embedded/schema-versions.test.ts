@@ -177,7 +177,8 @@ describe("schema versions", () => {
     const customers = new EmbeddedCustomerStore(folder);
     await customers.saveOffset("score", 41);
     customers.close();
-    const { log, reader, close } = await openFront(folder);
+    const stores = await openFront(folder);
+    const { log, reader } = stores;
     try {
       assert.equal(log.lostRecords, 41);
       await log.append(
@@ -198,7 +199,7 @@ describe("schema versions", () => {
         [42],
       );
     } finally {
-      close();
+      stores.close();
     }
   });
 });
