@@ -44,20 +44,46 @@ export const tracesOf = (folder: string, customerIds: readonly string[], anonymo
   ];
 };
 
+/**
+ * Finds which of the traces stand in a text, in one pass for all of them: keys in every run of hex digits, addresses at
+ * every place of their domain, whatever is written before and after them.
+ */
+const traceFinder = (traces: readonly string[]): ((text: string) => Set<string>) => {
+  const keys = new Set(traces.filter((trace) => /^[0-9a-f]{32}$/.test(trace)));
+  const byDomain = Map.groupBy(
+    traces.filter((trace) => trace.includes("@")),
+    (trace) => trace.slice(trace.indexOf("@")),
+  );
+  const others = traces.filter((trace) => !keys.has(trace) && !trace.includes("@"));
+  return (text) => {
+    const found = new Set(others.filter((trace) => text.includes(trace)));
+    for (const [run] of text.matchAll(/[0-9a-f]{32,}/g))
+      for (let at = 0; at + 32 <= run.length; at++) {
+        const key = run.slice(at, at + 32);
+        if (keys.has(key)) found.add(key);
+      }
+    for (const [domain, addresses] of byDomain)
+      for (let at = text.indexOf(domain); at >= 0; at = text.indexOf(domain, at + 1))
+        for (const address of addresses)
+          if (!found.has(address) && text.startsWith(address, at + domain.length - address.length)) found.add(address);
+    return found;
+  };
+};
+
 /** Files and places in which a trace was found, after everything that is packed was unpacked. */
 export const searchHome = async (folder: string, traces: readonly string[]): Promise<string[]> => {
   const found: string[] = [];
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
+  const finder = traceFinder(traces);
   const look = (place: string, bytes: Buffer): void => {
     const text = bytes.toString("latin1");
+    for (const trace of finder(text)) found.push(`${place}: ${trace}`);
     // UTF-16 has zeros between; base64 is unpacked where it stands in a dead letter.
-    const plain = text.includes("\0") ? text.replaceAll("\0", "") : text;
-    for (const trace of traces) if (text.includes(trace) || plain.includes(trace)) found.push(`${place}: ${trace}`);
-    for (const [packed] of text.matchAll(/[A-Za-z0-9+/]{80,}={0,2}/g)) {
-      const unpacked = Buffer.from(packed, "base64").toString("latin1");
-      for (const trace of traces) if (unpacked.includes(trace)) found.push(`${place} (base64): ${trace}`);
-    }
+    if (text.includes("\0")) for (const trace of finder(text.replaceAll("\0", ""))) found.push(`${place}: ${trace}`);
+    for (const [packed] of text.matchAll(/[A-Za-z0-9+/]{80,}={0,2}/g))
+      for (const trace of finder(Buffer.from(packed, "base64").toString("latin1")))
+        found.push(`${place} (base64): ${trace}`);
   };
   try {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
