@@ -333,6 +333,8 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: ["read:operations"] },
   { method: "GET", path: "/v1/openapi.json", handler: "serve/openapi", auth: "none" },
   { method: "GET", path: "/v1/docs", handler: "serve/openapi", auth: "none" },
+  // For Prometheus; CloudWatch has these figures in AWS.
+  { method: "GET", path: "/metrics", handler: "serve/metrics", auth: ["read:operations"], only: "embedded" },
   { method: "GET", path: "/healthz", handler: "serve/health", auth: "none" },
   { method: "GET", path: "/v1/health", handler: "serve/health", auth: "none" },
   { method: "GET", path: "/v1/ready", handler: "serve/health", auth: "none" },

@@ -49,6 +49,7 @@ export const commonPorts = (data: Pick<CommonData, "secrets" | "settings">, metr
   scores: elsewhere("score store"),
   pulse: elsewhere("pulse"),
   vitals: elsewhere("vitals"),
+  measures: elsewhere("measures"),
   suppressions: elsewhere("suppressions"),
   erasures: elsewhere("erasures"),
   erasing: elsewhere("erasing"),

@@ -33,6 +33,7 @@ import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunnin
 import { commonPorts } from "./home-ports.ts";
 import { HomeTasks } from "./home-tasks.ts";
 import { replayTask } from "./home-replay.ts";
+import { homeMeasures } from "./home-measures.ts";
 import { DiskWatch, homeVitals } from "./home-vitals.ts";
 import { HttpServer } from "./http-server.ts";
 import { ModelStage } from "./model-stage.ts";
@@ -201,6 +202,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     queries,
     pulse: homePulse(counters, progress),
     vitals: homeVitals(disk, stages, progress),
+    measures: homeMeasures({ folder, counters, progress, ...stores, now: Date.now }),
     jobs: embeddedJobQueue((uploadId) => stages.processUpload(uploadId)),
   };
   const handlers = await loadHandlers(routes, ports);

@@ -372,6 +372,21 @@ export interface Vitals {
   check(): Promise<readonly Vital[]>;
 }
 
+/** One figure of a home, by what it is of. */
+export interface Measure {
+  /** `[a-z_]+`, as Prometheus wants names: a unit at the end, `_total` for a counter. */
+  readonly name: string;
+  /** A counter never falls while the process lives. */
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly samples: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[];
+}
+
+/** What one machine measures of itself. In AWS CloudWatch does. */
+export interface Measures {
+  read(): Promise<readonly Measure[]>;
+}
+
 /** Everything a handler may touch. A handler takes the part it needs. */
 export interface Ports extends BatchPorts, ErasureWorkPorts {
   readonly now: () => number;
@@ -393,5 +408,6 @@ export interface Ports extends BatchPorts, ErasureWorkPorts {
   readonly queries: QueryEngine;
   readonly pulse: Pulse;
   readonly vitals: Vitals;
+  readonly measures: Measures;
   readonly metrics: Metrics;
 }

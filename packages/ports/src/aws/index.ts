@@ -151,6 +151,8 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     newId,
     // Lag, errors and what waits are CloudWatch's to watch: an address that anybody may call does not ask it.
     vitals: { check: async () => [] },
+    // The same: the dashboard of the stacks has them.
+    measures: { read: async () => [] },
     get log() {
       return log();
     },

@@ -426,6 +426,11 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     tag: "about",
     answer: { status: 200, schema: ref("Readiness"), text: "It can; 503 with the same body where it cannot" },
   }),
+  get("/metrics", {
+    summary: "What this machine measures of itself, for Prometheus: events, lag, quarantine, runs, memory, disk",
+    tag: "about",
+    answer: { status: 200, type: "text/plain", schema: string, text: "Prometheus' text format" },
+  }),
   get("/healthz", {
     summary: "Whether requests are taken",
     tag: "about",
