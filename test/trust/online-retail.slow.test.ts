@@ -21,7 +21,10 @@ test(
       const account = await auditHome(folder, Date.now());
       assert.deepEqual(account.findings, []);
       assert.ok(account.balanced);
-      assert.ok(account.lines.every(({ note }) => note === undefined), "nothing was left out");
+      assert.ok(
+        account.lines.every(({ note }) => note === undefined),
+        "nothing was left out",
+      );
       const amount = (name: string): number => account.lines.find((line) => line.name.startsWith(name))!.left[1];
       assert.equal(amount("uploads"), 541_909, "rows of the file");
 
