@@ -133,6 +133,6 @@ test("for any small history the rebuilt store equals the live one in every field
       assert.equal(compared.customers, new Set(steps.filter((s) => s !== undefined).map((s) => s.customer)).size);
       await rm(home, { recursive: true });
     }),
-    { numRuns: 12, seed: 7 },
+    { numRuns: 6, seed: 7 },
   );
 });
