@@ -21,6 +21,7 @@ export default $config({
     await import("./stacks/land.ts");
     await import("./stacks/model.ts");
     const { url, dashboard } = await import("./stacks/serve.ts");
+    await import("./stacks/watch.ts");
     return { url, dashboard };
   },
 });
