@@ -30,9 +30,10 @@ export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPort
     const parameters = curateParameters(toCurate, table.name);
     return parameters === undefined ? [] : [{ table, parameters }];
   });
+  const ordersWritten = writes.some(({ table }) => repeatedOrders.reads.includes(table.name));
   const done = await steps.job("curate", {
     name: "curate",
-    writes: writes.length === 0 ? [] : [...writes, { table: repeatedOrders, parameters: {} }],
+    writes: [...writes, ...(ordersWritten ? [{ table: repeatedOrders, parameters: {} }] : [])],
     exports: [
       { name: "history", sql: (dialect) => historySql(dialect, asOf) },
       { name: "rows", sql: () => ROWS_SQL },
