@@ -76,6 +76,14 @@ test("/metrics tells what was counted, how far the stages are and what the home 
       if (type === "counter")
         for (const [labels, before] of samples) assert.ok(value(second, name, labels)! >= before, `${name}${labels}`);
 
+    // What the process of a run counts reaches the home: three customers are too few for a churn model.
+    const runId = await home.beginRun({ asOf: "2026-06-01", startedBy: "command" });
+    assert.equal((await home.runEnded(runId))?.state, "succeeded");
+    const third = await scrape();
+    assert.equal(value(third, "ebb_runs_without_model_total"), 1);
+    assert.equal(value(third, "ebb_run_failed"), 0);
+    assert.ok(value(third, "ebb_run_age_seconds")! >= 0);
+
     const statusWith = async (key: string) =>
       (await fetch(`${home.url}/metrics`, { headers: { "x-write-key": key } })).status;
     assert.deepEqual(await Promise.all([home.writeKey, "unknown"].map(statusWith)), [403, 401]);

@@ -176,6 +176,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     folder,
     settings,
     runs: stores.runs,
+    counters,
     flush: () => stages.flushLake(),
     clock: options.runAt,
     hasEvents: () => log.head().events > 0,

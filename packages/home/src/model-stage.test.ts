@@ -52,6 +52,7 @@ const homeAtNoon = async (context: TestContext): Promise<Home> => {
           allowedTraits: [],
         },
         runs,
+        counters: { count: () => undefined },
         flush: async () => undefined,
         clock: clock === false ? undefined : { hour: 3, minute: 0 },
         hasEvents: () => events !== false,

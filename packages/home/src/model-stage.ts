@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { DAY_MS, RunInProgress, type RunRequest, freeRunId, horizonOf } from "@ebb/functions/model/run-request";
 import { dayOf } from "@ebb/lake/batch/literals";
 import { logger } from "@ebb/functions/runtime/logger";
-import type { Run, Settings } from "@ebb/ports";
+import type { Metrics, Run, Settings } from "@ebb/ports";
 import type { EmbeddedRunStore } from "@ebb/ports/embedded/run-store";
 import type { FromModelProcess, ToModelProcess } from "./model-messages.ts";
 import { type RunClock, untilNext } from "./run-clock.ts";
@@ -20,6 +20,8 @@ export interface ModelStageParts {
   readonly clock?: RunClock | undefined;
   /** Resolves when no erasure is under way: it rewrites the tables that a run writes. */
   readonly afterErasures?: () => Promise<void>;
+  /** Gets what a run counts. */
+  readonly counters: Metrics;
   /** Whether there is anything to run on. */
   readonly hasEvents: () => boolean;
 }
@@ -114,6 +116,7 @@ export class ModelStage {
     let failure: string | undefined = "the process of the run ended without a word";
     child.on("message", (message: FromModelProcess) => {
       if (message.type === "flush") void this.#flush(child, message.id);
+      else if (message.type === "count") this.#parts.counters.count(message.name, message.value, message.dimensions);
       else ({ failure } = { failure: undefined, ...message });
     });
     this.#send(child, {

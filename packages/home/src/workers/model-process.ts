@@ -5,7 +5,6 @@
 import { setPriority } from "node:os";
 import path from "node:path";
 import { make } from "@ebb/functions/model/run-model";
-import { EmbeddedMetrics } from "@ebb/ports/embedded";
 import { embeddedArrivals } from "@ebb/ports/embedded/arrivals";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
 import { DuckDbJobRunner } from "@ebb/ports/embedded/job-runner";
@@ -55,7 +54,6 @@ const land = (): Promise<void> => {
 const run = async ({ folder, settings, request, memoryMb, threads }: ModelStart): Promise<void> => {
   setPriority(NICENESS);
   const objectsFolder = path.join(folder, "objects");
-  const metrics = new EmbeddedMetrics();
   const runs = new EmbeddedRunStore(folder);
   const scores = new EmbeddedScoreStore(folder);
   const customers = new EmbeddedCustomerStore(folder);
@@ -70,7 +68,7 @@ const run = async ({ folder, settings, request, memoryMb, threads }: ModelStart)
     const handle = make({
       now: Date.now,
       settings,
-      metrics,
+      metrics: { count: (name, value, dimensions = {}) => tell({ type: "count", name, value, dimensions }) },
       customers,
       objects: new EmbeddedObjectStore(objectsFolder),
       runner,
