@@ -42,7 +42,7 @@ export class Stores {
 }
 
 const settings: Settings = {
-  rates: { reportingCurrency: "EUR" },
+  rates: { reportingCurrency: "EUR", rates: {} },
   corsOrigins: [],
   hookSecrets: {},
   allowedProperties: [],
@@ -52,8 +52,6 @@ const key: ApiKey = { id: "write", scopes: ["write"], source: "shop" };
 const pseudonyms = new Pseudonymizer("a secret of thirty-two characters and more");
 const metrics = { count: () => undefined };
 const { signal } = new AbortController();
-
-export const customerKeyOf = (customerId: string) => pseudonyms.customerKey(key.source, customerId);
 
 export interface Answer {
   readonly status: number;
