@@ -40,7 +40,7 @@ const say = (line: string): void => {
 const hunted = async (): Promise<boolean> => {
   let all = true;
   for (const mutation of mutations) {
-    const { by } = await hunt(mutation, count(values.schedules, 600) || 600, seed);
+    const { by } = await hunt(mutation, Number(values.schedules ?? 600), seed);
     say(`\n${mutation.name} (${mutation.file}): ${by.length === 0 ? "NOT CAUGHT" : "caught by"}`);
     for (const { schedule, message } of by) say(`  ${schedule}: ${message.split("\n", 1)[0]!}`);
     all &&= by.length > 0;
@@ -56,6 +56,8 @@ const run = async (): Promise<boolean> => {
     seed,
     only: values.only,
   });
+  if (parts.length === 0)
+    throw new Error(`there is no schedule "${values.only ?? ""}", and no number of any kind above 0`);
   const sum = new Tally();
   for (const { name, what, run: start } of parts) {
     const startedMs = performance.now();
