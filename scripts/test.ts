@@ -24,7 +24,9 @@ const { values, positionals } = parseArgs({
 });
 
 if (values.help || !["quick", "all", ...lanes].includes(values.lane)) {
-  console.error("Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|sources|browser|all] [part of a path …]]");
+  console.error(
+    "Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|sources|browser|all] [part of a path …]]",
+  );
   process.exit(values.help ? 0 : 2);
 }
 

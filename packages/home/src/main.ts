@@ -20,7 +20,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   },
   run: { summary: "make a batch run: segments, churn model, scores, report", load: () => import("./commands/run.ts") },
   status: { summary: "what the running home is doing", load: () => import("./commands/status.ts") },
-  ledger: { summary: "what arrived by request, hook and upload, and its balance", load: () => import("./commands/ledger.ts") },
+  ledger: {
+    summary: "what arrived by request, hook and upload, and its balance",
+    load: () => import("./commands/ledger.ts"),
+  },
   quarantine: { summary: "what was refused, by reason", load: () => import("./commands/quarantine.ts") },
   replay: {
     summary: "send what was refused or given up again; rebuild the customer store from the lake",

@@ -225,7 +225,12 @@ test("bytes without a line break are kept in pieces that make up the whole", asy
 test("an object that cannot be read fails the run, so that it is tried again and then kept as a dead letter", async () => {
   const handle = make({
     lakeFailures: { get: async (key) => Promise.reject(new ObjectNotFound(key)) },
-    quarantine: { put: () => assert.fail(), list: () => assert.fail(), counts: () => assert.fail(), markReplayed: () => assert.fail() },
+    quarantine: {
+      put: () => assert.fail(),
+      list: () => assert.fail(),
+      counts: () => assert.fail(),
+      markReplayed: () => assert.fail(),
+    },
     metrics: { count: () => undefined },
     now: () => 7,
   });

@@ -72,7 +72,10 @@ const openLog = (remote: boolean) => (): Promise<OpenEventLog> =>
     const value = {
       log,
       ledger: reader.ledger(),
-      quarantine: reader.quarantine({ put: (items) => log.quarantine(items), markReplayed: (marks) => log.markReplayed(marks) }),
+      quarantine: reader.quarantine({
+        put: (items) => log.quarantine(items),
+        markReplayed: (marks) => log.markReplayed(marks),
+      }),
       readAll,
     };
     const close = () => {

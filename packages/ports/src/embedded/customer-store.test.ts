@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -10,7 +10,7 @@ import { sampleCustomerKey } from "../contracts/samples.ts";
 import { TransientError } from "../ports.ts";
 import { encodeOrder } from "../customer-codec.ts";
 import { CUSTOMERS_FILE, type CustomerReader, customerMigrations, openCustomerReader } from "./customer-reader.ts";
-import { EmbeddedCustomerStore } from "./customer-store.ts";
+import { EmbeddedCustomerStore, customersOnDisk } from "./customer-store.ts";
 import { openDatabase } from "./sqlite.ts";
 
 let folder: string;
@@ -185,4 +185,21 @@ describe("a reader of the customer store", () => {
     for await (const customer of reader.scan()) keys.push(customer.customerKey);
     assert.deepEqual(keys.sort(), [ada, bob].sort());
   });
+});
+
+it("a store whose last connection closed is on disk: there is no log left to wait for", async () => {
+  const closed = await mkdtemp(path.join(os.tmpdir(), "ebb-customers-"));
+  try {
+    const before = new EmbeddedCustomerStore(closed);
+    await before.write([version(ada, 1)]);
+    await customersOnDisk(closed);
+    before.close();
+    assert.deepEqual(
+      (await readdir(closed)).filter((name) => name.endsWith("-wal")),
+      [],
+    );
+    await customersOnDisk(closed);
+  } finally {
+    await rm(closed, { recursive: true });
+  }
 });

@@ -3,6 +3,7 @@
  * the consumer that feeds it lies in the same file and commits in the same transaction.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { CustomerAggregate } from "@ebb/core/customers";
@@ -37,9 +38,14 @@ interface Ambient {
  */
 const RECENT_CHARACTERS = 3_000;
 
-/** Resolves when all that was written to a folder's customers.db before the call is on disk. The file must be open. */
+/**
+ * Resolves when all that was written to a folder's customers.db before the call is on disk. Without a WAL it is already:
+ * the last connection to close brings it all into the file, and syncs that.
+ */
 export const customersOnDisk = async (folder: string): Promise<void> => {
-  const disk = new WalSync(path.join(folder, CUSTOMERS_FILE));
+  const file = path.join(folder, CUSTOMERS_FILE);
+  if (!existsSync(`${file}-wal`)) return;
+  const disk = new WalSync(file);
   try {
     await disk.sync();
   } finally {
