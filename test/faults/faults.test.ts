@@ -34,7 +34,7 @@ test("a store that forgets what it wrote is found out", async () => {
   const write = EmbeddedCustomerStore.prototype.write;
   let writes = 0;
   EmbeddedCustomerStore.prototype.write = async function (some) {
-    if (++writes % 20 !== 0) return await write.call(this, some);
+    if (++writes % 5 !== 0) return await write.call(this, some);
     return new Map(some.map(({ customer }) => [customer.customerKey, "written" as const]));
   };
   try {

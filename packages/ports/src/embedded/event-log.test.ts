@@ -184,12 +184,13 @@ describe("the embedded log", () => {
   it("refuses a file of a later release", async () => {
     log.close();
     const file = new DatabaseSync(path.join(folder, LOG_FILE));
+    const { user_version: own } = file.prepare("PRAGMA user_version").get() as { user_version: number };
     file.exec("PRAGMA user_version = 99");
     file.close();
     assert.throws(() => new EmbeddedEventLog(folder), NewerSchemaError);
     assert.throws(() => new LogReader(folder), NewerSchemaError);
     const again = new DatabaseSync(path.join(folder, LOG_FILE));
-    again.exec("PRAGMA user_version = 1");
+    again.exec(`PRAGMA user_version = ${own}`);
     again.close();
     log = new EmbeddedEventLog(folder);
   });
