@@ -2,6 +2,7 @@
 import type { BatchTable } from "../batch-table.ts";
 import { curatedTables } from "./curated.ts";
 import { cutoffMsOf } from "./customer-features.ts";
+import type { Feature } from "./feature.ts";
 import { features } from "./features.ts";
 import { dayOf, daysBefore, timestampLiteral } from "./literals.ts";
 import { knownTo } from "./order-facts.ts";
@@ -11,6 +12,56 @@ const OUTLIER_SDS = 4;
 
 /** Doubles are summed in an order of the engine's own: the last digits would differ from run to run. */
 const rounded = (sql: string): string => `round(${sql}, 6)`;
+
+/**
+ * Features that one SELECT takes together. All at once take Spark's compiler minutes; each by itself, all joined by UNION
+ * ALL, are more stages than Trino takes in a query (150).
+ */
+const TOGETHER = 10;
+
+type Some = readonly Pick<Feature, "name" | "type">[];
+
+/** One row, or none where there is no customer. A text has no moments. */
+const momentsSql = (some: Some, part: number, known: string): string => `moments_${part} AS (
+  SELECT
+    CAST(count(*) AS bigint) AS customers,
+    ${some
+      .map(({ name, type }, at) => {
+        const value = type === "string" ? "CAST(NULL AS double)" : `CAST(${name} AS double)`;
+        return `CAST(count(*) - count(${name}) AS bigint) AS missing_${at}, min(${value}) AS minimum_${at},
+    max(${value}) AS maximum_${at}, avg(${value}) AS mean_${at}, stddev_samp(${value}) AS sd_${at}`;
+      })
+      .join(",\n    ")}
+  FROM ${known}
+  HAVING count(*) > 0
+)`;
+
+const farSql = (some: Some, part: number, day: string): string => `far_${part} AS (
+  SELECT
+    ${some
+      .map(({ name, type }, at) =>
+        type === "string"
+          ? `CAST(0 AS bigint) AS outliers_${at}`
+          : `CAST(count(CASE WHEN abs(CAST(f.${name} AS double) - m.mean_${at}) > ${OUTLIER_SDS} * m.sd_${at} THEN 1 END) AS bigint) AS outliers_${at}`,
+      )
+      .join(",\n    ")}
+  FROM customer_features AS f
+  CROSS JOIN moments_${part} AS m
+  WHERE f.cutoff = '${day}'
+)`;
+
+/** A row a feature. */
+const rowsSql = (some: Some, part: number, day: string): string => {
+  const of = (relation: string, name: string): string =>
+    `CASE n.place ${some.map((_, at) => `WHEN ${at} THEN ${relation}.${name}_${at}`).join(" ")} END`;
+  return `SELECT
+  n.feature, m.customers, ${of("m", "missing")} AS missing, ${of("m", "minimum")} AS minimum,
+  ${of("m", "maximum")} AS maximum, ${rounded(of("m", "mean"))} AS mean, ${rounded(of("m", "sd"))} AS sd,
+  ${of("o", "outliers")} AS outliers, '${day}' AS cutoff
+FROM moments_${part} AS m
+CROSS JOIN far_${part} AS o
+CROSS JOIN (VALUES ${some.map(({ name }, at) => `('${name}', ${at})`).join(", ")}) AS n (feature, place)`;
+};
 
 export const featureQuality: BatchTable = {
   name: "feature_quality",
@@ -32,37 +83,13 @@ export const featureQuality: BatchTable = {
   engine: "athena",
   sql: (_m, parameters) => {
     const day = dayOf(cutoffMsOf(parameters));
-    const values = features.map(
-      ({ name, type }) => `
-  SELECT
-    '${name}' AS feature,
-    CASE WHEN ${name} IS NULL THEN 1 ELSE 0 END AS missing,
-    ${type === "string" ? "CAST(NULL AS double)" : `CAST(${name} AS double)`} AS value
-  FROM customer_features WHERE cutoff = '${day}'`,
+    const known = `customer_features WHERE cutoff = '${day}'`;
+    const parts = Array.from({ length: Math.ceil(features.length / TOGETHER) }, (_, part) =>
+      features.slice(part * TOGETHER, (part + 1) * TOGETHER),
     );
-    // One column at a time: two hundred aggregates in one SELECT take Spark's compiler minutes.
     return `
-WITH long AS (${values.join("\n  UNION ALL")}
-),
-moments AS (
-  SELECT
-    feature, CAST(count(*) AS bigint) AS customers, CAST(sum(missing) AS bigint) AS missing,
-    min(value) AS minimum, max(value) AS maximum, avg(value) AS mean, stddev_samp(value) AS sd
-  FROM long
-  GROUP BY feature
-),
-far AS (
-  SELECT l.feature AS far_feature, count(CASE WHEN abs(l.value - m.mean) > ${OUTLIER_SDS} * m.sd THEN 1 END) AS outliers
-  FROM long AS l
-  JOIN moments AS m ON m.feature = l.feature
-  GROUP BY l.feature
-)
-SELECT
-  m.feature, m.customers, m.missing, m.minimum, m.maximum,
-  ${rounded("m.mean")} AS mean, ${rounded("m.sd")} AS sd, CAST(f.outliers AS bigint) AS outliers,
-  '${day}' AS cutoff
-FROM moments AS m
-JOIN far AS f ON f.far_feature = m.feature`;
+WITH ${parts.map((some, part) => `${momentsSql(some, part, known)},\n${farSql(some, part, day)}`).join(",\n")}
+${parts.map((some, part) => rowsSql(some, part, day)).join("\nUNION ALL\n")}`;
   },
   tests: {
     "every feature is looked at": `
