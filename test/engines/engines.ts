@@ -18,8 +18,8 @@ const starts: Readonly<Record<EngineName, () => Promise<Engine>>> = {
 export const patience = Number(process.env["EBB_PATIENCE"] ?? 1);
 /** The first start of all installs the engine. */
 const START_MS = patience * 300_000;
-/** Ten times what the longest statement of the proofs takes. Whoever takes longer hangs. */
-export const ANSWER_MS = patience * 180_000;
+/** Far more than the longest statement of the proofs takes. Whoever takes longer hangs. */
+export const ANSWER_MS = patience * 300_000;
 
 /** An engine that does not answer in time is ended, and fails whatever is asked of it from then on. */
 const bounded = (engine: Engine): Engine => {

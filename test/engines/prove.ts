@@ -39,7 +39,7 @@ const define = async (engine: Engine, name: string, table: ProofTable): Promise<
 };
 
 /** More than all the tables of a proof take; an engine that hangs is ended before (`ANSWER_MS`). */
-const TABLES_MS = patience * 600_000;
+const TABLES_MS = patience * 900_000;
 
 /** The rows with their places, so that they are matched by them. */
 const numbered = ({ columns, rows }: Rows): Rows => ({
