@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { TransientError } from "../ports.ts";
 import { CUSTOMERS_FILE } from "./customer-reader.ts";
 import { LAKE_MANIFEST_FILE } from "./lake-manifest.ts";
 import { LOG_FILE } from "./log-schema.ts";
@@ -23,7 +24,10 @@ export interface AuditCut {
   close(): void;
 }
 
-/** The log last: what a consumer has taken is on it then. */
+/**
+ * The log last: what a consumer has taken is on it then.
+ * @throws TransientError where a stage of a home that starts for the first time has not made its tables yet
+ */
 export const auditCut = (home: string): AuditCut => {
   const opened: DatabaseSync[] = [];
   const snapshot = (name: string): DatabaseSync =>
@@ -31,7 +35,9 @@ export const auditCut = (home: string): AuditCut => {
       const db = new DatabaseSync(path.join(home, name), { readOnly: true, timeout: 10_000 });
       opened.push(db);
       db.exec("BEGIN");
-      db.prepare("SELECT count(*) FROM sqlite_schema").get(); // a transaction begins with its first read
+      // The transaction begins with this, its first read.
+      const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as { tables: number };
+      if (tables === 0) throw new TransientError(`${name} is just being made: ask again when the home has started`);
       return db;
     });
   const close = (): void => {
