@@ -5,7 +5,7 @@
  * Usage: node scripts/supply-chain.ts [--sbom FILE]
  */
 import { spawnSync } from "node:child_process";
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -59,6 +59,7 @@ if (values.sbom !== undefined) {
   const { stdout, stderr } = npm("sbom", "--sbom-format", "cyclonedx");
   if (stdout === "") throw new Error(`npm sbom failed: ${stderr}`);
   const { components } = JSON.parse(stdout) as { components: unknown[] };
+  mkdirSync(path.dirname(values.sbom), { recursive: true });
   writeFileSync(values.sbom, stdout);
   console.log(`Bill of materials: ${components.length} components in ${values.sbom}`);
 }
