@@ -31,6 +31,7 @@ test("a schedule is repeated by its name, with the same faults", async () => {
 });
 
 test("a store that forgets what it wrote is found out", async () => {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
   const write = EmbeddedCustomerStore.prototype.write;
   let writes = 0;
   EmbeddedCustomerStore.prototype.write = async function (some) {

@@ -89,7 +89,7 @@ describe("the dashboard", () => {
   });
 
   it("shows what the alarms of lag, freshness, throttling and cost are on", () => {
-    const shown = new Set(lines().map(([namespace, metric]) => `${String(namespace)} ${String(metric)}`));
+    const shown = new Set(lines().map(([namespace, metric]) => `${namespace as string} ${metric as string}`));
     for (const metric of [
       "AWS/Lambda IteratorAge",
       "AWS/Firehose DeliveryToS3.DataFreshness",
