@@ -5,17 +5,62 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type { CutPoints } from "@ebb/core/rfm";
 import type { BatchTable } from "@ebb/lake/batch-table";
-import { curatedActivity, curatedOrderEvents } from "@ebb/lake/batch/curated";
+import { batchTables } from "@ebb/lake/batch/batch-tables";
+import { curatedOrderEvents } from "@ebb/lake/batch/curated";
 import { customerLabels } from "@ebb/lake/batch/customer-labels";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { write } from "@ebb/lake/batch/testing";
+import { SCORED_CUSTOMERS, customerScores, scoredCustomerColumns } from "@ebb/lake/model/customer-scores";
 import { rowsOf } from "@ebb/lake/testing";
 import type { BatchJob, JobState } from "@ebb/ports/batch-ports";
 import { sparkDocument } from "@ebb/ports/aws/job-document";
 import { type SparkJobs, startSparkJobs } from "./spark-job.ts";
 
 const cutoff = "2024-07-01T00:00:00.000Z";
+const cutPoints: CutPoints = {
+  version: "1",
+  recencyAtMs: [Date.UTC(2024, 1), Date.UTC(2024, 3), Date.UTC(2024, 4), Date.UTC(2024, 5)],
+  frequency: [1, 2, 3, 5],
+  monetaryMinor: [0, 2_500, 10_000, 100_000],
+};
+
+/** Curated tables, labels, and all that `customer_scores` comes from. */
+const written: ReadonlySet<string> = new Set([
+  "curated_order_events",
+  "curated_activity",
+  "repeated_orders",
+  "order_facts",
+  "customer_labels",
+  "rfm_base",
+  "customer_segments",
+]);
+
+/** What a run knows of customers besides its tables, in two objects: of every second one all, of every third little. */
+const scored = [0, 1].map((part) =>
+  Array.from({ length: 30 }, (_, at) => 30 * part + at).flatMap((number) => {
+    const customer_key = `cus_11_${number}`;
+    if (number % 2 === 0)
+      return [
+        {
+          customer_key,
+          // The table has it from another table, so it is passed over.
+          segment: "Elsewhere",
+          cluster: 'Über "alle", it\'s\n\\ far',
+          churn_probability: 1 / (number + 1.1),
+          churn_decile: 1 + (number % 10),
+          expected_value_minor: 9_007_199_254_740_991 - number,
+          value_if_active_minor: 100 * number,
+          probability_active: 1e-17 * number,
+          driver_1: "recency",
+          driver_1_log_odds: -0.1 * number,
+          driver_1_words: "kam lange nicht 😀",
+        },
+      ];
+    return number % 3 === 0 ? [{ customer_key, cluster: "" }] : [];
+  }),
+);
 
 for (const line of ["3.5", "4.1"] as const)
   describe(`the Spark job on Spark ${line}`, { concurrency: 1 }, () => {
@@ -26,12 +71,24 @@ for (const line of ["3.5", "4.1"] as const)
     after(() => jobs.stop());
 
     const firstJob: BatchJob = {
-      name: "curate-and-labels",
+      name: "curate-labels-and-scores",
       writes: [
-        { table: curatedOrderEvents, parameters: {} },
-        { table: curatedActivity, parameters: {} },
-        // Reads what the writes before it wrote.
-        { table: customerLabels, parameters: { cutoff, horizonDays: 90 } },
+        // Each reads what those before it wrote; all on Spark, whatever engine is theirs.
+        ...batchTables
+          .filter(({ name }) => written.has(name))
+          .map((table) => ({
+            table: { ...table, engine: "spark" as const },
+            parameters: { cutoff, horizonDays: 90, documents: { cutPoints } },
+          })),
+        // And this one what the run has made itself.
+        { table: customerScores, parameters: { cutoff } },
+      ],
+      imports: [
+        {
+          name: SCORED_CUSTOMERS,
+          columns: scoredCustomerColumns,
+          objectKeys: [0, 1].map((part) => `exports/run/${SCORED_CUSTOMERS}-${part}.jsonl`),
+        },
       ],
       exports: [
         {
@@ -45,8 +102,10 @@ for (const line of ["3.5", "4.1"] as const)
     let firstState: JobState & { state: "succeeded" };
 
     it("writes the tables that DuckDB writes from the same files, one file a partition", async () => {
-      const { runner, oracle, land, finished, sameRows, values, stored } = jobs;
+      const { runner, oracle, give, land, finished, sameRows, values, stored } = jobs;
       await land(makeHistory({ seed: 11, customers: 60 }), "2026-01-01");
+      const keys = await give(SCORED_CUSTOMERS, scoredCustomerColumns, scored);
+      assert.deepEqual(keys, firstJob.imports![0]!.objectKeys);
       for (const { table, parameters: given } of firstJob.writes) await write(oracle, table, given);
       const state = await finished(await runner.start(firstJob, "run-1"));
       assert.equal(state.state, "succeeded", JSON.stringify(state));

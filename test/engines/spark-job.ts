@@ -8,6 +8,7 @@ import { AthenaClient } from "@aws-sdk/client-athena";
 import { EMRServerlessClient, StartJobRunCommand } from "@aws-sdk/client-emr-serverless";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { BatchTable } from "@ebb/lake/batch-table";
+import { type ScalarType, duckdbType } from "@ebb/lake/columns";
 import { lakeOf, rowsOf } from "@ebb/lake/testing";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { JobState } from "@ebb/ports/batch-ports";
@@ -36,6 +37,12 @@ export interface SparkJobs {
   readonly emr: EmrServerless;
   /** The same events in DuckDB, which says what must come out. */
   readonly oracle: DuckDBConnection;
+  /** Rows that a run has made itself, as objects of JSON Lines, and in the oracle as a table. Answers the objects' keys. */
+  readonly give: (
+    name: string,
+    columns: Readonly<Record<string, ScalarType>>,
+    objects: readonly (readonly object[])[],
+  ) => Promise<string[]>;
   /** Events land in the lake's layout, and in the oracle. */
   readonly land: (events: readonly StreamEvent[], dt: string) => Promise<void>;
   /** The last state of a job. */
@@ -90,6 +97,18 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
   });
   const oracle = await lakeOf([]);
   await oracle.run("CREATE TABLE erased_customers (customer_key VARCHAR)");
+
+  const give: SparkJobs["give"] = async (name, columns, given) => {
+    const keys = given.map((_, at) => `exports/run/${name}-${at}.jsonl`);
+    for (const [at, rows] of given.entries())
+      await objects.put(keys[at]!, Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n")));
+    const types = Object.entries(columns).map(([column, type]) => `'${column}': '${duckdbType({ type })}'`);
+    const files = keys.map((key) => `'${path.join(lakeFolder, key)}'`);
+    await oracle.run(
+      `CREATE TABLE ${name} AS SELECT * FROM read_json([${files.join(", ")}], format = 'newline_delimited', columns = {${types.join(", ")}})`,
+    );
+    return keys;
+  };
 
   /** Events land in the lake's layout, and in the oracle. */
   const land = async (events: readonly StreamEvent[], dt: string): Promise<void> => {
@@ -178,6 +197,7 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
     runner,
     emr,
     oracle,
+    give,
     land,
     finished,
     submit,
