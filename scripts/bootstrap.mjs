@@ -15,7 +15,9 @@ const installed = existsSync(stamp) && readFileSync(stamp, "utf8") === lock && e
 
 if (!installed) {
   process.stderr.write("Installing what is missing (npm ci) …\n");
-  const install = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // A script at installation runs only if `allowScripts` in package.json names it. Not in .npmrc: SST installs its own
+  // packages with npm below this folder.
+  const install = spawnSync("npm", ["ci", "--strict-allow-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", 2, 2],
   });
