@@ -98,7 +98,7 @@ const questions = Object.entries(
       those: 0,
     },
   ),
-).filter(([name]) => /customer|segments|movements|grid|churn/.test(name));
+).filter(([name]) => /of customer|segments|movements/.test(name));
 
 const tables = [...batchTables, customerScores];
 proveOnEveryEngine({

@@ -34,16 +34,12 @@ export const martQueries = (
   const period = { from, to };
   const questions: Record<string, (dialect: Dialect) => string> = {
     ...Object.fromEntries(
-      intervals.flatMap((interval) => [
-        [`sales by ${interval}`, (m: Dialect) => salesSql(m, { interval })],
-        [
-          `sales by ${interval} and country, of a period`,
-          (m: Dialect) => salesSql(m, { interval, by: "country", ...period }),
-        ],
-        [`sales of a country by ${interval}`, (m: Dialect) => salesSql(m, { interval, country, ...period })],
-        [`sales by ${interval} and category`, (m: Dialect) => lineSalesSql(m, { interval, by: "category", ...period })],
-      ]),
+      intervals.map((interval) => [`sales by ${interval}`, (m: Dialect) => salesSql(m, { interval })]),
     ),
+    "sales by week and country, of a period": (m) => salesSql(m, { interval: "week", by: "country", ...period }),
+    "sales of a country by month": (m) => salesSql(m, { interval: "month", country, ...period }),
+    "sales of a country in all": (m) => salesSql(m, { interval: "total", country, ...period }),
+    "sales by week and category": (m) => lineSalesSql(m, { interval: "week", by: "category", ...period }),
     "sales by month and product": (m) => lineSalesSql(m, { interval: "month", by: "product", ...period, country }),
     "products by net": (m) => bestsellersSql(m, { order: "net", limit: 50 }),
     "products by units": (m) => bestsellersSql(m, { order: "units", limit: 500, ...period, country }),
