@@ -15,6 +15,7 @@ import { trainingRowsSql } from "@ebb/functions/model/sql/training-rows";
 import { curatedTables } from "@ebb/lake/batch/curated";
 import { customerFeatures } from "@ebb/lake/batch/customer-features";
 import { customerLabels } from "@ebb/lake/batch/customer-labels";
+import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
 import type { BatchJob } from "@ebb/ports";
 import { DuckDbJobRunner } from "@ebb/ports/embedded/job-runner";
 import { setTimeout as delay } from "node:timers/promises";
@@ -112,7 +113,10 @@ for (const [title, data] of datasets)
         objectsFolder: path.join(folder, "objects"),
         now: Date.now,
       });
-      await runJob(runner, { name: "curate", writes: curatedTables.map((each) => ({ table: each, parameters: {} })) });
+      await runJob(runner, {
+        name: "curate",
+        writes: [...curatedTables, repeatedOrders].map((each) => ({ table: each, parameters: {} })),
+      });
     });
     after(async () => {
       await runner?.close();
