@@ -8,7 +8,8 @@ import { openQueries } from "@ebb/home/queries";
 import { logger } from "@ebb/functions/runtime/logger";
 import type { ErasureReceipt } from "@ebb/core/erasure";
 import { isSigned } from "@ebb/ports/receipt-signer";
-import { call, erased, searchHome, tracesOf, trustKey } from "./shop-to-forget.ts";
+import { searchHome } from "./search-home.ts";
+import { call, erased, tracesOf, trustKey } from "./shop-to-forget.ts";
 
 logger.setLogLevel("ERROR");
 

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type HomeProcess, spawnHome } from "../support/home-process.ts";
-import { call, erased, searchHome, tracesOf, trustKey } from "./shop-to-forget.ts";
+import { searchHome } from "./search-home.ts";
+import { call, erased, tracesOf, trustKey } from "./shop-to-forget.ts";
 
 /** Customers, of whom every third is erased. */
 const CUSTOMERS = 12;

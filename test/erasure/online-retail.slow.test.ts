@@ -7,7 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { type Home, startHome } from "@ebb/home/home";
 import { openQueries } from "@ebb/home/queries";
-import { call, erased, searchHome, tracesOf, trustKey } from "./shop-to-forget.ts";
+import { searchHome } from "./search-home.ts";
+import { call, erased, tracesOf, trustKey } from "./shop-to-forget.ts";
 import { missing, read } from "../uploads/online-retail-file.ts";
 
 const NAME = "online_retail.csv.gz";

@@ -1,0 +1,91 @@
+/** A search of every byte that a home keeps. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, readdir } from "node:fs/promises";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { gunzipSync } from "node:zlib";
+import { DuckDBInstance } from "@duckdb/node-api";
+
+/**
+ * Files and places in which a trace was found, after everything that is packed was unpacked.
+ *
+ * The search is a process of its own. The home may run in this one, and who closes a file gives up every lock that the
+ * process holds on it (POSIX; sqlite.org/howtocorrupt.html, 2.2): the next process to open a store of SQLite would take
+ * it for unused and delete its write-ahead log.
+ */
+export const searchHome = async (folder: string, traces: readonly string[]): Promise<string[]> => {
+  const child = spawn(process.execPath, [import.meta.filename, folder], { stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.end(JSON.stringify(traces));
+  const [found, [code]] = await Promise.all([text(child.stdout), once(child, "close") as Promise<[number | null]>]);
+  if (code !== 0) throw new Error(`the search ended with ${code}`);
+  return JSON.parse(found) as string[];
+};
+
+/**
+ * Finds which of the traces stand in a text, in one pass for all of them: keys in every run of hex digits, addresses at
+ * every place of their domain, whatever is written before and after them.
+ */
+const traceFinder = (traces: readonly string[]): ((text: string) => Set<string>) => {
+  const keys = new Set(traces.filter((trace) => /^[0-9a-f]{32}$/.test(trace)));
+  const byDomain = Map.groupBy(
+    traces.filter((trace) => trace.includes("@")),
+    (trace) => trace.slice(trace.indexOf("@")),
+  );
+  const others = traces.filter((trace) => !keys.has(trace) && !trace.includes("@"));
+  return (text) => {
+    const found = new Set(others.filter((trace) => text.includes(trace)));
+    for (const [run] of text.matchAll(/[0-9a-f]{32,}/g))
+      for (let at = 0; at + 32 <= run.length; at++) {
+        const key = run.slice(at, at + 32);
+        if (keys.has(key)) found.add(key);
+      }
+    for (const [domain, addresses] of byDomain)
+      for (let at = text.indexOf(domain); at >= 0; at = text.indexOf(domain, at + 1))
+        for (const address of addresses)
+          if (!found.has(address) && text.startsWith(address, at + domain.length - address.length)) found.add(address);
+    return found;
+  };
+};
+
+const search = async (folder: string, traces: readonly string[]): Promise<string[]> => {
+  const found: string[] = [];
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  const finder = traceFinder(traces);
+  const look = (place: string, bytes: Buffer): void => {
+    const text = bytes.toString("latin1");
+    for (const trace of finder(text)) found.push(`${place}: ${trace}`);
+    // UTF-16 has zeros between; base64 is unpacked where it stands in a dead letter.
+    if (text.includes("\0")) for (const trace of finder(text.replaceAll("\0", ""))) found.push(`${place}: ${trace}`);
+    for (const [packed] of text.matchAll(/[A-Za-z0-9+/]{80,}={0,2}/g))
+      for (const trace of finder(Buffer.from(packed, "base64").toString("latin1")))
+        found.push(`${place} (base64): ${trace}`);
+  };
+  try {
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const file = path.join(entry.parentPath, entry.name);
+      const place = path.relative(folder, file);
+      const bytes = await readFile(file);
+      look(place, bytes);
+      if (bytes[0] === 0x1f && bytes[1] === 0x8b) look(`${place} (gzip)`, gunzipSync(bytes));
+      if (place.endsWith(".parquet")) {
+        const reader = await connection.runAndReadAll(
+          `SELECT to_json(t)::VARCHAR FROM read_parquet('${file}', hive_partitioning = false) AS t`,
+        );
+        look(`${place} (rows)`, Buffer.from(reader.getRows().flat().join("\n")));
+      }
+      if (traces.some((trace) => place.includes(trace))) found.push(`the name of ${place}`);
+    }
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+  return [...new Set(found)];
+};
+
+if (process.argv[1] === import.meta.filename) {
+  const traces = JSON.parse(await text(process.stdin)) as string[];
+  process.stdout.write(JSON.stringify(await search(process.argv[2]!, traces)));
+}
