@@ -24,7 +24,7 @@ export const searchHome = async (folder: string, traces: readonly string[]): Pro
 
 /**
  * Finds which of the traces stand in a text, in one pass for all of them: keys in every run of hex digits, addresses at
- * every place of their domain, whatever is written before and after them.
+ * every place of their domain, whatever is written before and after them. A look behind keeps it linear in the text.
  */
 const traceFinder = (traces: readonly string[]): ((text: string) => Set<string>) => {
   const keys = new Set(traces.filter((trace) => /^[0-9a-f]{32}$/.test(trace)));
@@ -32,18 +32,25 @@ const traceFinder = (traces: readonly string[]): ((text: string) => Set<string>)
     traces.filter((trace) => trace.includes("@")),
     (trace) => trace.slice(trace.indexOf("@")),
   );
+  const domains = [...byDomain].map(([domain, addresses]) => ({
+    domain,
+    addresses: new Set(addresses),
+    lengths: new Set(addresses.map(({ length }) => length)),
+  }));
   const others = traces.filter((trace) => !keys.has(trace) && !trace.includes("@"));
   return (text) => {
     const found = new Set(others.filter((trace) => text.includes(trace)));
-    for (const [run] of text.matchAll(/[0-9a-f]{32,}/g))
+    for (const [run] of text.matchAll(/(?<![0-9a-f])[0-9a-f]{32,}/g))
       for (let at = 0; at + 32 <= run.length; at++) {
         const key = run.slice(at, at + 32);
         if (keys.has(key)) found.add(key);
       }
-    for (const [domain, addresses] of byDomain)
+    for (const { domain, addresses, lengths } of domains)
       for (let at = text.indexOf(domain); at >= 0; at = text.indexOf(domain, at + 1))
-        for (const address of addresses)
-          if (!found.has(address) && text.startsWith(address, at + domain.length - address.length)) found.add(address);
+        for (const length of lengths) {
+          const address = text.slice(Math.max(0, at + domain.length - length), at + domain.length);
+          if (addresses.has(address)) found.add(address);
+        }
     return found;
   };
 };
@@ -58,7 +65,7 @@ const search = async (folder: string, traces: readonly string[]): Promise<string
     for (const trace of finder(text)) found.push(`${place}: ${trace}`);
     // UTF-16 has zeros between; base64 is unpacked where it stands in a dead letter.
     if (text.includes("\0")) for (const trace of finder(text.replaceAll("\0", ""))) found.push(`${place}: ${trace}`);
-    for (const [packed] of text.matchAll(/[A-Za-z0-9+/]{80,}={0,2}/g))
+    for (const [packed] of text.matchAll(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{80,}={0,2}/g))
       for (const trace of finder(Buffer.from(packed, "base64").toString("latin1")))
         found.push(`${place} (base64): ${trace}`);
   };
