@@ -3,6 +3,7 @@ import { type CanonicalContext, type Draft, countOthers, traitsOf } from "./cano
 import { objectOf, pagePathOf } from "./canonical-context.ts";
 import { currencyDigits, toMinor } from "./money.ts";
 import type { Refusal } from "./reasons.ts";
+import { sentimentLabelOf } from "./sentiment.ts";
 import { maskAddresses, maskText } from "./social.ts";
 import { postKeys } from "./wire/social.ts";
 import { amountOf, numberOf, textOf } from "./wire/values.ts";
@@ -110,7 +111,11 @@ const addPost = (draft: Draft, properties: Input, context: CanonicalContext): nu
   if (author !== undefined)
     draft.author_key = context.pseudonyms.handle("aut", `${draft.platform}:${author.replace(/^@/, "").toLowerCase()}`);
   const body = textOf(properties["text"], 16_384);
-  if (body !== undefined) draft.body = maskText(body).slice(0, 16_384);
+  if (body !== undefined) {
+    draft.body = maskText(body).slice(0, 16_384);
+    const sentiment = draft.sentiment ?? sentimentLabelOf(draft.body, draft.language);
+    if (sentiment !== undefined) draft.sentiment = sentiment;
+  }
   const reach = ["likes", "shares", "replies"].map((name) => numberOf(properties[name] as Amount));
   if (reach.some((count) => count !== undefined))
     draft.reach = reach.reduce<number>((sum, count) => sum + Math.floor(count ?? 0), 0);

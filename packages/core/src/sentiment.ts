@@ -63,3 +63,9 @@ export const sentimentOf = (text: string, language?: string): Sentiment => {
   });
   return { covered: true, language: "en", score, label: score > 0 ? "positive" : score < 0 ? "negative" : "neutral" };
 };
+
+/** The sentiment of a post that came without a label; `undefined` for what is not covered. */
+export const sentimentLabelOf = (text: string, language?: string): SentimentLabel | undefined => {
+  const sentiment = sentimentOf(text, language);
+  return sentiment.covered ? sentiment.label : undefined;
+};

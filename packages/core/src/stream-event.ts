@@ -88,7 +88,7 @@ export const StreamEvent = z.object({
   author_key: text(64).optional(),
   body: text(16_384).optional().meta({ description: "Text of a post or review, @names masked" }),
   language: text(16).optional(),
-  sentiment: text(16).optional().meta({ description: "A label the producer gave, never computed here" }),
+  sentiment: text(16).optional().meta({ description: "The producer's label; else, of English text, by a word list" }),
   engagement: text(64).optional(),
   reach: z
     .int()

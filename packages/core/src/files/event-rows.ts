@@ -5,6 +5,7 @@ import { STREAM_SCHEMA_VERSION, kindNames } from "../kinds.ts";
 import { convertMinor, currencyDigits, rateAt, toMinor } from "../money.ts";
 import { ORDER_RANK } from "../orders.ts";
 import type { Refusal } from "../reasons.ts";
+import { sentimentLabelOf } from "../sentiment.ts";
 import { maskText } from "../social.ts";
 import type { StreamEvent } from "../stream-event.ts";
 import type { UnnumberedEvent } from "./file-orders.ts";
@@ -162,8 +163,10 @@ const post = (reader: FieldReader, fields: readonly string[], atMs: number): Eve
   const id = reader.text(fields, "post_id");
   if (isRefusal(id)) return id;
   if (id === undefined) return missing("post_id");
-  const sentiment = reader.text(fields, "sentiment");
-  if (isRefusal(sentiment)) return sentiment;
+  const stated = reader.text(fields, "sentiment");
+  if (isRefusal(stated)) return stated;
+  const body = maskText(reader.raw(fields, "text")).slice(0, 16_384);
+  const sentiment = stated ?? sentimentLabelOf(body);
   const brand = reader.text(fields, "brand");
   if (isRefusal(brand)) return brand;
   const author = reader.raw(fields, "author").trim();
@@ -180,7 +183,7 @@ const post = (reader: FieldReader, fields: readonly string[], atMs: number): Eve
       platform,
       post_id: id,
       ...(author === "" ? {} : { author_key: authorKey(reader, platform, author) }),
-      body: maskText(reader.raw(fields, "text")).slice(0, 16_384),
+      body,
       ...(brand === undefined ? {} : { brand }),
       ...(sentiment === undefined ? {} : { sentiment }),
       ...(reach === undefined ? {} : { reach }),

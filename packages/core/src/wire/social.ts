@@ -10,7 +10,10 @@ const post = {
   author_name: text.meta({ personal: true, description: "Not kept" }),
   text: text.meta({ description: "@names, e-mail addresses, telephone numbers and link targets in it are masked" }),
   language: text,
-  sentiment: text.meta({ description: "A label that the producer gives; none is computed here" }),
+  sentiment: text.meta({
+    description:
+      "A label that the producer gives; without one English text gets `positive`, `neutral` or `negative` by a word list",
+  }),
   likes: count,
   shares: count,
   replies: count,

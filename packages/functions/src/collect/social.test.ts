@@ -122,6 +122,27 @@ test("any other platform's posts come in the generic layout; a bad one is quaran
   assert.deepEqual([ports.quarantined[0]!.code, ports.quarantined[0]!.field], ["invalid_field", "properties.likes"]);
 });
 
+test("a post without a label gets that of the word list, where its text is English", async () => {
+  const ports = memoryPorts();
+  const texts = [
+    { text: "@shop not a good day, the parcel is lost and I am angry" },
+    { text: "I love this tea, wonderful!" },
+    { text: "The parcel has arrived in the afternoon" },
+    { text: "Nie wieder bei diesem Laden, alles kaputt und der Kundendienst antwortet nicht" },
+    { text: "I love this tea", language: "fr" },
+    { text: "@shop @somebody https://t.co/abc" },
+    { text: "I love this tea", sentiment: "sarcastic" },
+    { likes: 4 },
+  ];
+  const posts = texts.map((one, index) => ({ id: `s-${index}`, created_at: "2024-01-01T00:00:00Z", ...one }));
+  const { body } = await post(ports, "generic", { posts });
+  assert.equal(body["appended"], texts.length);
+  assert.deepEqual(
+    ports.events.map(({ sentiment }) => sentiment),
+    ["negative", "positive", "neutral", undefined, undefined, undefined, "sarcastic", undefined],
+  );
+});
+
 test("a post that comes twice has one id", async () => {
   const ports = memoryPorts();
   await post(ports, "twitter", [status("5"), status("5")]);
