@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, { readonly load: () => Promise<Bench>; re
   upload: { load: async () => (await import("./upload.ts")).upload, quick: true },
   sources: { load: async () => (await import("./sources.ts")).sources, quick: true },
   batch: { load: async () => (await import("./batch.ts")).batch, quick: true },
+  sessions: { load: async () => (await import("./sessions.ts")).sessionsBench, quick: true },
   fit: { load: async () => (await import("./fit.ts")).fit, quick: true },
   score: { load: async () => (await import("./score.ts")).score, quick: true },
   dashboard: { load: async () => (await import("./dashboard.ts")).dashboard, quick: true },

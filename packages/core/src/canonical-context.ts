@@ -1,4 +1,5 @@
 /** What is kept of an event's `context`: an allow-list. Addresses, traits and query strings never pass. */
+import { isMachineAgent } from "./bots.ts";
 import type { Draft } from "./canonical.ts";
 import { maskAddresses } from "./social.ts";
 import { textOf } from "./wire/values.ts";
@@ -44,6 +45,8 @@ export const addContext = (draft: Draft, context: Readonly<Record<string, unknow
   if (session !== undefined) draft.session_id = session;
   const device = deviceOf(context);
   if (device !== undefined) draft.device = device;
+  const agent = context["userAgent"];
+  if (typeof agent === "string" && isMachineAgent(agent)) draft.bot = "user_agent";
   return dropped;
 };
 

@@ -255,6 +255,14 @@ test("of the context only the allow-list is kept: paths without queries, hosts, 
     assert.equal(eventOf({ ...order({ revenue: 1 }), context: odd }).order_id, "o-1");
 });
 
+test("a program that says it is a machine is marked, and its name is not kept", () => {
+  const agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+  const event = eventOf({ type: "page", anonymousId: "a-1", context: { userAgent: agent } });
+  assert.equal(event.bot, "user_agent");
+  assert.ok(!JSON.stringify(event).includes("Googlebot"));
+  assert.equal(eventOf({ type: "page", anonymousId: "a-1", context: {} }).bot, undefined);
+});
+
 test("identify tells the profile all traits, the stream the allowed ones, from the top or from the context", () => {
   for (const wire of [
     { traits: { loyalty: "gold", email: "a@b.example" } },

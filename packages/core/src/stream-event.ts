@@ -81,6 +81,9 @@ export const StreamEvent = z.object({
   referrer_host: text(256).optional(),
   campaign: text(1024).optional().meta({ description: "JSON of the UTM fields" }),
   device: text(64).optional(),
+  bot: text(32)
+    .optional()
+    .meta({ description: "`user_agent`: the visitor's program says that it is a machine; absent otherwise" }),
   rating: z.number().optional().meta({ column: "double" }),
 
   platform: text(64).optional(),
@@ -100,6 +103,12 @@ export const StreamEvent = z.object({
     .optional()
     .meta({ description: "JSON of the allow-listed properties of an event kind of the producer's own" }),
   traits: z.string().optional().meta({ description: "JSON of the allow-listed, non-personal traits" }),
+  email_key: text(64)
+    .optional()
+    .meta({ description: "Pseudonym of the e-mail address that an identify call told; the address is not kept here" }),
+  previous_key: text(64)
+    .optional()
+    .meta({ description: "Of an alias: the pseudonym that its previous id has as a customer's id" }),
   dropped_fields: z
     .int()
     .nonnegative()

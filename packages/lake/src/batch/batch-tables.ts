@@ -1,9 +1,9 @@
 /** Every table that a batch run writes, each after those it reads. */
 import type { BatchTable } from "../batch-table.ts";
-import { curatedTables } from "./curated.ts";
 import { customerFeatures } from "./customer-features.ts";
 import { customerLabels } from "./customer-labels.ts";
 import { orderFacts } from "./order-facts.ts";
+import { monthlyTables } from "./monthly-tables.ts";
 import { featureQuality, sourceFreshness } from "./quality.ts";
 import { repeatedOrders } from "./repeated-orders.ts";
 import { customerSegments, rfmBase, rfmQuantiles } from "./rfm.ts";
@@ -11,7 +11,7 @@ import { activeCustomersMonthly, productSalesDaily, salesDaily } from "./sales-m
 import { rfmGrid, segmentDaily, segmentMovements } from "./segment-marts.ts";
 
 export const batchTables: readonly BatchTable[] = [
-  ...curatedTables,
+  ...monthlyTables,
   repeatedOrders,
   orderFacts,
   customerFeatures,

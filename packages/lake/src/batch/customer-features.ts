@@ -1,6 +1,7 @@
 /** `customer_features`: what was known of each customer at a cutoff. Every sum is exact, so that a run repeats itself. */
 import type { BatchParameters, BatchTable } from "../batch-table.ts";
 import type { Dialect } from "../dialect.ts";
+import { botDays, visitorSql } from "./bot-days.ts";
 import { curatedTables } from "./curated.ts";
 import { ACTIVITY_DAYS, visitWindows } from "./features-of-activity.ts";
 import { windows } from "./features-of-orders.ts";
@@ -119,7 +120,9 @@ visits AS (
     ${m.intDiv(m.epochMs("a.occurred_at"), String(DAY_MS))} AS day_number
   FROM curated_activity AS a
   LEFT JOIN links AS l ON l.anonymous_key = a.anonymous_key AND l.link_rank = 1
-  WHERE ${recent.replaceAll("occurred_at", "a.occurred_at")}
+  LEFT JOIN bot_days AS b
+    ON b.source = a.source AND ${visitorSql("b")} = ${visitorSql("a")} AND b.day = ${m.truncDay("a.occurred_at")}
+  WHERE b.day IS NULL AND ${recent.replaceAll("occurred_at", "a.occurred_at")}
 ),
 visit_days AS (
   SELECT
@@ -193,7 +196,7 @@ export const customerFeatures: BatchTable = {
     },
   },
   partitionedBy: "cutoff",
-  reads: [...curatedTables.map(({ name }) => name), "repeated_orders"],
+  reads: [...curatedTables.map(({ name }) => name), botDays.name, "repeated_orders"],
   engine: "spark",
   sql: (m, parameters) => {
     const cutoffMs = cutoffMsOf(parameters);

@@ -150,7 +150,17 @@ export const makeHistory = ({ seed, customers }: HistoryOptions): StreamEvent[] 
         "product_reviewed",
         "track",
       ] as const)
-        if (random() < 0.5) add({ ...known, kind, session_id, product_id: `p${below(12)}` }, atMs + below(7_200_000));
+        if (random() < 0.5)
+          add(
+            {
+              ...known,
+              kind,
+              session_id,
+              product_id: `p${below(12)}`,
+              ...(number % 5 === 4 && visit % 2 === 1 && kind === "page" && { bot: "user_agent" }),
+            },
+            atMs + below(7_200_000),
+          );
     }
     if (random() < 0.3)
       add(

@@ -180,17 +180,22 @@ const social = (posts: readonly StreamEvent[], T: number): Row => {
   };
 };
 
+const visitDay = (event: StreamEvent): string =>
+  [event.source, event.anonymous_key ?? event.customer_key, day(timeOf(event))].join(" ");
+
 /** Features of every customer with a counted order before T. */
 export const plainFeatures = (events: readonly StreamEvent[], T: number): Map<string, Row> => {
   const known = events.filter((event) => timeOf(event) < T);
   const links = linksOf(known);
   const recent = known.filter((event) => timeOf(event) >= T - 365 * DAY_MS);
+  const machineDays = new Set(known.filter((event) => event.bot !== undefined).map(visitDay));
   const rows = new Map<string, Row>();
   for (const [customer, orders] of ordersOf(known)) {
     if (!orders.some((order) => order.counts)) continue;
     const visits = recent.filter(
       (event) =>
         !notWeb.has(event.kind) &&
+        !machineDays.has(visitDay(event)) &&
         (event.customer_key ?? (event.anonymous_key === undefined ? undefined : links.get(event.anonymous_key))) ===
           customer,
     );

@@ -7,6 +7,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { type BatchParameters, type BatchTable, renderBatch } from "../batch-table.ts";
 import { duckdb } from "../dialect.ts";
 import { lakeOf, rowsOf } from "../testing.ts";
+import { botDays } from "./bot-days.ts";
 import { curatedTables } from "./curated.ts";
 import { repeatedOrders } from "./repeated-orders.ts";
 
@@ -41,7 +42,7 @@ export const curatedLakeOf = async (
   await lake.run(
     `CREATE TABLE erased_customers AS SELECT unnest([${erased.map((key) => `'${key}'`).join(", ")}]::VARCHAR[]) AS customer_key`,
   );
-  for (const table of [...curatedTables, repeatedOrders]) await write(lake, table, {});
+  for (const table of [...curatedTables, botDays, repeatedOrders]) await write(lake, table, {});
   return lake;
 };
 

@@ -78,6 +78,7 @@ export const webActivity = activity(
     "referrer_host",
     "campaign",
     "device",
+    "bot",
     "rating",
     "body",
     "properties",

@@ -1,5 +1,6 @@
 /** Every distinct event once, by month, without the erased; and what history there is before the as-of date. */
 import { curatedTables } from "@ebb/lake/batch/curated";
+import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
 import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
@@ -26,7 +27,7 @@ const ROWS_SQL = `${curatedTables
 export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<History> => {
   const asOf = midnightOf(plan.asOf);
   const toCurate = await findTouched(steps, plan, ports);
-  const writes = curatedTables.flatMap((table) => {
+  const writes = monthlyTables.flatMap((table) => {
     const parameters = curateParameters(toCurate, table.name);
     return parameters === undefined ? [] : [{ table, parameters }];
   });

@@ -1,6 +1,7 @@
 /** Which months of the curated tables a run writes: those that something touched since the last run wrote them. */
 import type { BatchParameters } from "@ebb/lake/batch-table";
-import { curatedTables, erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
+import { erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
+import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
 import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { dayOf } from "@ebb/lake/batch/literals";
@@ -30,10 +31,10 @@ export const curateParameters = ({ whole, months }: ToCurate, table: string): Ba
 };
 
 const definitions = (): Record<string, string> =>
-  Object.fromEntries(curatedTables.map((table) => [table.name, definitionOf(table, {})]));
+  Object.fromEntries(monthlyTables.map((table) => [table.name, definitionOf(table, {})]));
 
 export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<ToCurate> => {
-  const names = curatedTables.map(({ name }) => name);
+  const names = monthlyTables.map(({ name }) => name);
   const { whole, since, erasures } = await steps.step(
     "what has been written",
     async () => {
