@@ -83,6 +83,7 @@ export const createAccount = async ({ dynamodb, s3, kinesis }: Services): Promis
     EBB_UPLOAD_BUCKET: `${name}-uploads`,
     EBB_PROCESS_UPLOAD_FUNCTION: `${name}-process-upload`,
     EBB_CUSTOMER_SECRET: "a secret of these tests and of nothing else",
+    EBB_SUPPRESSION_SECRET: "another secret of these tests and of nothing else",
     EBB_SETTINGS: JSON.stringify({ rates: { reportingCurrency: "GBP" } }),
   };
   const clients = new Clients(env);

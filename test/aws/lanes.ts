@@ -46,8 +46,8 @@ const opener = <Adapter extends object>(
   return open;
 };
 
-/** The stores that need single items and objects only. */
-export const storeContracts = (name: string, account: Account): void => {
+/** Keys, which a rotation writes in one transaction. */
+export const keyContracts = (name: string, account: Account): void => {
   keyRingContract(
     name,
     opener(account, ({ keys }, { dynamo }) => ({
@@ -55,6 +55,10 @@ export const storeContracts = (name: string, account: Account): void => {
       store: new DynamoKeyStore(dynamo, account.env["EBB_KEY_TABLE"]!),
     })),
   );
+};
+
+/** The stores that need single items and objects only. */
+export const storeContracts = (name: string, account: Account): void => {
   const table = account.env["EBB_SUPPRESSION_TABLE"]!;
   const stored = async (clients: Clients): Promise<string> => {
     const { Items = [] } = await clients.dynamo.send(new ScanCommand({ TableName: table }));
