@@ -37,7 +37,7 @@ const named = (...names: readonly string[]): BatchTable[] =>
 const parts: readonly { readonly name: string; readonly tables: readonly BatchTable[] }[] = [
   {
     name: "curate",
-    tables: [...batchTables.filter(({ name }) => name.startsWith("curated_")), ...named("repeated_orders")],
+    tables: [...batchTables.filter(({ name }) => name.startsWith("curated_")), ...named("bot_days", "repeated_orders")],
   },
   { name: "order facts", tables: named("order_facts") },
   { name: "features of one cutoff", tables: named("customer_features") },

@@ -12,7 +12,7 @@ import type { ModelCard } from "@ebb/core/churn/model-card";
 import { train } from "@ebb/core/churn/train";
 import { readSlice, trainingPlan } from "@ebb/functions/model/steps/fit";
 import { trainingRowsSql } from "@ebb/functions/model/sql/training-rows";
-import { curatedTables } from "@ebb/lake/batch/curated";
+import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
 import { customerFeatures } from "@ebb/lake/batch/customer-features";
 import { customerLabels } from "@ebb/lake/batch/customer-labels";
 import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
@@ -115,7 +115,7 @@ for (const [title, data] of datasets)
       });
       await runJob(runner, {
         name: "curate",
-        writes: [...curatedTables, repeatedOrders].map((each) => ({ table: each, parameters: {} })),
+        writes: [...monthlyTables, repeatedOrders].map((each) => ({ table: each, parameters: {} })),
       });
     });
     after(async () => {

@@ -20,7 +20,10 @@ export const Context = z
     locale: text,
     location: z.object({ country: text }).nullish().meta({ description: "Only the country is kept" }),
     device: z.object({ type: text }).nullish().meta({ description: "Only the type is kept" }),
-    userAgent: text.meta({ ...personal, description: "Read for the kind of device and for machines that say so, not kept" }),
+    userAgent: text.meta({
+      ...personal,
+      description: "Read for the kind of device and for machines that say so, not kept",
+    }),
     userAgentData: z.object({ mobile: z.boolean().nullish() }).nullish(),
     sessionId: text,
     session: z.object({ id: text }).nullish(),
