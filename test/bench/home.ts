@@ -41,12 +41,10 @@ export class BenchHome {
   /** Makes a batch run as of a day and waits for its end. @throws Error when it fails */
   async run(asOf: string): Promise<void> {
     const { run_id: id } = (await this.#control(`run?as_of=${asOf}`)) as { run_id: string };
-    for (;;) {
-      const { state, reason } = (await this.get(`/v1/runs/${id}`)) as { state: string; reason?: string };
-      if (state === "succeeded") return;
-      if (state === "failed") throw new Error(`the run failed: ${reason}`);
-      await delay(200);
-    }
+    // Its trail is there only when its process has begun to write one.
+    while (((await this.#control("status", "GET")) as { run?: string }).run === id) await delay(200);
+    const { state, reason } = (await this.get(`/v1/runs/${id}`)) as { state: string; reason?: string };
+    if (state !== "succeeded") throw new Error(`the run ended ${state}: ${reason}`);
   }
 
   async get(path: string): Promise<unknown> {
@@ -65,9 +63,9 @@ export class BenchHome {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #control(action: string): Promise<unknown> {
+  async #control(action: string, method = "POST"): Promise<unknown> {
     const headers = { authorization: `Bearer ${this.started.controlToken}` };
-    return this.#call(`/_ebb/${action}`, { method: "POST", headers });
+    return this.#call(`/_ebb/${action}`, { method, headers });
   }
 
   async #call(path: string, init: RequestInit): Promise<unknown> {

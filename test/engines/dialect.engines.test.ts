@@ -259,6 +259,15 @@ proveOnEveryEngine({
         ["c", "yes", "yes"],
       ],
     },
+    numbersText: {
+      sql: (d) => `SELECT id, ${d.numbersText(["a", "b"])} AS value FROM quotients WHERE id >= 0 GROUP BY id`,
+      key: ["id"],
+      expected: quotients.map(({ a, b }, id) => [BigInt(id), `${a} ${b}`]),
+    },
+    "numbersText of many rows": {
+      sql: (d) => `SELECT ${d.numbersText(["2", "-1"])} AS value FROM quotients WHERE id BETWEEN 0 AND 2`,
+      expected: [["2 -1;2 -1;2 -1"]],
+    },
     "lists and structs as they are": () => "SELECT id, items FROM lists",
   },
 });

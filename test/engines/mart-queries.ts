@@ -2,6 +2,8 @@
 import { bestsellersSql, windowsSql } from "@ebb/functions/serve/marts/products";
 import { decilesSql, distributionSql, reasonsSql, stepsSql } from "@ebb/functions/serve/marts/churn-sql";
 import { type CustomerSort, customerSorts, customersSql } from "@ebb/functions/serve/marts/customer-list-sql";
+import { productsInMemory } from "@ebb/functions/serve/marts/product-columns";
+import { salesInMemory } from "@ebb/functions/serve/marts/sales-columns";
 import { lineSalesSql, salesSql } from "@ebb/functions/serve/marts/sales-sql";
 import { clustersSql, gridSql, movementsSql, segmentsSql } from "@ebb/functions/serve/marts/segments-sql";
 import { historyOfSql, ordersOfSql, postsOfSql, visitsOfSql } from "@ebb/functions/serve/marts/timeline-sql";
@@ -44,6 +46,11 @@ export const martQueries = (
     "products by net": (m) => bestsellersSql(m, { order: "net", limit: 50 }),
     "products by units": (m) => bestsellersSql(m, { order: "units", limit: 500, ...period, country }),
     "products of windows": (m) => windowsSql(m, { from: dayBefore(to, 14), to }),
+    // Their texts are rows in no order: of the same length on every engine.
+    "sales in memory": (m) =>
+      `SELECT part, number, length(text) AS characters FROM (${salesInMemory.sql(m, 1_000_000)}) AS held ORDER BY 1, 2`,
+    "products in memory": (m) =>
+      `SELECT part, number, length(text) AS characters, name, category FROM (${productsInMemory.sql(m, 1_000_000)}) AS held ORDER BY 1, 2`,
     segments: (m) => segmentsSql(m, asOf),
     movements: (m) => movementsSql(m, asOf),
     grid: (m) => gridSql(m, asOf),

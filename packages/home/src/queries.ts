@@ -20,6 +20,7 @@ export const openQueries = (lakeFolder: string): QueryEngine & { close(): Promis
   return {
     dialect: duckdb,
     query: async (sql) => (await opened()).query(sql),
+    version: async () => (await opened()).version(),
     close: async () => (await engine?.catch(() => undefined))?.close(),
   };
 };

@@ -81,6 +81,11 @@ export interface Dialect {
   maxBy(value: string, by: string): string;
   /** As `maxBy`, in the row with the smallest `by`. */
   minBy(value: string, by: string): string;
+  /**
+   * Aggregate: the rows of a group as one text, whole numbers parted by a space and rows by `;`, in no order: many small
+   * rows in few large ones, since engines hand over rows one by one. No number may be NULL.
+   */
+  numbersText(numbers: readonly string[]): string;
 }
 
 /**

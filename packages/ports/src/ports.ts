@@ -297,6 +297,11 @@ export interface QueryEngine {
   /** Whose SQL it reads. */
   readonly dialect: Dialect;
   query(sql: string): Promise<QueryResult>;
+  /**
+   * Differs whenever what runs and erasures have written is another, also from that of every other process; absent where
+   * the engine does not know: there tables change by runs alone.
+   */
+  version?(): Promise<string>;
 }
 
 // ── keys, settings, metrics ────────────────────────────────────────────────────────────────────────────────────────

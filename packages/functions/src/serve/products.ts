@@ -13,6 +13,8 @@ import {
   textOf,
 } from "./marts/mart-handler.ts";
 import { checkPeriod, parametersOf, periodShape, wholeNumber } from "./marts/parameters.ts";
+import { MOST_ROWS, MartMemory } from "./marts/mart-memory.ts";
+import { type ProductColumns, productsInMemory } from "./marts/product-columns.ts";
 import { bestsellersSql, changed, windowsSql } from "./marts/products.ts";
 
 export const productsShape = {
@@ -26,20 +28,25 @@ const DAY_MS = 86_400_000;
 /** The period of a change where none is given: the last days that were sold on. */
 const DAYS = 28;
 
-export const make = (ports: MartPorts): HttpHandler =>
-  martHandler(
+/** @param mostRows of a mart that is held in memory */
+export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
+  const memory = new MartMemory(productsInMemory, mostRows);
+  return martHandler(
     ports,
-    async ({ event, queries }) => {
+    async ({ event, state, queries }) => {
       const question = parametersOf(event, productsShape);
       checkPeriod(question);
       const { sort, limit } = question;
+      const held = await memory.of({ state, queries });
       if (sort === "net" || sort === "units") {
-        const rows = await rowsOf(queries, bestsellersSql(queries.dialect, { ...question, order: sort }));
+        const asked = { ...question, order: sort };
+        const rows = held?.bestsellers(asked) ?? (await rowsOf(queries, bestsellersSql(queries.dialect, asked)));
         return { products: rows.map((row) => answerOf(row, numberOf(row["net_minor"]))) };
       }
-      const period = await wholePeriod(queries, question);
+      const period = await wholePeriod(queries, question, held);
       if (period === undefined) return { products: [] };
-      const rows = await rowsOf(queries, windowsSql(queries.dialect, { ...question, ...period }));
+      const asked = { ...question, ...period };
+      const rows = held?.windows(asked) ?? (await rowsOf(queries, windowsSql(queries.dialect, asked)));
       return {
         products: changed(rows, sort, limit).map(({ row, netMinor, change }) => ({
           ...answerOf(row, netMinor),
@@ -52,19 +59,26 @@ export const make = (ports: MartPorts): HttpHandler =>
       return { products: [] };
     },
   );
+};
 
 /** Both ends of the period; without them the last days that the mart knows. */
 const wholePeriod = async (
   queries: MartPorts["queries"],
   { from, to }: { from?: string | undefined; to?: string | undefined },
+  held: ProductColumns | undefined,
 ): Promise<{ from: string; to: string } | undefined> => {
   if (from !== undefined && to !== undefined) return { from, to };
-  const [row] = await rowsOf(queries, "SELECT max(day) AS last_day FROM product_sales_daily");
-  const last = dayTextOf(row?.["last_day"]);
-  if (last === "") return undefined;
+  const last = held === undefined ? await lastDay(queries) : held.lastDay;
+  if (last === undefined) return undefined;
   const endMs = to === undefined ? Date.parse(last) + DAY_MS : Date.parse(to);
   const end = dayOf(endMs);
   return { from: from ?? dayOf(endMs - DAYS * DAY_MS), to: end };
+};
+
+const lastDay = async (queries: MartPorts["queries"]): Promise<string | undefined> => {
+  const [row] = await rowsOf(queries, "SELECT max(day) AS last_day FROM product_sales_daily");
+  const last = dayTextOf(row?.["last_day"]);
+  return last === "" ? undefined : last;
 };
 
 const answerOf = (row: MartRow, netMinor: number) => ({

@@ -12,6 +12,8 @@ import {
   textOf,
 } from "./marts/mart-handler.ts";
 import { checkPeriod, parametersOf, periodShape } from "./marts/parameters.ts";
+import { MOST_ROWS, MartMemory } from "./marts/mart-memory.ts";
+import { salesInMemory } from "./marts/sales-columns.ts";
 import { lineSalesSql, salesSql } from "./marts/sales-sql.ts";
 
 export const salesShape = {
@@ -20,10 +22,12 @@ export const salesShape = {
   ...periodShape,
 };
 
-export const make = (ports: MartPorts): HttpHandler =>
-  martHandler(
+/** @param mostRows of a mart that is held in memory */
+export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
+  const memory = new MartMemory(salesInMemory, mostRows);
+  return martHandler(
     ports,
-    async ({ event, queries }) => {
+    async ({ event, state, queries }) => {
       const question = parametersOf(event, salesShape);
       checkPeriod(question);
       const { by, interval } = question;
@@ -31,11 +35,14 @@ export const make = (ports: MartPorts): HttpHandler =>
         const rows = await rowsOf(queries, lineSalesSql(queries.dialect, { ...question, by }));
         return { interval, rows: rows.map((row) => lineAnswer(row)) };
       }
-      const rows = await rowsOf(queries, salesSql(queries.dialect, { ...question, by }));
+      const asked = { ...question, by };
+      const held = await memory.of({ state, queries });
+      const rows = held?.sales(asked) ?? (await rowsOf(queries, salesSql(queries.dialect, asked)));
       return { interval, rows: rows.map((row) => answerOf(row, by !== undefined)) };
     },
     (event) => ({ interval: parametersOf(event, salesShape).interval, rows: [] }),
   );
+};
 
 const answerOf = (row: MartRow, grouped: boolean) => ({
   period: dayTextOf(row["period"]),

@@ -35,4 +35,5 @@ export const duckdb: Dialect = {
   // arg_max alone would skip rows whose value is NULL.
   maxBy: (value, by) => `arg_max_null(${value}, ${by})`,
   minBy: (value, by) => `arg_min_null(${value}, ${by})`,
+  numbersText: (numbers) => `string_agg(concat_ws(' ', ${numbers.join(", ")}), ';')`,
 };

@@ -32,4 +32,6 @@ export const spark: Dialect = {
   ratio,
   maxBy: (value, by) => `max_by(${value}, ${by})`,
   minBy: (value, by) => `min_by(${value}, ${by})`,
+  numbersText: (numbers) =>
+    `array_join(collect_list(concat_ws(' ', ${numbers.map((number) => `CAST(${number} AS string)`).join(", ")})), ';')`,
 };

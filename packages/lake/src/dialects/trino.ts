@@ -42,4 +42,6 @@ export const trino: Dialect = {
   ratio,
   maxBy: (value, by) => `max_by(${value}, ${by})`,
   minBy: (value, by) => `min_by(${value}, ${by})`,
+  numbersText: (numbers) =>
+    `array_join(array_agg(concat_ws(' ', ${numbers.map((number) => `CAST(${number} AS varchar)`).join(", ")})), ';')`,
 };

@@ -1,4 +1,5 @@
 /** Whether the lake's manifests have changed since one last looked: a look costs microseconds. */
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -10,6 +11,8 @@ import { portCall } from "./sqlite.ts";
 
 export class LakeVersion {
   readonly #files: readonly string[];
+  /** What SQLite tells counts from anew in each process. */
+  readonly #here = randomUUID();
   readonly #open = new Map<string, DatabaseSync>();
 
   /** @param folder the lake's own; the manifests need not exist */
@@ -24,6 +27,12 @@ export class LakeVersion {
   current(): string {
     // Also of who is being erased: their rows leave every table at once.
     return this.#files.map((file) => this.#versionOf(file)).join("/");
+  }
+
+  /** Of what runs and erasures have written alone, and of no other process. */
+  ofTables(): string {
+    const [, batch, , erasures] = this.#files;
+    return [this.#here, this.#versionOf(batch!), this.#versionOf(erasures!)].join("/");
   }
 
   close(): void {

@@ -3,10 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { orderFacts } from "@ebb/lake/batch/order-facts";
 import { duckdbEmptyTable } from "@ebb/lake/raw-events";
 import { views } from "@ebb/lake/views";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { filled } from "../../../../test/support/mart-lake.ts";
 import type { SqlValue } from "../ports.ts";
+import { DuckDbJobRunner } from "./job-runner.ts";
 import { LakeManifest } from "./lake-manifest.ts";
 import { LakeWriter } from "./lake-writer.ts";
 import { DuckDbQueryEngine, QueryError, type QueryEngineOptions } from "./query-engine.ts";
@@ -77,6 +81,29 @@ test("a query sees what has landed when it begins", async (context) => {
     ["cus_1", 2n, 300n],
   ]);
   assert.deepEqual(await rows(engine, "SELECT DISTINCT dt, hour FROM raw_events"), [["2026-01-02", "12"]]);
+});
+
+test("its version is another when a run has written, and the same when events have landed", async (context) => {
+  const { engine, folder } = await engineIn(context);
+  const runner = await DuckDbJobRunner.open({ folder, objectsFolder: path.join(folder, "objects"), now: () => NOON });
+  context.after(() => runner.close());
+  const write = async (token: string): Promise<void> => {
+    const parameters = { cutoff: "2026-01-03T00:00:00.000Z" };
+    const id = await runner.start(
+      { name: "facts", writes: [{ table: filled(orderFacts, [{ event_id: token }]), parameters }] },
+      token,
+    );
+    while ((await runner.state(id)).state === "running") await delay(2);
+    assert.equal((await runner.state(id)).state, "succeeded");
+  };
+  await write("one");
+  const first = await engine.version();
+  await land(folder, [{ event_id: "evt_1" }]);
+  assert.equal(await engine.version(), first);
+  await write("two");
+  const second = await engine.version();
+  assert.notEqual(second, first);
+  assert.equal(await engine.version(), second);
 });
 
 test("files that the manifest does not name are not in the table", async (context) => {

@@ -89,6 +89,10 @@ export class DuckDbQueryEngine implements QueryEngine {
     return { columns, rows: all };
   }
 
+  async version(): Promise<string> {
+    return this.#version.ofTables();
+  }
+
   /** Like `query`, with the rows as they come. @throws QueryError */
   async stream(sql: string): Promise<StreamedResult> {
     const ready = await this.#ready();

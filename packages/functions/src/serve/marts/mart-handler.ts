@@ -14,6 +14,8 @@ export type MartRow = Readonly<Record<string, SqlValue>>;
 export interface MartQuestion {
   readonly event: HttpEvent;
   readonly run: Run;
+  /** Of the run, its tables and who is erased: where it is the same, so are the figures. */
+  readonly state: string;
   /** Who is not to be told of, whatever the tables of the run still hold. */
   readonly erased: SuppressionList;
   readonly queries: QueryEngine;
@@ -54,11 +56,12 @@ export const martHandler = (
     const run = await latestRun(ports.runs);
     if (run === undefined) return json(200, { currency, ...empty(event) });
     const erased = await ports.suppressions.latest();
-    const etag = etagOf(run, erased, event);
+    const state = stateOf(run, erased, await ports.queries.version?.());
+    const etag = etagOf(state, event);
     const headers = { etag, "cache-control": "private, no-cache", vary: "authorization, accept" };
     if (isKnown(header(event, "if-none-match"), etag)) return { statusCode: 304, headers };
     const answer = await recent.get(etag, async () => {
-      const answered = await respond({ event, run, erased, queries, currency });
+      const answered = await respond({ event, run, state, erased, queries, currency });
       if ("statusCode" in answered) return answered;
       return json(200, { run_id: run.runId, as_of: `${run.asOf}T00:00:00.000Z`, currency, ...answered });
     });
@@ -81,20 +84,12 @@ const sharing = (queries: QueryEngine): QueryEngine => {
   };
 };
 
-/** Of the run, the question and who is erased: the figures of a run do not change otherwise. */
-const etagOf = (run: Run, erased: SuppressionList, event: HttpEvent): string =>
+const stateOf = (run: Run, erased: SuppressionList, tables = ""): string =>
+  JSON.stringify([run.runId, run.startedAtMs, run.endedAtMs, erased.version, tables]);
+
+const etagOf = (state: string, event: HttpEvent): string =>
   `"${createHash("sha256")
-    .update(
-      JSON.stringify([
-        run.runId,
-        run.startedAtMs,
-        run.endedAtMs,
-        erased.version,
-        event.rawPath,
-        event.rawQueryString,
-        header(event, "accept"),
-      ]),
-    )
+    .update(JSON.stringify([state, event.rawPath, event.rawQueryString, header(event, "accept")]))
     .digest("hex")
     .slice(0, 32)}"`;
 

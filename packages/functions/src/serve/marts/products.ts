@@ -12,12 +12,12 @@ import { dateLiteral, dayOf, instantMs } from "@ebb/lake/batch/literals";
 import { type MartRow, numberOf } from "./mart-handler.ts";
 import { withinDays } from "./sales-sql.ts";
 
-const WINDOWS = 8;
-const LEAST_WINDOWS = 3;
+export const WINDOWS = 8;
+export const LEAST_WINDOWS = 3;
 const MAD_TO_SIGMA = 1.4826;
 const LEAST_SCALE_SHARE = 0.25;
 /** Products that are looked at for a change: those whose net differs most from the mean of their past. */
-const CANDIDATES = 1_000;
+export const CANDIDATES = 1_000;
 const DAY_MS = 86_400_000;
 
 /** A product goes by its name, so that one name under several ids is one; without a name by its id. */
