@@ -93,10 +93,20 @@ export const eventOf = (request: IncomingMessage, match: Match, requestId: strin
   };
 };
 
+/**
+ * The event with the request's body, made into text for who asks for it: an event lives until its request is answered, and
+ * the texts of the requests that wait for a commit are more than the young generation holds.
+ */
 export const withBody = (event: HttpEvent, request: IncomingMessage, body: Buffer): HttpEvent => {
   if (body.length === 0) return event;
   const text = isText(request.headers, body);
-  return { ...event, body: body.toString(text ? "utf8" : "base64"), isBase64Encoded: !text };
+  return {
+    ...event,
+    get body() {
+      return body.toString(text ? "utf8" : "base64");
+    },
+    isBase64Encoded: !text,
+  };
 };
 
 /** What Lambda would say of the running invocation. */

@@ -14,6 +14,7 @@ import { type HttpEvent, type HttpHandler, type HttpResult, baseHeaders } from "
 import { logger } from "@ebb/functions/runtime/logger";
 import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { limits } from "@ebb/core/limits";
+import { release } from "@ebb/ports/embedded/release";
 import { Admission } from "./admission.ts";
 import { compressed } from "./compression.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";
@@ -188,8 +189,9 @@ export class HttpServer {
     }
     const body = method === "GET" ? undefined : await this.#readBody(request, response, maxBytes);
     const event = body === undefined ? head : withBody(head, request, body);
-    const result = await compressed(await handler.handle(event, context), request.headers["accept-encoding"]);
-    writeResult(response, result, cors);
+    const answering = handler.handle(event, context);
+    const answer = await (body === undefined ? answering : answering.finally(() => release(body)));
+    writeResult(response, await compressed(answer, request.headers["accept-encoding"]), cors);
   }
 
   /** @throws Problem `not_found`, `method_not_allowed`, `bad_request` */

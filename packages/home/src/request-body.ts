@@ -1,6 +1,7 @@
 /** Reading a request's body within bounds of size and time, and throwing away what was refused. */
 import type { IncomingMessage } from "node:http";
 import { Problem } from "@ebb/functions/runtime/problem";
+import { release } from "@ebb/ports/embedded/release";
 
 /** Nothing came for so long: the client is gone or holds on to the connection. */
 const IDLE_MS = 15_000;
@@ -36,12 +37,13 @@ export const readBody = (
       request.setTimeout(0);
       request.off("data", onData);
       settle();
+      chunks.splice(0).forEach(release);
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
       received(chunk.length);
       if (size > maxBytes) {
-        chunks.length = 0;
+        chunks.push(chunk);
         end(() => reject(tooLarge(maxBytes)));
       } else chunks.push(chunk);
     };
@@ -49,7 +51,7 @@ export const readBody = (
     const deadline = setTimeout(late, WHOLE_MS);
     request.setTimeout(IDLE_MS, late);
     request.on("data", onData);
-    request.on("end", () => end(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))));
+    request.on("end", () => end(() => resolve(chunks.length === 1 ? chunks.pop()! : Buffer.concat(chunks, size))));
     request.on("error", (error) => end(() => reject(error)));
   });
 
@@ -80,5 +82,6 @@ export const discard = (request: IncomingMessage): void => {
     if (!request.complete) socket.destroy();
   }, 100);
   watch.unref();
+  request.on("data", release);
   request.resume();
 };

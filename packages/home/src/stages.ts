@@ -63,8 +63,10 @@ export class Stages {
   constructor(parts: StagesParts) {
     this.#parts = parts;
     // The flag of the main thread (bin/launch.js) would go before the bounds of each worker's heap: every thread had
-    // semi-spaces of 8 MB, and an upload of 120 MB a peak of 546 instead of 522 MB. The main heap keeps its bound.
+    // semi-spaces of 8 MB, and an upload of 120 MB a peak of 546 instead of 522 MB; and each would begin with them: 25 MB
+    // at rest. The main heap keeps its own.
     setFlagsFromString("--max-semi-space-size=0");
+    setFlagsFromString("--min-semi-space-size=0");
     const worker = (name: keyof typeof heaps, file: string, onStart?: () => void): SupervisedWorker =>
       new SupervisedWorker({
         name,

@@ -32,6 +32,8 @@ export interface LogRecord {
 export interface Source {
   /** Records after `afterSeq`, oldest first. */
   read(afterSeq: number, maxRecords: number, maxBytes: number): LogRecord[];
+  /** Told of what it answered when all of it is done with. */
+  readonly done?: (records: readonly LogRecord[]) => void;
 }
 
 /** Where the handler's effect and the offset are kept together. */
@@ -130,6 +132,7 @@ export class StreamConsumer {
         await this.#parts.sleep(Math.min(RETRY_FIRST_MS * 2 ** (portion.failedAttempts - 1), RETRY_LONGEST_MS), signal);
       if (!signal.aborted) pending.unshift(...(await this.#deliver(portion)));
     }
+    source.done?.(records);
     return true;
   }
 

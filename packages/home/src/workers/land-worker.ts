@@ -5,6 +5,7 @@ import { landConsumer } from "@ebb/functions/declarations";
 import { logger } from "@ebb/functions/runtime/logger";
 import { openLand } from "@ebb/ports/embedded";
 import { LakeWriter } from "@ebb/ports/embedded/lake-writer";
+import { release } from "@ebb/ports/embedded/release";
 import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import type { CommonData } from "../home-ports.ts";
 import { Progress } from "../progress.ts";
@@ -45,6 +46,7 @@ const take = async (): Promise<boolean> => {
   if (records.length === 0) return false;
   await writer.add(records);
   taken = records.at(-1)!.seq;
+  for (const { data: bytes } of records) release(bytes);
   return true;
 };
 

@@ -6,6 +6,7 @@ import { functions, scoreConsumer } from "@ebb/functions/declarations";
 import { make } from "@ebb/functions/score/fold-orders";
 import { openScore } from "@ebb/ports/embedded";
 import { EmbeddedObjectStore } from "@ebb/ports/embedded/object-store";
+import { release } from "@ebb/ports/embedded/release";
 import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import { type CommonData, commonPorts } from "../home-ports.ts";
 import { Progress } from "../progress.ts";
@@ -41,6 +42,7 @@ const consumer = await StreamConsumer.open({
   handle,
   source: {
     read: (afterSeq, records, bytes) => stores.reader.read(afterSeq, records, bytes, progress.get("head")),
+    done: (records) => records.forEach(({ data: bytes }) => release(bytes)),
   },
   effects: stores.customers,
   deadLetters: new EmbeddedObjectStore(path.join(data.folder, "objects")),

@@ -10,6 +10,7 @@ import { type Lines, linesOf, someOf } from "./event-lines.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LOG_FILE, logMigrations } from "./log-schema.ts";
 import { SeenIds, eventIdsOf, idBytesOf } from "./seen-ids.ts";
+import { release } from "./release.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 import { WalSync } from "./wal-sync.ts";
 
@@ -132,7 +133,7 @@ export class EmbeddedEventLog implements EventLog {
     return this.appendLines(part, ids, linesOf(events), quarantined);
   }
 
-  /** `append` for events that are bytes already. @param ids 16 bytes an event */
+  /** `append` for events that are bytes already, which are given up with it. @param ids 16 bytes an event */
   async appendLines(
     part: ReceiptPart,
     ids: Buffer,
@@ -145,7 +146,11 @@ export class EmbeddedEventLog implements EventLog {
         `the ledger does not balance: ${part.received} received, ${events} appended, ${quarantined.length} quarantined`,
       );
     const bytes = lines.bytes.length + quarantined.reduce((sum, item) => sum + item.original.length, 0);
-    return this.#commits.run(() => this.#appendPart(part, ids, lines, quarantined), bytes);
+    try {
+      return await this.#commits.run(() => this.#appendPart(part, ids, lines, quarantined), bytes);
+    } finally {
+      release(lines.bytes);
+    }
   }
 
   #appendPart(part: ReceiptPart, ids: Buffer, lines: Lines, quarantined: readonly QuarantinedItem[]): Appended {

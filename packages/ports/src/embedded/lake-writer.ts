@@ -3,7 +3,7 @@
  * the same layout, size and time bounds. What is not yet in a file is read from the log again after a crash: a file and
  * the offset it reaches enter the manifest in one transaction, so no event is lost and none is there twice.
  */
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { partitionOf } from "@ebb/lake/raw-events";
 import { linesOf } from "@ebb/lake/landing";
@@ -13,6 +13,8 @@ import { compactClosedHour } from "./lake-compaction.ts";
 import { fileName, moveDurably, removeUnnamed } from "./lake-files.ts";
 import { COLUMNS_ID, LakeManifest } from "./lake-manifest.ts";
 import { convert } from "./parquet-conversion.ts";
+import { release } from "./release.ts";
+import { StagedLines } from "./staged-lines.ts";
 
 /** A record of the log (`LogRecord` has this shape). */
 export interface LandRecord {
@@ -54,7 +56,6 @@ interface Batch {
   readonly firstSeq: number;
   lastSeq: number;
   lines: number;
-  bytes: number;
 }
 
 export class LakeWriter {
@@ -64,7 +65,8 @@ export class LakeWriter {
   /** Calls run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #batch: Batch | undefined;
-  #file: FileHandle | undefined;
+  /** The lines of the batch. */
+  readonly #staged: StagedLines;
   #takenSeq: number;
   #cleanedAtMs = 0;
 
@@ -83,6 +85,7 @@ export class LakeWriter {
     this.#options = options;
     this.#manifest = manifest;
     this.#staging = path.join(options.folder, "staging");
+    this.#staged = new StagedLines(this.#staging);
     this.#takenSeq = manifest.offset();
   }
 
@@ -126,8 +129,7 @@ export class LakeWriter {
   /** Does not flush: what is not in a file stays in the log. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#file?.close();
-      this.#file = undefined;
+      await this.#staged.close();
       this.#manifest.close();
     });
   }
@@ -141,7 +143,8 @@ export class LakeWriter {
   #isDue(): boolean {
     const { bufferMb, bufferSeconds, now } = this.#options;
     if (this.#batch === undefined) return false;
-    const { bytes, lines, startedAtMs } = this.#batch;
+    const { lines, startedAtMs } = this.#batch;
+    const { bytes } = this.#staged;
     const hasLargeRows = bytes > lines * LARGE_ROW_BYTES;
     return (
       bytes >= bufferMb * 1_000_000 ||
@@ -150,47 +153,38 @@ export class LakeWriter {
     );
   }
 
-  get #ndjson(): string {
-    return path.join(this.#staging, "batch.ndjson");
-  }
-
   /** Appends records of one partition to the batch; on failure nothing of them is taken. */
   async #stage(partition: string, records: readonly LandRecord[]): Promise<void> {
-    const position = this.#batch?.bytes ?? 0;
     const erased = await this.#options.suppressions?.current();
     const text = Buffer.concat(records.flatMap(({ data }) => [cleaned(data, erased), newline]));
-    this.#file ??= await open(this.#ndjson, this.#batch === undefined ? "w" : "r+");
-    for (let done = 0; done < text.length;)
-      done += (await this.#file.write(text, done, text.length - done, position + done)).bytesWritten;
+    await this.#staged.append(text);
     const firstSeq = records[0]!.seq;
-    this.#batch ??= { partition, startedAtMs: this.#options.now(), firstSeq, lastSeq: 0, lines: 0, bytes: 0 };
+    this.#batch ??= { partition, startedAtMs: this.#options.now(), firstSeq, lastSeq: 0, lines: 0 };
     this.#batch.lastSeq = this.#takenSeq = records.at(-1)!.seq;
     this.#batch.lines += countLines(text);
-    this.#batch.bytes += text.length;
+    release(text);
   }
 
   /** Every step may be repeated after a failure: the batch stays until the manifest has it. */
   async #write(): Promise<void> {
     const batch = this.#batch;
     if (batch === undefined) return;
-    if (this.#file !== undefined) {
-      await this.#file.truncate(batch.bytes); // a write that failed half-way may have left more
-      await this.#file.close();
-      this.#file = undefined;
-    }
+    const { lines } = batch;
+    await this.#staged.close();
     const { folder, compression, quarantine, metrics, now } = this.#options;
-    const staged = path.join(this.#staging, "batch.parquet");
+    const parquet = path.join(this.#staging, "batch.parquet");
     const options = { scratchFolder: this.#staging, compression };
-    const { rows, refused } = await convert(this.#ndjson, staged, batch.lines, now(), options);
+    const { files, bytes: jsonBytes } = this.#staged;
+    const { rows, refused } = await convert({ files, bytes: jsonBytes, lines }, parquet, now(), options);
     if (refused.length > 0) await quarantine.put(refused);
     if (rows > 0) {
       const name = `${batch.partition}/${fileName(batch.firstSeq, batch.lastSeq)}`;
-      const bytes = await moveDurably(staged, folder, name);
+      const bytes = await moveDurably(parquet, folder, name);
       const { firstSeq, lastSeq } = batch;
       this.#manifest.commit({ path: name, rows, bytes, firstSeq, lastSeq, columns: COLUMNS_ID }, lastSeq);
     } else this.#manifest.commit(undefined, batch.lastSeq);
     this.#batch = undefined;
-    await rm(this.#ndjson, { force: true }); // what has landed is in the lake and nowhere else
+    await this.#staged.remove(); // what has landed is in the lake and nowhere else
     metrics.count("EventsLanded", rows);
     if (refused.length > 0) metrics.count("EventsQuarantined", refused.length, { channel: "land" });
   }
@@ -218,7 +212,7 @@ const countLines = (text: Buffer): number => {
 };
 
 /** Bytes that are gathered for one write at most. */
-const GROUP_BYTES = 4_000_000;
+const GROUP_BYTES = 1_000_000;
 
 /** Runs of records after `afterSeq` that arrived in the same hour, in order. */
 function* groups(

@@ -1,5 +1,5 @@
 /** JSON lines to Parquet by DuckDB, checked: every line is there, and none breaks the definition of its columns. */
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { duckdbFaultCondition, duckdbJsonColumns } from "@ebb/lake/raw-events";
 import { conversionFailed, linesOf, refusalOf, unlandable } from "@ebb/lake/landing";
@@ -88,21 +88,27 @@ export const parquetOptions = (compression: string, groupRows: number): string =
 /** How DuckDB's messages about content begin. Any other error is the machine's or ours and must not cost an event. */
 const contentErrors = /^(Invalid Input|Conversion|Out of Range) Error/;
 
-/** Converts a file of `lines` lines. @throws Unconvertible where the content is at fault */
+/** JSON lines in files: whole lines, in the order of the files. */
+export interface JsonLines {
+  readonly files: readonly string[];
+  readonly bytes: number;
+  readonly lines: number;
+}
+
+/** Converts lines to one Parquet file. @throws Unconvertible where the content is at fault */
 const convertAll = async (
-  ndjson: string,
+  { files, bytes, lines }: JsonLines,
   parquet: string,
-  lines: number,
   options: ConversionOptions,
 ): Promise<void> => {
-  const groupRows = rowGroupRows((await stat(ndjson)).size, lines, ARRIVING_GROUP_BYTES);
+  const groupRows = rowGroupRows(bytes, lines, ARRIVING_GROUP_BYTES);
   await withDuckDb(options.scratchFolder, async (run) => {
     let copied: unknown;
     try {
       // The condition finds what DuckDB takes and the definition does not.
       const [counts] = await run(
         `COPY (
-           SELECT * FROM read_json(${quoted(ndjson)}, format = 'newline_delimited', compression = 'uncompressed',
+           SELECT * FROM read_json([${files.map(quoted).join(", ")}], format = 'newline_delimited', compression = 'uncompressed',
              columns = ${duckdbJsonColumns()})
            WHERE CASE WHEN ${duckdbFaultCondition()} THEN error('a row breaks the definition') ELSE true END
          ) TO ${quoted(parquet)} (${parquetOptions(options.compression, groupRows)})`,
@@ -117,31 +123,31 @@ const convertAll = async (
 };
 
 /**
- * Converts a file of JSON lines to one Parquet file. The usual case costs the conversion alone. Where it fails, each line
+ * Converts JSON lines to one Parquet file. The usual case costs the conversion alone. Where it fails, each line
  * is checked against the definition, and what passes is halved until the lines are found that DuckDB itself refuses.
  */
 export const convert = async (
-  ndjson: string,
+  source: JsonLines,
   parquet: string,
-  lines: number,
   nowMs: number,
   options: ConversionOptions,
 ): Promise<Converted> => {
-  if (lines === 0) return { rows: 0, refused: [] };
+  if (source.lines === 0) return { rows: 0, refused: [] };
   try {
-    await convertAll(ndjson, parquet, lines, options);
-    return { rows: lines, refused: [] };
+    await convertAll(source, parquet, options);
+    return { rows: source.lines, refused: [] };
   } catch (error) {
     if (!(error instanceof Unconvertible)) throw error;
   }
   await mkdir(options.scratchFolder, { recursive: true });
   const refused: QuarantinedItem[] = [];
   const readable: Uint8Array[] = [];
-  for (const line of linesOf(await readFile(ndjson))) {
-    const refusal = refusalOf(line);
-    if (refusal === undefined) readable.push(line);
-    else refused.push(unlandable(line, refusal, nowMs));
-  }
+  for (const file of source.files)
+    for (const line of linesOf(await readFile(file))) {
+      const refusal = refusalOf(line);
+      if (refusal === undefined) readable.push(line);
+      else refused.push(unlandable(line, refusal, nowMs));
+    }
   const piece = path.join(options.scratchFolder, "piece.ndjson");
   const attempt = async (some: readonly Uint8Array[]): Promise<boolean> => {
     await writeFile(
@@ -149,7 +155,8 @@ export const convert = async (
       some.flatMap((line) => [line, newline]),
     );
     try {
-      await convertAll(piece, parquet, some.length, options);
+      const bytes = some.reduce((sum, line) => sum + line.length + 1, 0);
+      await convertAll({ files: [piece], bytes, lines: some.length }, parquet, options);
       return true;
     } catch (error) {
       if (error instanceof Unconvertible) return false;
