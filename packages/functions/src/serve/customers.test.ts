@@ -12,6 +12,7 @@ import { DuckDbQueryEngine } from "@ebb/ports/embedded/query-engine";
 import { EmbeddedRunStore } from "@ebb/ports/embedded/run-store";
 import type { HttpHandler } from "../runtime/http.ts";
 import { type Answer, send } from "../../../../test/support/http-event.ts";
+import { succeeded } from "../../../../test/support/mart-lake.ts";
 import { READ_KEY, memoryPorts } from "../../../../test/support/memory-ports.ts";
 import { make } from "./customers.ts";
 
@@ -19,7 +20,7 @@ const CUSTOMERS = 250;
 const keyOf = (at: number): string => `cus_${at.toString(16).padStart(32, "0")}`;
 
 /** Many share their value, and every fifth has no probability. */
-const scores: BatchTable = {
+const scoresOf = (cutoff: string, net: string): BatchTable => ({
   ...customerScores,
   reads: [],
   sql: () => {
@@ -27,26 +28,26 @@ const scores: BatchTable = {
       customer_key: "printf('cus_%032x', range)",
       segment: "CASE WHEN range % 2 = 0 THEN 'Loyal' ELSE '=Lost, \"quoted\"' END",
       orders: "range % 4",
-      net_minor: "(range * 7) % 50 - 5",
+      net_minor: net,
       churn_probability: "CASE WHEN range % 5 > 0 THEN (range % 23) / 23.0 END",
       value_if_active_minor: "range % 10",
       last_order_at: "TIMESTAMP '2026-01-01 00:00:00.5' + INTERVAL (range % 30) HOUR",
-      cutoff: "'2026-06-01'",
+      cutoff: `'${cutoff}'`,
     };
     const columns = Object.entries(customerScores.columns).map(([name]) => `${given[name] ?? "NULL"} AS ${name}`);
     return `SELECT ${columns.join(", ")} FROM range(${CUSTOMERS})`;
   },
-};
-const segments: BatchTable = {
+});
+const segmentsOf = (cutoff: string): BatchTable => ({
   ...segmentDaily,
   reads: [],
   sql: () => {
     const columns = Object.entries(segmentDaily.columns).map(([name]) =>
-      name === "segment" ? "segment" : name === "cutoff" ? "'2026-06-01' AS cutoff" : `1 AS ${name}`,
+      name === "segment" ? "segment" : name === "cutoff" ? `'${cutoff}' AS cutoff` : `1 AS ${name}`,
     );
     return `SELECT ${columns.join(", ")} FROM (VALUES ('Loyal'), ('=Lost, "quoted"')) AS t(segment)`;
   },
-};
+});
 
 let folder: string;
 let queries: DuckDbQueryEngine;
@@ -54,23 +55,27 @@ let runs: EmbeddedRunStore;
 let handler: HttpHandler;
 before(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), "ebb-customers-"));
-  const lake = path.join(folder, "lake");
+  await write("2026-06-01", "(range * 7) % 50 - 5");
+  queries = await DuckDbQueryEngine.open({ folder: path.join(folder, "lake") });
+  runs = new EmbeddedRunStore(folder);
+  handler = make({ ...memoryPorts(), queries, runs });
+});
+/** What a run as of a day leaves behind. */
+const write = async (asOf: string, net: string): Promise<void> => {
   const runner = await DuckDbJobRunner.open({
-    folder: lake,
+    folder: path.join(folder, "lake"),
     objectsFolder: path.join(folder, "objects"),
     now: Date.now,
   });
-  const parameters = { cutoff: "2026-06-01T00:00:00.000Z" };
-  const id = await runner.start({ name: "t", writes: [scores, segments].map((table) => ({ table, parameters })) }, "t");
+  const parameters = { cutoff: `${asOf}T00:00:00.000Z` };
+  const writes = [scoresOf(asOf, net), segmentsOf(asOf)].map((table) => ({ table, parameters }));
+  const id = await runner.start({ name: "t", writes }, asOf);
   for (let state = await runner.state(id); state.state !== "succeeded"; state = await runner.state(id)) {
     assert.equal(state.state, "running", JSON.stringify(state));
     await delay(5);
   }
   await runner.close();
-  queries = await DuckDbQueryEngine.open({ folder: lake });
-  runs = new EmbeddedRunStore(folder);
-  handler = make({ ...memoryPorts(), queries, runs });
-});
+};
 after(async () => {
   queries.close();
   runs.close();
@@ -99,16 +104,7 @@ test("before the first run there is nobody, and the parameters are looked at all
   const answer = await get();
   assert.deepEqual([answer.status, answer.body], [200, { currency: "EUR", customers: [] }]);
   assert.equal((await get({ sort: "shoe size" })).status, 400);
-  await runs.put({
-    runId: "2026-06-01",
-    asOf: "2026-06-01",
-    horizonDays: 90,
-    state: "succeeded",
-    startedBy: "command",
-    startedAtMs: 1,
-    endedAtMs: 2,
-    steps: [],
-  });
+  await runs.put(succeeded("2026-06-01"));
 });
 
 for (const sort of ["churn", "loss", "value", "net", "lastOrder"])
@@ -174,4 +170,28 @@ test("an answer that the client has is not sent again, until the next run", asyn
   const run = (await runs.get("2026-06-01"))!;
   await runs.put({ ...run, startedAtMs: 5 });
   assert.equal((await get({ limit: "2" }, { "if-none-match": etag })).status, 200);
+});
+
+test("a list that was begun goes on as it began when a new run has been, and a new one is of the new run", async () => {
+  const whole = (await get({ sort: "net", limit: "1000" })).body["customers"] as object[];
+  const first = await get({ sort: "net", limit: "100" });
+  await write("2026-06-02", "range");
+  await runs.put(succeeded("2026-06-02", 9));
+  let page = first.body;
+  const paged = [...(page["customers"] as object[])];
+  while (page["cursor"] !== undefined) {
+    page = (await get({ sort: "net", limit: "100", cursor: page["cursor"] as string })).body;
+    assert.deepEqual([page["run_id"], page["as_of"]], ["2026-06-01", "2026-06-01T00:00:00.000Z"]);
+    paged.push(...(page["customers"] as object[]));
+  }
+  assert.deepEqual(paged, whole);
+  const anew = await get({ sort: "net", limit: "1" });
+  assert.deepEqual([anew.body["as_of"], rowsOf(anew)[0]!.customer_key], ["2026-06-02T00:00:00.000Z", keyOf(249)]);
+});
+
+test("a list of a run that is not kept any more is to be begun anew", async () => {
+  const cursor = Buffer.from(JSON.stringify(["net", "3", keyOf(1), "2020-01-01", "2020-01-01"])).toString("base64url");
+  const { status, body } = await get({ cursor });
+  assert.deepEqual([status, body["parameter"]], [400, "cursor"]);
+  assert.match(String(body["detail"]), /as of 2020-01-01 is not kept any more/);
 });

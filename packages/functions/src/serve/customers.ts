@@ -1,6 +1,7 @@
 /** Customers of the latest run, by segment, ordered, a page at a time; a segment's also as CSV for a campaign tool. */
 import { NO_PURCHASE } from "@ebb/core/rfm";
 import { csvOf } from "@ebb/core/spreadsheet-csv";
+import type { Run } from "@ebb/ports";
 import { z } from "zod";
 import type { HttpHandler, HttpResult } from "../runtime/http.ts";
 import { header } from "../runtime/http.ts";
@@ -33,17 +34,25 @@ export const make = (ports: MartPorts): HttpHandler =>
       const segment = named ?? question.segment;
       const csv = question.format === "csv" || (question.format === undefined && acceptsCsv(header(event, "accept")));
       const limit = csv && event.queryStringParameters?.["limit"] === undefined ? CSV_ROWS : question.limit;
-      const after = question.cursor === undefined ? undefined : afterOf(question.cursor, question.sort);
-      if (segment !== undefined) await checkSegment(queries, run.asOf, segment);
+      const begun = question.cursor === undefined ? undefined : positionOf(question.cursor, question.sort);
+      const { runId, asOf } = begun ?? run;
+      if (asOf !== run.asOf) await checkKept(queries, asOf);
+      if (segment !== undefined) await checkSegment(queries, asOf, segment);
       const rows = await rowsOf(
         queries,
-        customersSql(queries.dialect, { ...question, cutoff: run.asOf, segment, limit, after }),
+        customersSql(queries.dialect, { ...question, cutoff: asOf, segment, limit, after: begun?.after }),
       );
       const asked = rows.slice(0, limit);
-      const cursor = rows.length > limit ? cursorOf(asked.at(-1)!, question.sort) : undefined;
+      const cursor = rows.length > limit ? cursorOf(asked.at(-1)!, question.sort, { runId, asOf }) : undefined;
       const page = asked.filter((row) => !erased.has(textOf(row["customer_key"])));
-      if (csv) return csvAnswer(page, cursor, run.asOf, event.rawPath, event.rawQueryString);
-      return { customers: page.map(customerAnswer), ...(cursor === undefined ? {} : { cursor }) };
+      if (csv) return csvAnswer(page, cursor, asOf, event.rawPath, event.rawQueryString);
+      const customers = page.map(customerAnswer);
+      return {
+        run_id: runId,
+        as_of: `${asOf}T00:00:00.000Z`,
+        customers,
+        ...(cursor === undefined ? {} : { cursor }),
+      };
     },
     (event) => {
       parametersOf(event, customersShape);
@@ -64,18 +73,51 @@ const checkSegment = async (queries: MartPorts["queries"], cutoff: string, segme
     throw new Problem("not_found", `There is no such segment. There are ${names.join(", ")}.`);
 };
 
-const cursorOf = (row: MartRow, sort: CustomerSort): string =>
+/** @throws Problem `invalid_parameter` */
+const checkKept = async (queries: MartPorts["queries"], cutoff: string): Promise<void> => {
+  const rows = await rowsOf(
+    queries,
+    `SELECT cutoff FROM customer_scores WHERE cutoff = ${queries.dialect.textLiteral(cutoff)} LIMIT 1`,
+  );
+  if (rows.length === 0)
+    throw new Problem("invalid_parameter", `The list as of ${cutoff} is not kept any more. Begin it anew.`, {
+      parameter: "cursor",
+    });
+};
+
+type OfRun = Pick<Run, "runId" | "asOf">;
+
+/** Names the run, too: a list that was begun before a run goes on as it began. */
+const cursorOf = (row: MartRow, sort: CustomerSort, { runId, asOf }: OfRun): string =>
   Buffer.from(
-    JSON.stringify([sort, scalarText(row[customerSorts[sort]]) ?? null, textOf(row["customer_key"])]),
+    JSON.stringify([
+      sort,
+      scalarText(row[customerSorts[sort]]) ?? null,
+      textOf(row["customer_key"]),
+      runId,
+      asOf,
+    ] satisfies z.infer<typeof Cursor>),
   ).toString("base64url");
 
-const Cursor = z.tuple([z.string(), z.string().max(60).nullable(), z.string().max(60)]);
+const Cursor = z.tuple([
+  z.string(),
+  z
+    .string()
+    .max(60)
+    .regex(/^[\d.:eE +-]+$/)
+    .nullable(),
+  z.string().max(60),
+  z.string().max(60),
+  z.iso.date(),
+]);
 
 /** @throws Problem `invalid_parameter` */
-const afterOf = (cursor: string, sort: CustomerSort): After => {
+const positionOf = (cursor: string, sort: CustomerSort): OfRun & { readonly after: After } => {
   try {
-    const [of, value, customerKey] = Cursor.parse(JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")));
-    if (of === sort && (value === null || /^[\d.:eE +-]+$/.test(value))) return { value, customerKey };
+    const [of, value, customerKey, runId, asOf] = Cursor.parse(
+      JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")),
+    );
+    if (of === sort) return { runId, asOf, after: { value, customerKey } };
   } catch {
     // said below
   }
