@@ -11,7 +11,7 @@ import { type HttpEvent, type HttpHandler, type HttpResult, decodedBody, httpHan
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { customerKeyOf, isCustomerKey } from "./customer-key.ts";
-import { pageOf } from "./paging.ts";
+import { pageFrom, pageOf } from "./paging.ts";
 
 export type ErasurePorts = Pick<
   Ports,
@@ -132,7 +132,7 @@ const one = async ({ erasures }: ErasurePorts, id: string): Promise<HttpResult> 
 
 const list = async ({ erasures }: ErasurePorts, event: HttpEvent): Promise<HttpResult> => {
   const { limit, cursor } = pageOf(event);
-  const page = await erasures.list({ limit, cursor });
+  const page = await pageFrom(erasures.list({ limit, cursor }));
   const brief = page.erasures.map(({ receipt: _receipt, ...erasure }) => answerOf(erasure));
   return json(200, { erasures: brief, ...(page.cursor === undefined ? {} : { cursor: page.cursor }) });
 };
