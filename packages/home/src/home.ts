@@ -26,6 +26,7 @@ import { EmbeddedErasures } from "@ebb/ports/embedded/erasures";
 import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import { takeBackup } from "@ebb/ports/embedded/backup";
 import { control } from "./control.ts";
+import { eraseAgain } from "./erase-again.ts";
 import { EraseStage } from "./erase-stage.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { loadHandlers } from "./handlers.ts";
@@ -120,6 +121,7 @@ export const startHome = async (options: HomeOptions): Promise<Home> => {
 const open = async (folder: string, options: HomeOptions, undo: (() => void | Promise<void>)[]): Promise<Home> => {
   const settings = settingsOf(folder, options);
   const secrets = openSecrets(folder);
+  await eraseAgain(folder, secrets.suppressionSecret, Date.now());
   const keys = new EmbeddedKeyRing(folder);
   const first = await firstKeys(folder, keys);
   const controlToken = randomBytes(24).toString("hex");

@@ -1,7 +1,8 @@
 /** Finding people in texts of any form: originals of refused rows, documents of runs, dead letters. */
 import { type SubjectSets, type Subject, setsOf } from "./erasure-ports.ts";
 
-const PSEUDONYM = /(?:cus|ano)_[0-9a-f]{32}/g;
+/** Of customers and visitors, wherever they stand. */
+export const PSEUDONYM = /(?:cus|ano)_[0-9a-f]{32}/g;
 const WORD = /[\p{L}\p{N}_]/u;
 /** Characters by which texts are looked through; ids that are shorter are looked for by all of theirs. */
 const HEAD = 3;

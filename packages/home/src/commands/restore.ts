@@ -2,9 +2,11 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { BackupError, readBackup, restoreBackup } from "@ebb/ports/embedded/backup";
+import { openSecrets } from "@ebb/ports/embedded/configuration";
 import { SUPPRESSIONS_FILE } from "@ebb/ports/embedded/suppressions";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import { progressBar } from "../progress-bar.ts";
+import { eraseAgain } from "../erase-again.ts";
 import { copySuppressions } from "../suppression-copies.ts";
 
 const options = {
@@ -53,9 +55,13 @@ export const run = async (args: readonly string[]): Promise<number> => {
     const backup = await restoreBackup(from, home, (done, share) => bar.update(done, share));
     bar.end();
     const people = list === undefined ? 0 : await copySuppressions(home, path.resolve(list), home);
+    const again = await eraseAgain(home, openSecrets(home).suppressionSecret, Date.now());
     process.stdout.write(
       `${backup.log.events.toLocaleString("en")} events as of ${backup.takenAt} are in ${home}.\n` +
         (people > 0 ? `${people.toLocaleString("en")} people stay erased.\n` : "") +
+        (again > 0
+          ? `${again.toLocaleString("en")} of them are in the backup: the home erases them again when it starts.\n`
+          : "") +
         "Keys that were revoked after the backup are valid again: look at ebb keys.\n",
     );
     return 0;

@@ -9,6 +9,7 @@ import { BATCH_MANIFEST_FILE } from "./batch-manifest.ts";
 import { CUSTOMERS_FILE } from "./customer-reader.ts";
 import { LAKE_MANIFEST_FILE } from "./lake-manifest.ts";
 import { LOG_FILE } from "./log-schema.ts";
+import { SOURCE_MANIFEST_FILE, SOURCES_FOLDER } from "./source-manifest.ts";
 import { portCall } from "./sqlite.ts";
 import { SUPPRESSIONS_FILE } from "./suppressions.ts";
 
@@ -62,7 +63,7 @@ export const takeCut = (home: string, staging: string): Cut => {
     for (const name of databaseNames(home)) databases.push({ name, db: snapshotOf(path.join(home, name)) });
     for (const name of filesBelow(home, OBJECTS)) keep(name);
     for (const name of jsonFiles(home)) keep(name);
-    for (const manifest of [LAKE_MANIFEST_FILE, BATCH_MANIFEST_FILE]) {
+    for (const manifest of [LAKE_MANIFEST_FILE, BATCH_MANIFEST_FILE, SOURCE_MANIFEST_FILE]) {
       const snapshot = databases.find(({ name }) => name === `${LAKE}/${manifest}`);
       for (const file of snapshot === undefined ? [] : manifestFiles(snapshot.db)) keep(`${LAKE}/${file}`);
     }
@@ -83,10 +84,10 @@ export const takeCut = (home: string, staging: string): Cut => {
 
 /** Uploads first and the log last: an upload that is done is then done on the log too, whoever writes meanwhile. */
 const databaseNames = (home: string): string[] => {
-  const found = [
-    ...readdirSync(home).map((name) => name),
-    ...(existsSync(path.join(home, LAKE)) ? readdirSync(path.join(home, LAKE)).map((name) => `${LAKE}/${name}`) : []),
-  ].filter((name) => name.endsWith(".db") && !LEFT_OUT.has(name));
+  const folders = ["", `${LAKE}/`, `${LAKE}/${SOURCES_FOLDER}/`].filter((name) => existsSync(path.join(home, name)));
+  const found = folders
+    .flatMap((folder) => readdirSync(path.join(home, folder)).map((name) => `${folder}${name}`))
+    .filter((name) => name.endsWith(".db") && !LEFT_OUT.has(name));
   const rank = (name: string): number => (name === UPLOADS_FILE ? 0 : name === LOG_FILE ? 2 : 1);
   return found.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 };

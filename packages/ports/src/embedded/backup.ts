@@ -24,6 +24,8 @@ import { type Cut, takeCut } from "./backup-cut.ts";
 import { SUPPRESSIONS_FILE } from "./suppressions.ts";
 
 export const BACKUP_FILE = "backup.json";
+/** Stands in a restored home until its people were compared with the list of those who were erased. In no backup. */
+export const RESTORED_FILE = ".restored";
 const FORMAT = 1;
 /** Pages that are copied between two looks at the event loop. */
 const PAGES = 1_000;
@@ -224,6 +226,7 @@ export const restoreBackup = async (
       onProgress((done += expected.bytes), done / total);
     }
     for (const name of own) await copyDurably(path.join(to, name), path.join(making, name));
+    await writeDurably(path.join(making, RESTORED_FILE), "");
     await rm(to, { recursive: true, force: true });
     await rename(making, to);
     await syncFolder(path.dirname(to));

@@ -22,9 +22,9 @@ export interface LakeEraserParts {
   readonly now: () => number;
 }
 
-const scratchOf = (folder: string): string => path.join(folder, "lake", "erasing");
+export const scratchOf = (folder: string): string => path.join(folder, "lake", "erasing");
 
-const withEraser = async <T>(
+export const withEraser = async <T>(
   folder: string,
   sets: SubjectSets,
   work: (eraser: ParquetEraser) => Promise<T>,
@@ -88,7 +88,7 @@ export const rawEventsEraser = ({ folder, land, now }: LakeEraserParts): Eraser 
   };
 };
 
-const removalsOf = (store: string, held: readonly { readonly rows: number }[]): Removal[] =>
+export const removalsOf = (store: string, held: readonly { readonly rows: number }[]): Removal[] =>
   held.length === 0 ? [] : [{ store, objects: held.length, count: held.reduce((sum, { rows }) => sum + rows, 0) }];
 
 const withBatch = async <T>(folder: string, work: (manifest: BatchManifest) => Promise<T>): Promise<T | undefined> => {

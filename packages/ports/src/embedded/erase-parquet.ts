@@ -23,6 +23,16 @@ export interface HoldingFile {
   readonly rows: number;
 }
 
+/** How rows name the row that they belong to. */
+export interface Parentage {
+  /** Of the rows themselves. */
+  readonly column: string;
+  /** Of the rows in `parents`. */
+  readonly key: string;
+  /** Files of one table, with a column of people. */
+  readonly parents: readonly string[];
+}
+
 export class ParquetEraser {
   readonly #connection: DuckDBConnection;
   readonly #instance: DuckDBInstance;
@@ -90,6 +100,19 @@ export class ParquetEraser {
     return held;
   }
 
+  /** Everybody whom the columns of people name. */
+  async pseudonyms(files: readonly string[]): Promise<Set<string>> {
+    const people = new Set<string>();
+    for (const file of files)
+      for (const column of (await this.#columnsOf(file)).filter((name) => name === CUSTOMER || name === ANONYMOUS)) {
+        const found = await this.rows(
+          `SELECT DISTINCT ${column} FROM read_parquet(${quoted(file)}, hive_partitioning = false) WHERE ${column} IS NOT NULL`,
+        );
+        for (const [pseudonym] of found) people.add(String(pseudonym));
+      }
+    return people;
+  }
+
   async #columnsOf(file: string): Promise<string[]> {
     const rows = await this.rows(`SELECT name FROM parquet_schema(${quoted(file)})`);
     return rows.map(([name]) => String(name));
@@ -107,6 +130,31 @@ export class ParquetEraser {
       `SELECT * ${columns.includes(ANONYMOUS) ? `REPLACE (${withoutVisitor} AS ${ANONYMOUS})` : ""} FROM source
        WHERE NOT (${aboutEvent(columns)})`,
     );
+  }
+
+  /** The rows of `file` that belong to rows about subjects in other files: lines of their orders. */
+  async childrenIn(file: string, of: Parentage): Promise<number> {
+    const [found] = await this.rows(
+      `SELECT count(*) FROM read_parquet(${quoted(file)}, hive_partitioning = false) WHERE ${await this.#isChild(of)}`,
+    );
+    return Number(found?.[0]);
+  }
+
+  /** The file without them. */
+  async withoutChildren(
+    file: string,
+    bytes: number,
+    of: Parentage,
+  ): Promise<{ readonly staged: string; readonly rows: number } | undefined> {
+    return await this.#copy(file, bytes, `SELECT * FROM source WHERE NOT (${await this.#isChild(of)})`);
+  }
+
+  async #isChild({ column, key, parents }: Parentage): Promise<string> {
+    if (parents.length === 0) return "false";
+    const columns = await this.#describe(parents[0]!);
+    const list = parents.map(quoted).join(", ");
+    return `coalesce("${column}" IN (SELECT "${key}" FROM read_parquet([${list}], hive_partitioning = false)
+      WHERE "${key}" IS NOT NULL AND ${aboutEvent(columns)}), false)`;
   }
 
   /** The file of events with every row, of which those about subjects say nothing but that they came. */

@@ -11,6 +11,7 @@ import {
 } from "./erase-databases.ts";
 import { type LakeEraserParts, batchTablesEraser, exportsEraser, rawEventsEraser } from "./erase-lake.ts";
 import { logEraser, quarantineEraser } from "./erase-log.ts";
+import { sourceTablesEraser } from "./erase-sources.ts";
 import { martsEraser } from "./erase-marts.ts";
 import { deadLettersEraser, documentsEraser, originalsEraser } from "./erase-objects.ts";
 import { DuckDbJobRunner } from "./job-runner.ts";
@@ -31,6 +32,7 @@ export const embeddedErasers = (parts: EmbeddedEraserParts): readonly Eraser[] =
     scoresEraser(folder),
     orderBookEraser(folder),
     rawEventsEraser(parts),
+    sourceTablesEraser(parts),
     batchTablesEraser(parts),
     martsEraser({
       folder,

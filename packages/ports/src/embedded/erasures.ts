@@ -1,6 +1,6 @@
 /**
- * erasures.db: the erasures, what they have still to do, and their receipts. Like the suppressions in no backup. Whom an
- * erasure is about stands here until it is done, and then nowhere.
+ * erasures.db: the erasures, what they have still to do, and their receipts. Whom an erasure is about stands here until
+ * it is done, and then nowhere: a backup that was taken meanwhile goes on with it where it is restored.
  */
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";

@@ -23,13 +23,27 @@ const migrations: readonly string[] = [
     replaced_at_ms INTEGER -- other files are in its place since then; readers that began before still need it
   ) WITHOUT ROWID;
   `,
+  `
+  -- of a table of lines: whose rows its rows belong to, as JSON; null of others, and of lines loaded before version 2
+  ALTER TABLE tables ADD COLUMN parent TEXT;
+  `,
 ];
+
+/** Rows of a table of lines belong to the row of another one whose key they name. */
+export interface Parent {
+  readonly table: string;
+  /** Of the lines. */
+  readonly column: string;
+  /** Of the parent's table. */
+  readonly key: string;
+}
 
 export interface LoadedTable {
   readonly name: string;
   readonly columns: readonly StoredColumn[];
   /** Relative to the lake, with forward slashes. */
   readonly files: readonly string[];
+  readonly parent?: Parent | undefined;
 }
 
 /** The tables as they stand, for readers; none before the first load. */
@@ -42,6 +56,14 @@ export const sourceTables = (lakeFolder: string): StoredTable[] => {
     manifest.close();
   }
 };
+
+interface TableRow {
+  readonly name: string;
+  readonly columns: string;
+  readonly load: string;
+  /** Absent where a reader looks at a file of version 1. */
+  readonly parent?: string | null;
+}
 
 export class SourceManifest {
   readonly #db: DatabaseSync;
@@ -61,9 +83,10 @@ export class SourceManifest {
         const files = this.#db.prepare(
           "SELECT path FROM files WHERE table_name = ? AND replaced_at_ms IS NULL ORDER BY path",
         );
-        const tables = this.#db.prepare("SELECT name, columns, load FROM tables ORDER BY name").all();
-        return (tables as unknown as { name: string; columns: string; load: string }[]).map((table) => ({
+        const tables = this.#db.prepare("SELECT * FROM tables ORDER BY name").all();
+        return (tables as unknown as TableRow[]).map(({ parent, ...table }) => ({
           ...table,
+          ...(parent == null ? {} : { parent: JSON.parse(parent) as Parent }),
           columns: JSON.parse(table.columns) as StoredColumn[],
           files: (files.all(table.name) as unknown as { path: string }[]).map((file) => file.path),
         }));
@@ -77,19 +100,36 @@ export class SourceManifest {
   swap(load: string, tables: readonly LoadedTable[], nowMs: number): void {
     portCall(() =>
       inTransaction(this.#db, () => {
-        for (const { name, columns, files } of tables) {
+        for (const { name, columns, files, parent } of tables) {
           this.#db
             .prepare(
-              `INSERT INTO tables (name, columns, load) VALUES (?, ?, ?)
-               ON CONFLICT (name) DO UPDATE SET columns = excluded.columns, load = excluded.load`,
+              `INSERT INTO tables (name, columns, load, parent) VALUES (?, ?, ?, ?)
+               ON CONFLICT (name) DO UPDATE SET columns = excluded.columns, load = excluded.load, parent = excluded.parent`,
             )
-            .run(name, JSON.stringify(columns), load);
+            .run(name, JSON.stringify(columns), load, parent === undefined ? null : JSON.stringify(parent));
           this.#db
             .prepare("UPDATE files SET replaced_at_ms = ? WHERE table_name = ? AND replaced_at_ms IS NULL")
             .run(nowMs, name);
           const add = this.#db.prepare("INSERT INTO files VALUES (?, ?, NULL)");
           for (const file of files) add.run(file, name);
         }
+      }),
+    );
+  }
+
+  /** One file in the place of another; none where nothing is left of it. */
+  replace(oldPath: string, newPath: string | undefined, nowMs: number): void {
+    portCall(() =>
+      inTransaction(this.#db, () => {
+        if (newPath !== undefined)
+          this.#db
+            .prepare(
+              "INSERT INTO files SELECT ?, table_name, NULL FROM files WHERE path = ? AND replaced_at_ms IS NULL",
+            )
+            .run(newPath, oldPath);
+        this.#db
+          .prepare("UPDATE files SET replaced_at_ms = ? WHERE path = ? AND replaced_at_ms IS NULL")
+          .run(nowMs, oldPath);
       }),
     );
   }

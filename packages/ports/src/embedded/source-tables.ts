@@ -273,6 +273,9 @@ export class EmbeddedSourceTables implements SourceTables {
         name: table.name,
         columns: table.columns.map(({ name: column, type }) => ({ name: column, type: duckdbTypeOf(type) })),
         files: [name],
+        ...(table === commit.lines?.table
+          ? { parent: { table: commit.table.name, column: commit.lines.parent, key: commit.lines.parentKey } }
+          : {}),
       });
     }
     this.#manifest.swap(commit.loadId, loaded, now());

@@ -29,3 +29,18 @@ export const stagedText = (rows: readonly Row[]): string => {
 
 /** Options of DuckDB's `read_csv` for that text. */
 export const stagedFormat = `delim = '\\t', quote = '"', escape = '"', nullstr = '\\N', allow_quoted_nulls = false, header = false, auto_detect = false, new_line = '\\n', max_line_size = ${LONGEST_ROW}, buffer_size = ${2 * LONGEST_ROW}`;
+
+/** The rows of that text as they stand, their ends included: a line's end between quotes is no row's. */
+export function* stagedRows(text: string): Generator<string> {
+  let start = 0;
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 34) isQuoted = !isQuoted;
+    else if (code === 10 && !isQuoted) {
+      yield text.slice(start, at + 1);
+      start = at + 1;
+    }
+  }
+  if (start < text.length) yield text.slice(start);
+}
