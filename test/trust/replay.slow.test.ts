@@ -8,7 +8,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Home, startHome } from "@ebb/home/home";
 import type { Replayed } from "@ebb/home/home-replay";
 import { task } from "@ebb/home/running-home";
+import type { ReceiptId } from "@ebb/core/ids";
+import { unlandable } from "@ebb/lake/landing";
 import { auditHome } from "@ebb/ports/embedded/audit";
+import { EmbeddedEventLog } from "@ebb/ports/embedded/event-log";
+import { LogReader } from "@ebb/ports/embedded/log-reader";
 import { EmbeddedObjectStore } from "@ebb/ports/embedded/object-store";
 import { spawnHome } from "../support/home-process.ts";
 import { orderEvent, postBatch } from "./load.ts";
@@ -175,3 +179,50 @@ test(
     await balanced(folder);
   },
 );
+
+test("what a stage behind the log refused is taken once it can be read, counted once; what cannot be is passed over with the reason", async () => {
+  const folder = path.join(root, "behind");
+  const first = await startHome({ folder, port: 0 });
+  await postBatch(first, [orderEvent("o-1", "ann", 500)]);
+  await first.settled();
+  await first.close();
+  // As an earlier release left it: the event's own line, which that release could not land, refused by both stages.
+  const log = new EmbeddedEventLog(folder);
+  const reader = new LogReader(folder);
+  const line = Buffer.from(reader.read(0, 1, 1_000_000)[0]!.data);
+  const broken = Buffer.from('{"event_id":"evt_');
+  const refusal = { code: "conversion_failed", message: "A number is too large for its column." } as const;
+  const byScore = `rec_${"1".repeat(32)}` as ReceiptId;
+  await log.quarantine([
+    unlandable(line, refusal, Date.now()),
+    { ...unlandable(line, refusal, Date.now()), receiptId: byScore, code: "unreadable_record" },
+    unlandable(broken, { code: "unreadable_record", message: "The line is not JSON." }, Date.now()),
+  ]);
+  reader.close();
+  log.close();
+
+  const home = await startHome({ folder, port: 0 });
+  try {
+    const { appended, refused, passedOver } = await replay(home, { id: "behind" });
+    assert.deepEqual([appended, refused], [2, 0]);
+    const [[why, count]] = Object.entries(passedOver) as [[string, number]];
+    assert.deepEqual([Object.keys(passedOver).length, count], [1, 1]);
+    assert.match(why, /cannot be read from there.*not JSON.*only its producer can send it anew/);
+    await home.settled();
+    await home.flushLake();
+    const ann = await get(home, "/v1/customers/ann");
+    assert.deepEqual([ann["orders"], ann["gross_minor"]], [1, 500]);
+    assert.deepEqual((await replay(home, { id: "once-more" })).appended, 0);
+    const { lines } = (await get(home, "/v1/ledger?limit=50")) as unknown as { lines: Record<string, number>[] };
+    assert.deepEqual(
+      lines.map((each) => [each["received"], each["accepted"], each["duplicate"]]),
+      [
+        [2, 1, 1],
+        [1, 1, 0],
+      ],
+    );
+  } finally {
+    await home.close();
+  }
+  await balanced(folder);
+});

@@ -1,10 +1,15 @@
-/** Refused events of requests and hooks, sent again as if their producer did: through the code of the front door. */
+/**
+ * Refused events of requests and hooks, sent again as if their producer did: through the code of the front door. What the
+ * stages behind the log refused goes onto the log once more where it could be read now.
+ */
 import { objectOf } from "@ebb/core/canonical-context";
 import { type ReceiptId, digest } from "@ebb/core/ids";
 import { limits } from "@ebb/core/limits";
 import { socialLayouts } from "@ebb/core/social-layouts";
 import { occurredAt, parseInstant } from "@ebb/core/time";
-import type { LedgerLine, QuarantinedItem } from "@ebb/ports";
+import type { StreamEvent } from "@ebb/core/stream-event";
+import { refusalOf } from "@ebb/lake/landing";
+import { type LedgerLine, type QuarantinedItem, type SuppressionList, lineWithoutErased } from "@ebb/ports";
 import { collect } from "../events.ts";
 import type { ReplayPorts } from "../replay-quarantined.ts";
 
@@ -15,7 +20,8 @@ export type ReplayedEvent =
 
 interface Ready {
   readonly item: QuarantinedItem;
-  readonly channel: "http" | "social";
+  /** Stream: an event as it stands on the log. */
+  readonly channel: "http" | "social" | "stream";
   readonly wire: unknown;
 }
 
@@ -32,7 +38,11 @@ export const sendAgain = async (
   const lines = new Map<ReceiptId, LedgerLine | undefined>();
   for (const { receiptId } of items)
     if (!lines.has(receiptId)) lines.set(receiptId, await ports.ledger.read(receiptId));
-  const read = items.map((item) => readyOf(item, lines.get(item.receiptId)));
+  const erased = await ports.suppressions.latest();
+  const read = items.map((item) => {
+    const line = lines.get(item.receiptId);
+    return line === undefined ? refusedBehind(item, erased) : readyOf(item, line);
+  });
   const sent: ReplayedEvent[] = read.filter((each) => "why" in each);
   const ready = read.filter((each) => "wire" in each);
   for (const [group, some] of Map.groupBy(ready, ({ item, channel }) => `${channel} ${item.source}`))
@@ -40,12 +50,26 @@ export const sendAgain = async (
   return sent;
 };
 
-const readyOf = (
-  item: QuarantinedItem,
-  line: LedgerLine | undefined,
-): Ready | Extract<ReplayedEvent, { why: string }> => {
+type PassedOver = Extract<ReplayedEvent, { why: string }>;
+
+/**
+ * No request or upload has such a receipt: the land or the score stage refused the line. It goes onto the log once more,
+ * as an event of its own, where this release can read it: its first one is known there, and passed over for good. That
+ * counts no order twice, nor a refund: they are known by their own ids.
+ */
+const refusedBehind = (item: QuarantinedItem, erased: SuppressionList): Ready | PassedOver => {
+  if (lineWithoutErased(item.original, erased) !== item.original) return { item, why: "the customer was erased" };
+  const refusal = refusalOf(item.original);
+  return refusal === undefined
+    ? { item, channel: "stream", wire: JSON.parse(Buffer.from(item.original).toString("utf8")) }
+    : {
+        item,
+        why: `it stands on the log and cannot be read from there, now as then (${refusal.message}): only its producer can send it anew`,
+      };
+};
+
+const readyOf = (item: QuarantinedItem, line: LedgerLine): Ready | PassedOver => {
   if (item.code === "customer_erased") return { item, why: "the customer was erased" };
-  if (line === undefined) return { item, why: "a stage behind the log refused it: ebb replay --from dead-letters" };
   if (line.channel !== "http" && line.channel !== "social")
     return { item, why: "it came neither by request nor by hook" };
   let wire: unknown;
@@ -78,12 +102,35 @@ const asItCame = (wire: unknown, item: QuarantinedItem): unknown => {
   };
 };
 
+/** One line that two stages refused is one event: its id is made of its bytes. */
+const appendAgain = async (
+  ports: ReplayPorts,
+  receiptId: ReceiptId,
+  ready: readonly Ready[],
+): Promise<ReplayedEvent[]> => {
+  const events = ready.map(({ item, wire }, index) => {
+    const eventId = `evt_${digest("replay", Buffer.from(item.original).toString("base64"))}`;
+    const event = { ...(wire as StreamEvent), event_id: eventId, receipt_id: receiptId, receipt_number: index };
+    const partitionKey = event.customer_key ?? event.anonymous_key ?? eventId;
+    return { eventId, partitionKey, json: JSON.stringify(event) };
+  });
+  const { source } = ready[0]!.item;
+  const received = ready.length;
+  await ports.log.append(
+    { receiptId, part: 0, channel: "http", source, received, quarantined: 0, receivedAtMs: ports.now() },
+    events,
+    [],
+  );
+  return ready.map(({ item }) => ({ item, receiptId, outcome: "appended" }));
+};
+
 const sendGroup = async (
   ports: ReplayPorts,
   receiptId: ReceiptId,
   ready: readonly Ready[],
 ): Promise<ReplayedEvent[]> => {
   const { channel, item: first } = ready[0]!;
+  if (channel === "stream") return await appendAgain(ports, receiptId, ready);
   const nowMs = ports.now();
   const original = (index: number): Buffer => Buffer.from(ready[index]!.item.original);
   const answer = await collect(
