@@ -170,7 +170,7 @@ const ended = async (door: Door, erasureId: string): Promise<Answer> => {
 };
 
 /** Of an erasure on one machine: three for each of its places, and five around them. */
-const STEPS = 50;
+const STEPS = 53;
 
 const told = async (receipt: ErasureReceipt, file: string | undefined, several: boolean): Promise<void> => {
   for (const { store, count, objects } of receipt.removed) {
