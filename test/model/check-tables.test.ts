@@ -8,6 +8,7 @@ import { fitChurnModel } from "@ebb/functions/model/steps/fit";
 import { makeMarts, tablesOfRun } from "@ebb/functions/model/steps/marts";
 import { makeSegments } from "@ebb/functions/model/steps/segments";
 import { customersAtAsOf } from "@ebb/functions/model/steps/customers";
+import { unify } from "@ebb/functions/model/steps/unify";
 import { fitValue } from "@ebb/functions/model/steps/value";
 import { writeBack } from "@ebb/functions/model/steps/write-back";
 import { checkQuality } from "@ebb/functions/model/steps/check-quality";
@@ -28,6 +29,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   await lake.land(makeHistory({ seed: 11, customers: 40 }), ARRIVED_MS);
   const { steps, plan, figures } = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + DAY_MS });
   const history = await curate(steps, plan, lake.ports);
+  await unify(steps, lake.ports);
   const cutoffs = await makeFeatures(steps, plan, lake.ports, history);
   assert.deepEqual(cutoffs.past, []);
   const { fit } = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion);

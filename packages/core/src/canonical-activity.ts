@@ -1,6 +1,7 @@
 /** Everything that is not an order: browsing, carts, reviews, posts, and the calls that say who someone is. */
 import { type CanonicalContext, type Draft, countOthers, traitsOf } from "./canonical.ts";
 import { objectOf, pagePathOf } from "./canonical-context.ts";
+import { authorKeyOf, linkedKeysOf, unlinkedKeyOf } from "./identity.ts";
 import { currencyDigits, toMinor } from "./money.ts";
 import type { Refusal } from "./reasons.ts";
 import { sentimentLabelOf } from "./sentiment.ts";
@@ -20,7 +21,11 @@ export const addActivity = (
 ): number | Refusal => {
   const { kind } = draft;
   if (kind === "page" || kind === "screen") return addView(draft, input, properties);
-  if (kind === "identify") return addTraits(draft, traitsOf(input), context.allowedTraits);
+  if (kind === "identify") {
+    Object.assign(draft, linkedKeysOf(traitsOf(input), context.pseudonyms));
+    return addTraits(draft, traitsOf(input), context.allowedTraits);
+  }
+  if (kind === "identity_unlinked") return addUnlinked(draft, properties, context);
   if (kind === "track") return addOwn(draft, properties, context.allowedProperties);
   if (kind === "social_mentioned" || kind === "social_engaged") return addPost(draft, properties, context);
   if (kind === "group") {
@@ -36,6 +41,16 @@ export const addActivity = (
   return addShopping(draft, properties, context);
 };
 
+/** The visitor from whose browser the event came is not linked by it. */
+const addUnlinked = (draft: Draft, properties: Input, context: CanonicalContext): number | Refusal => {
+  const key = unlinkedKeyOf(properties, context.pseudonyms);
+  if (typeof key !== "string") return key;
+  delete draft.anonymous_key;
+  draft.unlinked_key = key;
+  return countOthers(properties, UNLINK_KEYS);
+};
+
+const UNLINK_KEYS = new Set(["anonymous_id", "email", "platform", "handle"]);
 const NONE: ReadonlySet<string> = new Set();
 
 const VIEW_KEYS = new Set(["path", "url", "referrer", "name", "category"]);
@@ -108,8 +123,7 @@ const addPost = (draft: Draft, properties: Input, context: CanonicalContext): nu
     if (value !== undefined) draft[name] = value;
   }
   const author = textOf(properties["author"], 256);
-  if (author !== undefined)
-    draft.author_key = context.pseudonyms.handle("aut", `${draft.platform}:${author.replace(/^@/, "").toLowerCase()}`);
+  if (author !== undefined) draft.author_key = authorKeyOf(String(draft.platform), author, context.pseudonyms);
   const body = textOf(properties["text"], 16_384);
   if (body !== undefined) {
     draft.body = maskText(body).slice(0, 16_384);

@@ -291,6 +291,7 @@ test("no field that is marked personal reaches the stream, in any kind of event"
       firstName: secret,
       address: { street: secret },
     },
+    ...{ anonymous_id: secret },
     ...{ order_id: "o", revenue: 1, platform: "x", post_id: "p", product_id: "p" },
   };
   for (const kind of eventKinds) {

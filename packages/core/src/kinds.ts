@@ -25,6 +25,7 @@ export const kindNames = {
   identify: "identify",
   group: "group",
   alias: "alias",
+  identity_unlinked: "Identity Unlinked",
   track: "track",
 } as const;
 

@@ -88,7 +88,9 @@ export const StreamEvent = z.object({
 
   platform: text(64).optional(),
   post_id: text(256).optional(),
-  author_key: text(64).optional(),
+  author_key: text(64)
+    .optional()
+    .meta({ description: "Pseudonym of a platform's handle: who wrote a post, or whom an identify call links" }),
   body: text(16_384).optional().meta({ description: "Text of a post or review, @names masked" }),
   language: text(16).optional(),
   sentiment: text(16).optional().meta({ description: "The producer's label; else, of English text, by a word list" }),
@@ -106,9 +108,9 @@ export const StreamEvent = z.object({
   email_key: text(64)
     .optional()
     .meta({ description: "Pseudonym of the e-mail address that an identify call told; the address is not kept here" }),
-  previous_key: text(64)
+  unlinked_key: text(64)
     .optional()
-    .meta({ description: "Of an alias: the pseudonym that its previous id has as a customer's id" }),
+    .meta({ description: "Of `Identity Unlinked`: the pseudonym that is not the customer's" }),
   dropped_fields: z
     .int()
     .nonnegative()

@@ -1,6 +1,7 @@
 /** Rows that are events of their own: transactions without an order id, shop events, posts. */
 import { digest, eventIdOf } from "../ids.ts";
 import type { EventKind } from "../kinds.ts";
+import { authorKeyOf } from "../identity.ts";
 import { STREAM_SCHEMA_VERSION, kindNames } from "../kinds.ts";
 import { convertMinor, currencyDigits, rateAt, toMinor } from "../money.ts";
 import { ORDER_RANK } from "../orders.ts";
@@ -156,7 +157,7 @@ const webEvent = (reader: FieldReader, fields: readonly string[], atMs: number):
 
 /** The same person has the same key in a post that came over HTTP. */
 const authorKey = (reader: FieldReader, platform: string, author: string): string =>
-  reader.context.pseudonyms.handle("aut", `${platform}:${author.replace(/^@/, "").toLowerCase()}`);
+  authorKeyOf(platform, author, reader.context.pseudonyms);
 
 const post = (reader: FieldReader, fields: readonly string[], atMs: number): EventRow | Refusal => {
   const { platform = "unknown" } = reader.context.layout;

@@ -11,7 +11,8 @@ export const Identify = z
     ...common,
     traits: open.meta({
       personal: true,
-      description: "Kept in the customer's profile; only allow-listed names go on the stream",
+      description:
+        "Kept in the customer's profile; only allow-listed names go on the stream. `email` and `social` (`platform`, `handle`) link: as pseudonyms they say who the visitor is",
     }),
   })
   .meta({ description: "Says who a visitor is: links `anonymousId` to `userId` and updates the customer's profile." });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type EventKind, kindNames } from "../kinds.ts";
 import { Alias, Group, Identify, Page, Screen, Track } from "./calls.ts";
+import { IdentityUnlinked } from "./identity.ts";
 import { OrderCancelled, OrderCompleted, OrderRefunded, OrderUpdated } from "./orders.ts";
 import * as shopping from "./shopping.ts";
 import { SocialEngaged, SocialMentioned } from "./social.ts";
@@ -26,6 +27,7 @@ export const definitions = {
   identify: Identify,
   group: Group,
   alias: Alias,
+  identity_unlinked: IdentityUnlinked,
   track: Track,
 } as const satisfies Record<EventKind, z.ZodObject>;
 

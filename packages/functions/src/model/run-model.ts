@@ -22,6 +22,7 @@ import { reconcile } from "./steps/reconcile.ts";
 import { writeReport } from "./steps/report.ts";
 import { scoreCustomers } from "./steps/score.ts";
 import { makeSegments } from "./steps/segments.ts";
+import { unify } from "./steps/unify.ts";
 import { fitValue } from "./steps/value.ts";
 import { writeBack } from "./steps/write-back.ts";
 
@@ -93,6 +94,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const steps = new RunSteps(plan, context, ports);
   await awaitArrivals(steps, plan, ports);
   const history = await curate(steps, plan, ports);
+  await unify(steps, ports);
   const cutoffs = await makeFeatures(steps, plan, ports, history);
   const quality = await checkQuality(steps, plan, history);
   const segments = await makeSegments(steps, plan, ports);

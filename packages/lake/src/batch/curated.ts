@@ -182,7 +182,7 @@ const ofView = (columns: Readonly<Record<string, unknown>>): string[] => {
 };
 
 const socialKinds = ["social_mentioned", "social_engaged"] as const satisfies EventKind[];
-const personKinds = ["identify", "group", "alias"] as const satisfies EventKind[];
+const personKinds = ["identify", "group", "alias", "identity_unlinked"] as const satisfies EventKind[];
 const webKinds = eventKinds.filter(
   (kind) => !orderKinds.has(kind) && ![...socialKinds, ...personKinds].includes(kind as (typeof socialKinds)[number]),
 );
@@ -205,7 +205,8 @@ export const curatedSocial: BatchTable = curated({
 
 export const curatedIdentifies: BatchTable = curated({
   name: "curated_identifies",
-  grain: "one row per call that said who a visitor is (identify, group, alias), as first received",
+  grain:
+    "one row per call that said who a visitor is or is not (identify, group, alias, Identity Unlinked), as first received",
   kinds: personKinds,
   columns: [
     "event_id",
@@ -217,6 +218,9 @@ export const curatedIdentifies: BatchTable = curated({
     "anonymous_key",
     "country",
     "traits",
+    "email_key",
+    "author_key",
+    "unlinked_key",
   ],
   sameEvent: ["event_id"],
 });

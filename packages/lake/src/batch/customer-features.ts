@@ -7,6 +7,7 @@ import { ACTIVITY_DAYS, visitWindows } from "./features-of-activity.ts";
 import { windows } from "./features-of-orders.ts";
 import { features } from "./features.ts";
 import { dayOf, daysBefore, instantMs, timestampLiteral } from "./literals.ts";
+import { ownersAsOf } from "./identity.ts";
 import { orderEffectsAsOf } from "./orders-as-of.ts";
 
 const DAY_MS = 86_400_000;
@@ -99,27 +100,14 @@ const visited = (m: Dialect, cutoffMs: number): string => {
     ["searches", "searches"],
   ];
   return `
-links AS (
-  SELECT
-    anonymous_key, customer_key AS linked_key,
-    row_number() OVER (PARTITION BY anonymous_key ORDER BY max(occurred_at) DESC, customer_key) AS link_rank
-  FROM (${curatedTables
-    .map(
-      ({ name }) => `
-    SELECT anonymous_key, customer_key, occurred_at FROM ${name}
-    WHERE anonymous_key IS NOT NULL AND customer_key IS NOT NULL AND ${known}`,
-    )
-    .join("\n    UNION ALL")}
-  ) AS seen_together
-  GROUP BY anonymous_key, customer_key
-),
+${ownersAsOf(known)},
 visits AS (
   SELECT
-    coalesce(a.customer_key, l.linked_key) AS visitor_key, a.kind, a.session_id,
+    coalesce(a.customer_key, o.customer_key) AS visitor_key, a.kind, a.session_id,
     ${m.epochMs("a.occurred_at")} AS visit_ms,
     ${m.intDiv(m.epochMs("a.occurred_at"), String(DAY_MS))} AS day_number
   FROM curated_activity AS a
-  LEFT JOIN links AS l ON l.anonymous_key = a.anonymous_key AND l.link_rank = 1
+  LEFT JOIN owners AS o ON o.key = a.anonymous_key
   LEFT JOIN bot_days AS b
     ON b.source = a.source AND ${visitorSql("b")} = ${visitorSql("a")} AND b.day = ${m.truncDay("a.occurred_at")}
   WHERE b.day IS NULL AND ${recent.replaceAll("occurred_at", "a.occurred_at")}
@@ -169,17 +157,24 @@ visited AS (
 /** One row per customer with a post: `s` of the features. */
 const spoke = (cutoffMs: number): string => {
   const since = (length: number): string => timestampLiteral(daysBefore(cutoffMs, length));
+  const known = `occurred_at < ${timestampLiteral(cutoffMs)}`;
   return `
+posts AS (
+  SELECT coalesce(p.customer_key, a.customer_key, d.customer_key) AS speaker_key, p.occurred_at, p.reach, p.sentiment
+  FROM curated_social AS p
+  LEFT JOIN owners AS a ON a.key = p.author_key
+  LEFT JOIN owners AS d ON d.key = p.anonymous_key
+),
 spoke AS (
   SELECT
-    customer_key AS speaker_key,
+    speaker_key,
     ${sumIf(`occurred_at >= ${since(90)}`, "1", "posts_90d")},
     ${sumIf(`occurred_at >= ${since(90)}`, "coalesce(reach, 0)", "reach_90d")},
     ${sumIf("true", "CASE sentiment WHEN 'positive' THEN 1 WHEN 'negative' THEN -1 ELSE 0 END", "sentiment_sum")},
     ${sumIf("sentiment IN ('positive', 'neutral', 'negative')", "1", "sentiment_posts")}
-  FROM curated_social
-  WHERE customer_key IS NOT NULL AND occurred_at < ${timestampLiteral(cutoffMs)} AND occurred_at >= ${since(ACTIVITY_DAYS)}
-  GROUP BY customer_key
+  FROM posts
+  WHERE speaker_key IS NOT NULL AND ${known} AND occurred_at >= ${since(ACTIVITY_DAYS)}
+  GROUP BY speaker_key
 )`;
 };
 

@@ -1,0 +1,12 @@
+/** What a run makes of events of all sources about customers and products; written whole, each table after those it reads. */
+import type { BatchTable } from "../batch-table.ts";
+import { identityChanges, identityKeys, identityLinks } from "./identity.ts";
+import { customerAttributes, unifiedCustomers } from "./unified-customers.ts";
+
+export const unifiedTables: readonly BatchTable[] = [
+  identityLinks,
+  identityKeys,
+  identityChanges,
+  unifiedCustomers,
+  customerAttributes,
+];
