@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { RelationalSource } from "@ebb/functions/collect/sources";
-import { type LoadContext, loadRelational } from "@ebb/functions/collect/sources/load";
+import { type LoadContext, loadRows } from "@ebb/functions/collect/sources/load";
 import type { LoadEnd } from "@ebb/ports/source-ports";
 import { SourceProblem } from "@ebb/ports/source-ports";
 import type { RelationalConnection } from "@ebb/ports/source-readers/connection";
@@ -63,7 +63,7 @@ export const relationalJourney = (name: string, start: () => Promise<Server>, { 
     ): Promise<LoadEnd> => {
       const reader = readerOf(connectionOf(server, spec.name, options.changes));
       try {
-        const end = await loadRelational(ports, spec, reader, {
+        const end = await loadRows(ports, spec, reader, {
           owner: "test",
           remainingMs: () => Infinity,
           ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),

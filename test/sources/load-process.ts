@@ -2,7 +2,7 @@
 import { PostgresReader } from "@ebb/ports/source-readers/postgres";
 import { MysqlReader } from "@ebb/ports/source-readers/mysql";
 import type { RelationalConnection } from "@ebb/ports/source-readers/connection";
-import { loadRelational } from "@ebb/functions/collect/sources/load";
+import { loadRows } from "@ebb/functions/collect/sources/load";
 import type { RelationalSource } from "@ebb/functions/collect/sources";
 import { openPorts } from "./ports.ts";
 
@@ -14,7 +14,7 @@ const { folder, kind, connection, spec } = JSON.parse(process.argv[2]!) as {
 };
 const ports = await openPorts(folder, { keepEvents: false });
 const reader = kind === "postgres" ? new PostgresReader(connection) : new MysqlReader(connection);
-await loadRelational(ports, spec, reader, {
+await loadRows(ports, spec, reader, {
   owner: "process",
   remainingMs: () => Infinity,
   onProgress: ({ parts }) => void process.stdout.write(`${parts}\n`),

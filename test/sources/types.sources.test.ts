@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { parseSources } from "@ebb/functions/collect/sources";
-import { loadRelational } from "@ebb/functions/collect/sources/load";
+import { loadRows } from "@ebb/functions/collect/sources/load";
 import { DuckDbQueryEngine } from "@ebb/ports/embedded/query-engine";
 import { MysqlReader } from "@ebb/ports/source-readers/mysql";
 import { PostgresReader } from "@ebb/ports/source-readers/postgres";
@@ -37,7 +37,7 @@ const loaded = async (server: Server, keep: readonly string[], timezone: string)
   const connection = connectionOf(server, "odd");
   const reader = server.kind === "postgres" ? new PostgresReader(connection) : new MysqlReader(connection);
   try {
-    const end = await loadRelational(ports, source.spec, reader, { owner: "test", remainingMs: () => Infinity });
+    const end = await loadRows(ports, source.spec, reader, { owner: "test", remainingMs: () => Infinity });
     const engine = await DuckDbQueryEngine.open({ folder: path.join(folder, "lake") });
     const { columns, rows } = await engine.query("SELECT * FROM source_odd ORDER BY product_id");
     engine.close();

@@ -2,8 +2,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type Source, SourcesInvalid, parseSources } from "@ebb/functions/collect/sources";
+import { dynamoLoad, typesOf } from "@ebb/functions/collect/sources/dynamo";
+import type { LoadSpec } from "@ebb/functions/collect/sources/load";
+import { Clients } from "@ebb/ports/aws/clients";
 import { readJsonFile } from "@ebb/ports/embedded/private-file";
 import { type RowReader, SourceProblem } from "@ebb/ports/source-ports";
+import { DynamoScanReader } from "@ebb/ports/source-readers/dynamo-scan";
 import { MysqlReader } from "@ebb/ports/source-readers/mysql";
 import { PostgresReader } from "@ebb/ports/source-readers/postgres";
 
@@ -23,10 +27,50 @@ export const readSources = (folder: string): readonly Source[] => {
 
 const ports = { postgres: 5432, mysql: 3306 } as const;
 
-export type Relational = Extract<Source, { kind: "relational" }>;
+type Relational = Extract<Source, { kind: "relational" }>;
+type Dynamo = Extract<Source, { kind: "dynamodb" }>;
+
+/** What is loaded of a source of rows, and what reads it. @throws SourceProblem */
+export const rowsOf = (
+  source: Relational | Dynamo,
+  folder: string,
+): { readonly load: LoadSpec; readonly reader: RowReader } =>
+  source.kind === "relational"
+    ? { load: source.spec, reader: relationalReader(source, folder) }
+    : { load: dynamoLoad(source.spec), reader: dynamoReader(source) };
+
+/** Clients of AWS with the credentials of the environment. */
+const clientsOf = ({
+  region,
+  endpoint,
+}: {
+  readonly region?: string | undefined;
+  readonly endpoint?: string | undefined;
+}) =>
+  new Clients({
+    ...process.env,
+    ...(region === undefined ? {} : { AWS_REGION: region }),
+    ...(endpoint === undefined ? {} : { AWS_ENDPOINT_URL: endpoint }),
+  });
+
+const dynamoReader = ({ connection, spec }: Dynamo): RowReader => {
+  const { name, table, read, where, lines } = spec;
+  if (!("scan" in read))
+    throw new SourceProblem("unsupported", name, "exports of a table cannot be read yet; a scan can.");
+  return new DynamoScanReader({
+    source: name,
+    client: clientsOf(connection).dynamo,
+    table,
+    unitsPerSecond: read.scan.units_per_second,
+    segments: read.scan.segments,
+    types: typesOf(spec),
+    where,
+    list: lines?.list,
+  });
+};
 
 /** @throws SourceProblem `secret` where the password is not in the environment, `tls` without the authority's file */
-export const readerOf = ({ connection, spec }: Relational, folder: string): RowReader => {
+const relationalReader = ({ connection, spec }: Relational, folder: string): RowReader => {
   const { kind, host, port = ports[kind], database, user, password: reference, tls, ca_file: caFile } = connection;
   const password = reference === undefined ? undefined : process.env[reference.secret];
   if (reference !== undefined && password === undefined)

@@ -85,6 +85,16 @@ export interface Page {
   readonly limit: number;
 }
 
+/** Where a page ended that is not in the order of a key. */
+export interface PageEnd {
+  /** The next page begins here: opaque to whoever keeps it. */
+  readonly after: Position;
+  /** There is nothing more. */
+  readonly complete: boolean;
+  /** Items of the page that belong to something else: without the declared key, or beside what was asked for. */
+  readonly passed: number;
+}
+
 /** Looks at one moment of a database: what others commit after `begin` is not seen. */
 export interface RowReader {
   /** @throws SourceProblem that names a table or field that is not there */
@@ -95,6 +105,8 @@ export interface RowReader {
   before(plan: ReadPlan, watermark: string, overlap: number): Promise<string>;
   /** Rows of a page as they arrive, with a bounded number in memory. */
   page(plan: ReadPlan, page: Page): AsyncIterable<readonly Row[]>;
+  /** Of readers whose rows have no order: how the page that was read last ended. Others go on behind their last row. */
+  pageEnd?(): PageEnd;
   /** Rows whose `field` is one of `values`. */
   rowsOf(plan: ReadPlan, field: string, values: readonly string[]): AsyncIterable<readonly Row[]>;
   close(): Promise<void>;
@@ -108,6 +120,8 @@ export interface SourceCounts {
   /** Events that were appended to the log, and rows that went to quarantine. */
   readonly events: number;
   readonly quarantined: number;
+  /** Items that belong to something else, where a table holds more than one kind. */
+  readonly passed?: number;
   /** Values that no calendar or number type holds (zero dates, infinity) and that are null in the lake, by field. */
   readonly nulled: Readonly<Record<string, number>>;
 }

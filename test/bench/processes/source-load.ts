@@ -1,6 +1,6 @@
 /** Loads a table of PostgreSQL into the lake of a folder, with memory for DuckDB as the home gives it. */
 import { Pseudonymizer } from "@ebb/core/ids";
-import { type SourcePorts, loadRelational } from "@ebb/functions/collect/sources/load";
+import { type SourcePorts, loadRows } from "@ebb/functions/collect/sources/load";
 import { parseSources } from "@ebb/functions/collect/sources";
 import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
 import { EmbeddedSourceTables } from "@ebb/ports/embedded/source-tables";
@@ -50,7 +50,7 @@ const ports: SourcePorts = {
 };
 const reader = new PostgresReader(connection);
 const startedMs = performance.now();
-const end = await loadRelational(ports, source.spec, reader, { owner: "bench", remainingMs: () => Infinity });
+const end = await loadRows(ports, source.spec, reader, { owner: "bench", remainingMs: () => Infinity });
 const ms = performance.now() - startedMs;
 await reader.close();
 await sourceTables.close();

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SourcesInvalid, parseSources } from "./sources.ts";
-import { holds } from "./sources/roles.ts";
+import { dynamoLoad, typesOf } from "./sources/dynamo.ts";
+import { shapeOf } from "./sources/load.ts";
+import { holds, isOfType } from "./sources/roles.ts";
 
 const db = {
   kind: "postgres",
@@ -66,6 +68,67 @@ describe("declared sources", () => {
   it("names that are no plain identifiers are refused", () => {
     assert.match(faults({ table: "orders; DROP TABLE x" }), /is a table, or schema\.table/);
     assert.match(faults({ key: ['id" OR 1=1'] }), /plain field name/);
+  });
+
+  it("a table of documents: paths, types of what is read alone, no speed that reads everything again", () => {
+    const read = { scan: { units_per_second: 50 } };
+    const declared = (changes: object) => {
+      const [source] = parseSources({
+        connections: { shop: { kind: "dynamodb", region: "eu-central-1" } },
+        sources: [
+          {
+            name: "orders",
+            connection: "shop",
+            maps: "orders",
+            table: "shop-orders",
+            key: ["order_id"],
+            fields: { order_id: "order_id", customer_id: "customer.id", occurred_at: "placed.at" },
+            lines: { list: "items", fields: { product_id: "sku", quantity: "qty" } },
+            types: { "items.qty": "int" },
+            read,
+            ...changes,
+          },
+        ],
+      });
+      assert.ok(source?.kind === "dynamodb");
+      return source.spec;
+    };
+    const spec = dynamoLoad(declared({}));
+    assert.deepEqual(
+      [spec.mode, spec.lines?.key, typesOf(declared({}))["placed.at"]],
+      ["snapshot", ["#"], "timestamp"],
+    );
+    assert.throws(() => declared({ types: { qty: "int" } }), /types\.qty is of no field that is read/);
+    assert.throws(() => declared({ fields: { order_id: "a[0]" } }), /is not a path/);
+    const of = (units: number, segments: number) =>
+      shapeOf(dynamoLoad(declared({ read: { scan: { units_per_second: units, segments } } }))).digest;
+    assert.equal(of(50, 4), of(500, 4));
+    assert.notEqual(of(50, 4), of(50, 8), "positions are by segment");
+  });
+
+  it("text that no database vouches for is of a type when no digit of it gets lost", () => {
+    const cases: [Parameters<typeof isOfType>[0], string, boolean][] = [
+      ["decimal(5,2)", "123.45", true],
+      ["decimal(5,2)", "-123.450", true],
+      ["decimal(5,2)", "1234", false],
+      ["decimal(5,2)", "1.005", false],
+      ["decimal(5,2)", "12abc", false],
+      ["decimal(5,2)", "", false],
+      ["decimal(2,2)", "0.25", true],
+      ["int", "2147483647", true],
+      ["int", "2147483648", false],
+      ["bigint", "-9223372036854775808", true],
+      ["bigint", "9223372036854775808", false],
+      ["int", "1.0", false],
+      ["boolean", "true", true],
+      ["boolean", "yes", false],
+      ["double", "1e-3", true],
+      ["double", "Infinity", false],
+      ["double", "", false],
+      ["string", "anything", true],
+      ["date", "2024-02-30", false],
+    ];
+    for (const [type, text, expected] of cases) assert.equal(isOfType(type, text), expected, `${type} ${text}`);
   });
 
   it("values that no calendar has are known", () => {

@@ -131,10 +131,13 @@ export type RelationalSource = z.infer<typeof RelationalSource>;
 
 export const DynamoSource = z.strictObject({
   ...mapped,
-  table: z.string().min(3),
+  table: z.string().regex(/^[\w.-]{3,255}$/, "is no name of a DynamoDB table"),
+  /** What tells rows apart: not more than the table's own key, and of items that have it alone. */
   key: z.array(FieldName).min(1).max(2),
-  /** Types of fields that are not to stay text. */
-  types: z.record(z.string(), Type).default({}),
+  /** Only items where these paths have these values: for a table of several kinds. */
+  where: z.record(FieldPath, z.string()).default({}),
+  /** Types of fields that are not to stay text; of lines under `list.field`. */
+  types: z.record(FieldPath, Type).default({}),
   /** `export` needs point-in-time recovery on the table and a bucket; `scan` reads it whole each time. */
   read: z.union([
     z.strictObject({
@@ -153,6 +156,8 @@ export const DynamoSource = z.strictObject({
       keep: z.array(FieldPath).default([]),
     })
     .optional(),
+  /** Items between two checkpoints. */
+  page: z.int().min(100).max(200_000).default(10_000),
 });
 export type DynamoSource = z.infer<typeof DynamoSource>;
 
@@ -226,6 +231,15 @@ export const parseSources = (value: unknown): readonly Source[] => {
 const faultsOf = (place: string, issues: readonly z.core.$ZodIssue[]): string[] =>
   issues.map(({ path, message }) => `${place}${path.join(".")} ${message}`);
 
+/** Types of what is not read, and lists of lines that are read as something else too. */
+const documentFaults = ({ types, fields, keep, personal, key, lines }: DynamoSource): string[] => {
+  const inList = lines === undefined ? [] : [...Object.values(lines.fields), ...lines.keep, ...lines.key];
+  const read = new Set([...Object.values(fields), ...keep, ...personal, ...key]);
+  const known = new Set([...read, ...inList.map((path) => `${lines!.list}.${path}`)]);
+  const faults = Object.keys(types).filter((path) => !known.has(path));
+  return faults.length === 0 ? [] : [`types.${faults.join(", types.")} is of no field that is read`];
+};
+
 /** What no single field shows. */
 const meaningFaults = (source: Source): string[] => {
   if (source.kind === "objects") return [];
@@ -247,6 +261,7 @@ const meaningFaults = (source: Source): string[] => {
     const wrong = Object.keys(spec.lines.fields).filter((role) => !isRole("order_lines", role));
     if (wrong.length > 0) faults.push(`lines.fields.${wrong.join(", ")} is no role of order_lines`);
   }
+  if (source.kind === "dynamodb") faults.push(...documentFaults(source.spec));
   if (source.kind === "relational") {
     const { table, query, mode, watermark, deletion } = source.spec;
     if ((table === undefined) === (query === undefined)) faults.push("names either a table or a query");

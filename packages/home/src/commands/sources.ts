@@ -6,7 +6,7 @@ import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
 import { type LoadEnd, SourceProblem } from "@ebb/ports/source-ports";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import { NoHome, TaskFailed, reachHome, task } from "../running-home.ts";
-import { SOURCES_FILE, readSources, readerOf } from "../source-files.ts";
+import { SOURCES_FILE, readSources, rowsOf } from "../source-files.ts";
 
 const options = {
   data: { kind: "text", value: "FOLDER", help: "the home's folder (.ebb)" },
@@ -74,14 +74,14 @@ const named = (folder: string, name: string | undefined): ReturnType<typeof read
 const check = async (folder: string, name: string | undefined): Promise<number> => {
   let faults = 0;
   for (const source of named(folder, name)) {
-    if (source.kind !== "relational") {
-      out(`${source.spec.name}: declared; only relational sources are connected to here.`);
+    if (source.kind === "objects") {
+      out(`${source.spec.name}: declared; prefixes of objects are not looked at here.`);
       continue;
     }
     try {
-      const reader = readerOf(source, folder);
+      const { load: spec, reader } = rowsOf(source, folder);
       try {
-        const { plan, linesPlan } = shapeOf(source.spec);
+        const { plan, linesPlan } = shapeOf(spec);
         const fields = [
           ...(await reader.describe(plan)),
           ...(linesPlan === undefined ? [] : await reader.describe(linesPlan)),
@@ -108,6 +108,9 @@ const toldOf = ({ outcome, startedAtMs, endedAtMs, attempts, counts, tables, pro
       (table) =>
         `  ${table.name}: ${table.rows.toLocaleString("en")} rows; ${table.inserted.toLocaleString("en")} inserted, ${table.updated.toLocaleString("en")} updated, ${table.deleted.toLocaleString("en")} deleted`,
     ),
+    ...(counts.passed === undefined
+      ? []
+      : [`  ${counts.passed.toLocaleString("en")} items belong to something else and were passed over`]),
     ...(nulled.length === 0 ? [] : [`  null because no calendar or number type holds them: ${nulled.join(", ")}`]),
     ...(problem === undefined ? [] : [`  ${problem.message}`]),
   ];

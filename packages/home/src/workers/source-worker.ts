@@ -1,7 +1,7 @@
 /** Loads one source and ends. What it did not finish goes on behind its last checkpoint with the next start. */
 import path from "node:path";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { loadRelational } from "@ebb/functions/collect/sources/load";
+import { loadRows } from "@ebb/functions/collect/sources/load";
 import { EmbeddedProfileStore } from "@ebb/ports/embedded";
 import { RemoteEventLog } from "@ebb/ports/embedded/event-log-remote";
 import { EmbeddedOrderBook } from "@ebb/ports/embedded/order-book";
@@ -9,7 +9,7 @@ import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
 import { EmbeddedSourceTables } from "@ebb/ports/embedded/source-tables";
 import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import { type CommonData, commonPorts } from "../home-ports.ts";
-import { readSources, readerOf } from "../source-files.ts";
+import { readSources, rowsOf } from "../source-files.ts";
 import type { FromSourceWorker } from "../sources-stage.ts";
 
 const data = workerData as CommonData & { readonly log: MessagePort; readonly name: string };
@@ -32,13 +32,12 @@ const sourceTables = await EmbeddedSourceTables.open({ lakeFolder: path.join(dat
 try {
   const source = readSources(data.folder).find(({ spec }) => spec.name === data.name);
   if (source === undefined) throw new Error(`There is no source "${data.name}".`);
-  if (source.kind !== "relational")
-    throw new Error(`Source "${data.name}": sources of the kind ${source.kind} cannot be loaded; relational ones can.`);
-  const reader = readerOf(source, data.folder);
+  if (source.kind === "objects") throw new Error(`Source "${data.name}": prefixes of objects cannot be loaded yet.`);
+  const { load, reader } = rowsOf(source, data.folder);
   try {
-    const end = await loadRelational(
+    const end = await loadRows(
       { ...commonPorts(data, metrics), log, orderBook, profiles, sources, sourceTables, suppressions },
-      source.spec,
+      load,
       reader,
       {
         // The same name for every load: the lease of one that was killed is its own.

@@ -1,5 +1,5 @@
 /**
- * One load of a relational source: pages in the order of watermark and key out of one look at the database, staged as
+ * One load of a source of rows: pages (of a database in the order of watermark and key, out of one look at it), staged as
  * they come, a checkpoint after each; then one commit that readers see whole. Safe to run again after a stop at any
  * instant: it goes on behind the last checkpoint.
  */
@@ -9,6 +9,7 @@ import type { Suppressions } from "@ebb/ports/erasure-ports";
 import {
   type LoadEnd,
   type LoadUnderWay,
+  type PageEnd,
   type Position,
   type ReadPlan,
   type Row,
@@ -21,11 +22,10 @@ import {
   type SourceStore,
   type SourceTables,
 } from "@ebb/ports/source-ports";
-import type { RelationalSource } from "../sources.ts";
 import type { OrderPorts } from "./order-events.ts";
 import { LoadLease } from "./lease.ts";
-import { PageWork } from "./page-work.ts";
-import { type Mapping, mappingOf } from "./roles.ts";
+import { type PageDone, PageWork } from "./page-work.ts";
+import { type Mapping, type SourceKind, mappingOf } from "./roles.ts";
 
 export interface SourcePorts extends OrderPorts, Pick<Ports, "metrics"> {
   readonly sources: SourceStore;
@@ -49,9 +49,42 @@ const KEY_PAGE = 100_000;
 
 const noCounts: SourceCounts = { read: 0, events: 0, quarantined: 0, nulled: {} };
 
+/** What a load asks of a declaration, whatever it is read from. */
+export interface LoadSpec {
+  readonly name: string;
+  readonly source: string;
+  readonly maps: SourceKind;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly keep: readonly string[];
+  readonly personal: readonly string[];
+  readonly currency?: string | undefined;
+  readonly cancelled: readonly string[];
+  readonly table?: string | undefined;
+  readonly query?: string | undefined;
+  readonly key: readonly string[];
+  readonly mode: "incremental" | "snapshot";
+  readonly watermark?: { readonly field: string; readonly overlap: number } | undefined;
+  readonly deletion?: "none" | "keys" | { readonly field: string } | undefined;
+  readonly timezone?: string | undefined;
+  readonly lines?:
+    | {
+        readonly table: string;
+        readonly order: string;
+        readonly key: readonly string[];
+        readonly fields: Readonly<Record<string, string>>;
+        readonly keep: readonly string[];
+      }
+    | undefined;
+  readonly page: number;
+  /** Nobody holds the values to their types before they come: each is looked at, and null where it is none of its type. */
+  readonly untyped?: boolean;
+  /** What else of the declaration, when it changes, has everything read again. */
+  readonly besides?: unknown;
+}
+
 /** What is read of a source, fixed before the first row. */
 interface Shape {
-  readonly spec: RelationalSource;
+  readonly spec: LoadSpec;
   readonly plan: ReadPlan;
   readonly mapping: Mapping;
   readonly linesPlan?: ReadPlan;
@@ -63,9 +96,9 @@ interface Shape {
  * Loads a source. `undefined` when time ran out: the next call goes on.
  * @throws SourceProblem (the load failed, or stopped at a lost connection), TransientError, SourceBusy
  */
-export const loadRelational = async (
+export const loadRows = async (
   ports: SourcePorts,
-  spec: RelationalSource,
+  spec: LoadSpec,
   reader: RowReader,
   context: LoadContext,
 ): Promise<LoadEnd | undefined> => {
@@ -77,7 +110,7 @@ export const loadRelational = async (
   }
 };
 
-export const shapeOf = (spec: RelationalSource): Shape => {
+export const shapeOf = (spec: LoadSpec): Shape => {
   const from = spec.table === undefined ? { query: spec.query! } : { table: spec.table };
   const deletedField = typeof spec.deletion === "object" ? spec.deletion.field : undefined;
   const mapping = mappingOf({
@@ -86,6 +119,7 @@ export const shapeOf = (spec: RelationalSource): Shape => {
     key: spec.key,
     always: spec.watermark === undefined ? [] : [spec.watermark.field],
     besides: [...spec.personal, ...(deletedField === undefined ? [] : [deletedField])],
+    untyped: spec.untyped,
   });
   const plan: ReadPlan = {
     from,
@@ -102,7 +136,13 @@ export const shapeOf = (spec: RelationalSource): Shape => {
   };
   if (spec.lines === undefined) return shape;
   const { lines } = spec;
-  const linesMapping = mappingOf({ fields: lines.fields, keep: lines.keep, key: lines.key, always: [lines.order] });
+  const linesMapping = mappingOf({
+    fields: lines.fields,
+    keep: lines.keep,
+    key: lines.key,
+    always: [lines.order],
+    untyped: spec.untyped,
+  });
   const linesPlan = {
     from: { table: lines.table },
     fields: linesMapping.read,
@@ -216,16 +256,18 @@ class Load {
     const underWay = state.underWay!;
     const rows = this.#reader.page(plan, { since: underWay.since, after: underWay.after, limit: spec.page });
     const done = await work.take(underWay, rows, this.#reader);
-    const last = done.last;
-    const counts = {
+    const end = this.#reader.pageEnd?.() ?? this.#endOf(done);
+    const passed = (underWay.counts.passed ?? 0) + end.passed;
+    const counts: SourceCounts = {
       read: underWay.counts.read + done.rows,
       events: underWay.counts.events + done.events,
       quarantined: underWay.counts.quarantined + done.quarantined,
       nulled: added(underWay.counts.nulled, done.nulled),
+      ...(passed === 0 ? {} : { passed }),
     };
     this.#ports.metrics.count("SourceRowsRead", done.rows, { source: spec.name });
     await this.#lease.keep();
-    const after: Position | undefined = last === undefined ? underWay.after : this.#positionOf(last);
+    const after = end.after ?? underWay.after;
     const seen = later(underWay.seen, after?.watermark ?? undefined);
     return await this.#save({
       ...state,
@@ -235,9 +277,18 @@ class Load {
         counts,
         ...(after === undefined ? {} : { after }),
         ...(seen === undefined ? {} : { seen }),
-        ...(done.rows < spec.page ? { complete: true } : {}),
+        ...(end.complete ? { complete: true } : {}),
       },
     });
+  }
+
+  /** A page in the order of its key ends with its last row; a short one is the last. */
+  #endOf({ last, rows }: PageDone): Partial<PageEnd> & { readonly passed: number } {
+    return {
+      ...(last === undefined ? {} : { after: this.#positionOf(last) }),
+      complete: rows < this.#shape.spec.page,
+      passed: 0,
+    };
   }
 
   #positionOf(row: Row): Position {

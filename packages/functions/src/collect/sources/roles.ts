@@ -54,6 +54,8 @@ export interface Mapping {
   /** Columns of the lake's table with the field that each is made from. */
   readonly columns: readonly { readonly name: string; readonly field: string; readonly isCustomer: boolean }[];
   readonly key: readonly string[];
+  /** Every value is looked at before it is taken for one of its column's type. */
+  readonly untyped?: boolean | undefined;
 }
 
 interface Mapped {
@@ -64,9 +66,10 @@ interface Mapped {
   readonly besides?: readonly string[];
   /** Fields that the table has whatever else is declared: its key, its watermark. */
   readonly always?: readonly string[];
+  readonly untyped?: boolean | undefined;
 }
 
-export const mappingOf = ({ fields, keep, key, besides = [], always = [] }: Mapped): Mapping => {
+export const mappingOf = ({ fields, keep, key, besides = [], always = [], untyped }: Mapped): Mapping => {
   const columns = Object.entries(fields).map(([role, field]) => ({
     name: columnOfRole(role),
     field,
@@ -76,7 +79,7 @@ export const mappingOf = ({ fields, keep, key, besides = [], always = [] }: Mapp
     if (!columns.some((column) => column.field === field))
       columns.push({ name: columnOfField(field), field, isCustomer: false });
   const read = [...new Set([...columns.map(({ field }) => field), ...besides])];
-  return { read, columns, key: key.map((field) => columns.find((column) => column.field === field)!.name) };
+  return { read, columns, untyped, key: key.map((field) => columns.find((column) => column.field === field)!.name) };
 };
 
 export const tableOf = (
@@ -110,6 +113,23 @@ export const holds = (type: SourceType, text: string): boolean => {
   }
   const first = text.charCodeAt(type.startsWith("decimal") && text.startsWith("-") ? 1 : 0);
   return !type.startsWith("decimal") || (first >= 48 && first <= 57);
+};
+
+const WHOLE = /^-?\d{1,19}$/;
+const bounds = { int: 2n ** 31n, bigint: 2n ** 63n } as const;
+
+/** Whether text that no database vouches for is a value of a type, every digit kept. */
+export const isOfType = (type: SourceType, text: string): boolean => {
+  if (type === "timestamp" || type === "date") return holds(type, text);
+  if (type === "string") return true;
+  if (type === "boolean") return text === "true" || text === "false";
+  if (type === "double") return text.trim() !== "" && Number.isFinite(Number(text));
+  if (type === "int" || type === "bigint")
+    return WHOLE.test(text) && BigInt(text) < bounds[type] && BigInt(text) >= -bounds[type];
+  const [precision, scale] = type.slice(8, -1).split(",").map(Number) as [number, number];
+  const parts = /^-?0*(\d*)(?:\.(\d*?)0*)?$/.exec(text);
+  if (parts === null || !/\d/.test(text)) return false;
+  return parts[1]!.length <= precision - scale && (parts[2] ?? "").length <= scale;
 };
 
 export type Reader = (row: Row) => Cell;

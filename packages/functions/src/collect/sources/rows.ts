@@ -1,7 +1,7 @@
 /** One row of a source as the lake's table takes it: pseudonyms for customers, nothing personal, null for what no type holds. */
 import type { Pseudonymizer } from "@ebb/core/ids";
 import type { Cell, Row, SourceField, SourceTable, SourceType } from "@ebb/ports/source-ports";
-import { type Mapping, holds } from "./roles.ts";
+import { type Mapping, holds, isOfType } from "./roles.ts";
 
 export type CellOf = (row: Row) => Cell;
 
@@ -43,11 +43,15 @@ export class RowMaker {
     readonly isCustomer: boolean;
     readonly check: SourceType | undefined;
   }[];
+  readonly #holds: (type: SourceType, text: string) => boolean;
   readonly #pseudonyms: Pseudonymizer;
   readonly #deleted: CellOf | undefined;
 
   constructor(table: SourceTable, mapping: Mapping, pseudonyms: Pseudonymizer, deleted: CellOf | undefined) {
     this.#pseudonyms = pseudonyms;
+    this.#holds = mapping.untyped === true ? isOfType : holds;
+    const isChecked = (type: SourceType): boolean =>
+      mapping.untyped === true ? type !== "string" : CHECKED.test(type);
     this.#deleted = table.marksDeleted === true ? deleted : undefined;
     this.#cells = mapping.columns.map(({ field, isCustomer }, index) => {
       const { type } = table.columns[index]!;
@@ -55,7 +59,7 @@ export class RowMaker {
         at: mapping.read.indexOf(field),
         field,
         isCustomer,
-        check: !isCustomer && CHECKED.test(type) ? type : undefined,
+        check: !isCustomer && isChecked(type) ? type : undefined,
       };
     });
   }
@@ -66,7 +70,7 @@ export class RowMaker {
       let cell = row[at] ?? null;
       if (cell !== null)
         if (isCustomer) cell = cell === "" ? null : this.#pseudonyms.customer(cell);
-        else if (check !== undefined && !holds(check, cell)) {
+        else if (check !== undefined && !this.#holds(check, cell)) {
           this.nulled[field] = (this.nulled[field] ?? 0) + 1;
           cell = null;
         }
