@@ -5,12 +5,19 @@ import { before, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import Papa from "papaparse";
 import { maskText } from "./social.ts";
-import { type Sentiment, type SentimentLabel, sentimentOf } from "./sentiment.ts";
+import { LanguagesMissing, type Sentiment, type SentimentLabel, loadLanguages, sentimentOf } from "./sentiment.ts";
 
 const labelOf = (text: string): string => {
   const sentiment = sentimentOf(text);
   return sentiment.covered ? sentiment.label : sentiment.reason;
 };
+
+it("needs what identifies languages only where none is given", async () => {
+  assert.throws(() => sentimentOf("What a wonderful shop"), LanguagesMissing);
+  assert.equal(sentimentOf("What a wonderful shop", "en").covered, true);
+  await loadLanguages();
+  assert.equal(sentimentOf("What a wonderful shop").covered, true);
+});
 
 describe("sentiment", () => {
   it("is the sign of the sum of rated words, flipped after a negation", () => {

@@ -9,6 +9,7 @@ import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
 import { STREAM_SCHEMA_VERSION } from "@ebb/core/kinds";
 import { limits } from "@ebb/core/limits";
 import type { Refusal } from "@ebb/core/reasons";
+import { LanguagesMissing, loadLanguages } from "@ebb/core/sentiment";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import {
   type Appended,
@@ -109,7 +110,14 @@ const collectFor = (
   erased: SuppressionList,
 ): Promise<HttpResult> => {
   const { channel } = context;
-  const { events, quarantined, profiles, errors } = sorted(received, context, erased);
+  let all: Sorted;
+  try {
+    all = sorted(received, context, erased);
+  } catch (error) {
+    if (!(error instanceof LanguagesMissing)) throw error;
+    return loadLanguages().then(() => collectFor(ports, received, context, also, erased)); // the first post
+  }
+  const { events, quarantined, profiles, errors } = all;
   const part: ReceiptPart = {
     receiptId: context.receiptId as ReceiptId,
     part: 0,
@@ -205,6 +213,7 @@ const encoded = (wire: unknown, context: CanonicalContext, index: number, erased
   try {
     outcome = canonicalEvent(wire, context, index);
   } catch (error) {
+    if (error instanceof LanguagesMissing) throw error;
     // A fault of ours with one event: it is kept for a replay after the fix, and costs its neighbours nothing.
     logger.error("an event could not be mapped", error instanceof Error ? error : new Error(String(error)));
     return { code: "invalid_event", message: "The event could not be read." };

@@ -4,6 +4,7 @@ import { eventOf, readEventRow } from "@ebb/core/files/event-rows";
 import { tooLarge } from "@ebb/core/files/file-orders";
 import { FieldReader, isRefusal } from "@ebb/core/files/rows";
 import { limits } from "@ebb/core/limits";
+import { loadLanguages } from "@ebb/core/sentiment";
 import { OrderRows } from "./order-rows.ts";
 import { PartWriter } from "./part-writer.ts";
 import type { PartSums } from "./part-sums.ts";
@@ -25,6 +26,7 @@ const PARTS_ON_THEIR_WAY = 3;
 /** What the rows of a partition add up to. @throws TransientError */
 export const writePartition = async (run: UploadRun, spool: Spool, checkpoint: Checkpoint): Promise<PartSums> => {
   const { layout } = run.rowContext(checkpoint.shape);
+  if (layout.shape === "posts") await loadLanguages();
   const work = new PartitionWork(run, checkpoint, spool);
   if (layout.shape !== "order_lines" && layout.shape !== "orders") await work.writeEvents();
   else if ((await spool.sizeOf(checkpoint.done)) <= WHOLE_BYTES) await work.writeOrders({ passes: 1, pass: 0 });
