@@ -1,4 +1,4 @@
-import { functions, routes, type Need, type Route } from "@ebb/functions/declarations";
+import { exposedHeaders, functions, routes, type Need, type Route } from "@ebb/functions/declarations";
 import type { Grant } from "../shared.ts";
 import { alarm } from "./alarm.ts";
 import { lambdaOf, logicalName, type OwnVariables } from "./function.ts";
@@ -48,8 +48,12 @@ export const api = new sst.aws.ApiGatewayV2("Api", {
       : {
           allowOrigins: originPatterns,
           allowCredentials: true,
-          allowMethods: ["GET", "POST", "OPTIONS"],
+          allowMethods: [
+            ...new Set(routes.filter(({ only }) => only !== "embedded").map(({ method }) => method)),
+            "OPTIONS",
+          ],
           allowHeaders: sdkHeaders,
+          exposeHeaders: exposedHeaders,
           maxAge: "1 hour",
         },
   accessLog: { retention: logRetention },

@@ -66,6 +66,9 @@ describe("every stage", () => {
     const cors = production.one("aws:apigatewayv2/api:Api").inputs["corsConfiguration"];
     assert.deepEqual(dig(cors, "allowOrigins"), ["https://*", "http://*"]);
     assert.equal(dig(cors, "allowCredentials"), true);
+    assert.ok((dig(cors, "exposeHeaders") as string[]).includes("link"), "a list goes on by its link");
+    // What the table of routes has for AWS: a page may also erase.
+    assert.deepEqual((dig(cors, "allowMethods") as string[]).toSorted(), ["DELETE", "GET", "OPTIONS", "POST"]);
   });
 
   it("tags what it makes for the bill", () => {

@@ -155,7 +155,8 @@ export const removeVersions = async (s3: S3Client, bucket: string, key: string):
 };
 
 interface QuarantineLine {
-  readonly originalBase64: string;
+  /** Absent in the marks of what was sent again, which tell of nobody. */
+  readonly originalBase64?: string;
 }
 
 /** Refused rows that mention a subject: their reason stays, their bytes go. */
@@ -179,7 +180,8 @@ const quarantineEraser = ({ s3, buckets: { quarantine: bucket } }: AwsEraserPart
         let changed = 0;
         const lines = before.map((line) => {
           const item = JSON.parse(line) as QuarantineLine;
-          if (!finder.mentionedIn(Buffer.from(item.originalBase64, "base64"))) return line;
+          const original = Buffer.from(item.originalBase64 ?? "", "base64");
+          if (original.length === 0 || !finder.mentionedIn(original)) return line;
           changed++;
           return JSON.stringify({ ...item, originalBase64: "" });
         });
