@@ -70,12 +70,19 @@ const guardedPorts = (keys: KeyRing): Ports => {
 
 const answerOf = async (route: Route, key: string | undefined): Promise<number> => {
   const { make } = (await import(`@ebb/functions/${route.handler}`)) as { make: (ports: Ports) => HttpHandler };
-  const { status } = await send(make(guardedPorts(ring)), route.path, route.method === "GET" ? "" : "{}", {
+  const answer = await send(make(guardedPorts(ring)), route.path, route.method === "GET" ? "" : "{}", {
     method: route.method,
     pathParameters: { id: "x", type: "track", platform: "generic", name: "Champions" },
     headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
     anonymous: true,
   });
+  const { status, headers, body } = answer;
+  if (status >= 400)
+    assert.deepEqual(
+      [headers["content-type"], body["status"], headers["www-authenticate"] !== undefined],
+      ["application/problem+json", status, status === 401],
+      answer.text,
+    );
   return status;
 };
 

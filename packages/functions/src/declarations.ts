@@ -161,6 +161,25 @@ export const functions: readonly FunctionDeclaration[] = [
     memoryMb: 1769,
     timeoutSeconds: 900,
   },
+  // No route and no event starts it: an operator does, and again until it is done (docs/operations.md).
+  {
+    handler: "collect/replay-quarantined",
+    needs: [
+      "log:append",
+      "profiles:put",
+      "ledger:read",
+      "quarantine:read",
+      "quarantine:put",
+      "objects:read",
+      "objects:write",
+      "uploads:read",
+      "uploads:write",
+      "jobs:process-upload",
+      "suppressions:read",
+    ],
+    memoryMb: 1024,
+    timeoutSeconds: 900,
+  },
   {
     handler: "score/fold-orders",
     needs: ["customers:read", "customers:write", "quarantine:put", "suppressions:read"],
@@ -277,6 +296,9 @@ export const functions: readonly FunctionDeclaration[] = [
     timeoutSeconds: 29,
   },
 ];
+
+/** Headers of answers that a page of another origin may read: what its reader needs to go on. */
+export const exposedHeaders = ["content-disposition", "etag", "link", "location", "retry-after", "x-next-cursor"];
 
 const segment = ["track", "identify", "page", "screen", "group", "alias", "batch", "import"];
 const segmentBrowser = ["t", "i", "p", "s", "g", "a", "b"];

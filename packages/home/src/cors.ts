@@ -1,5 +1,6 @@
 /** Cross-origin answers by setting, as API Gateway's own CORS configuration gives them. */
 import type { IncomingHttpHeaders } from "node:http";
+import { exposedHeaders } from "@ebb/functions/declarations";
 
 const MAX_AGE_SECONDS = "7200"; // the longest that Chromium honours
 
@@ -12,7 +13,7 @@ export const corsHeaders = (origins: readonly string[], origin: string | undefin
   return {
     "access-control-allow-origin": origin,
     "access-control-allow-credentials": "true",
-    "access-control-expose-headers": "retry-after",
+    "access-control-expose-headers": exposedHeaders.join(", "),
     vary: "origin",
   };
 };

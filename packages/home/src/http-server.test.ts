@@ -181,6 +181,7 @@ test("origins that are allowed may call, others get no permission", async () => 
   assert.equal((await preflight("https://other.example")).headers.get("access-control-allow-origin"), null);
   const answer = await fetch(`${home.url}/v1/things/1`, { headers: { origin: "https://shop.example" } });
   assert.equal(answer.headers.get("access-control-allow-origin"), "https://shop.example");
+  assert.match(answer.headers.get("access-control-expose-headers")!, /etag, link/);
   const refused = await fetch(`${home.url}/v1/none`, { headers: { origin: "https://shop.example" } });
   assert.equal(
     refused.headers.get("access-control-allow-origin"),

@@ -57,6 +57,7 @@ export const make = (ports: ChurnPorts): HttpHandler =>
     () => {
       throw new Problem("not_found", "No run has succeeded yet. See /v1/runs.");
     },
+    [],
   );
 
 const sum = (rows: readonly MartRow[], column: string): number =>

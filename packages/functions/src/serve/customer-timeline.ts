@@ -55,6 +55,7 @@ export const make = (ports: TimelinePorts): HttpHandler =>
       entries: [],
       history: [],
     }),
+    [],
   );
 
 const orderEntry = (row: MartRow): Entry => {

@@ -7,6 +7,7 @@ import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { customerKeyOf } from "./customer-key.ts";
+import { checkNames } from "./marts/parameters.ts";
 
 export type CustomerPorts = Pick<
   Ports,
@@ -18,6 +19,7 @@ export const make = (ports: CustomerPorts): HttpHandler => {
   const firstCuts = defaultCutPoints(ports.now());
   return httpHandler(async (event) => {
     await authorize(ports.keys, event);
+    checkNames(event, []);
     const key = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
     const [erased, states, cuts, ofRun] = await Promise.all([
       ports.suppressions.latest(),

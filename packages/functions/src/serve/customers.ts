@@ -3,22 +3,22 @@ import { NO_PURCHASE } from "@ebb/core/rfm";
 import { csvOf } from "@ebb/core/spreadsheet-csv";
 import type { Run } from "@ebb/ports";
 import { z } from "zod";
-import type { HttpHandler, HttpResult } from "../runtime/http.ts";
+import type { HttpEvent, HttpHandler, HttpResult } from "../runtime/http.ts";
 import { header } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { type After, type CustomerSort, customerSorts, customersSql } from "./marts/customer-list-sql.ts";
 import { customerAnswer } from "./marts/customer-rows.ts";
 import { type MartPorts, type MartRow, martHandler, rowsOf, scalarText, textOf } from "./marts/mart-handler.ts";
-import { fraction, parametersOf, wholeNumber } from "./marts/parameters.ts";
+import { checkNames, fraction, parametersOf, text, wholeNumber } from "./marts/parameters.ts";
 
 export const customersShape = {
-  segment: z.string().max(100).optional(),
+  segment: text(100).optional(),
   sort: z.enum(Object.keys(customerSorts) as [CustomerSort, ...CustomerSort[]]).default("net"),
   minChurn: fraction.optional(),
   minValue: wholeNumber(0, 999_999_999).optional(),
   limit: wholeNumber(1, 1_000).default(100),
-  cursor: z.string().max(500).optional(),
+  cursor: text(500).optional(),
   format: z.enum(["json", "csv"]).optional(),
 };
 
@@ -29,7 +29,7 @@ export const make = (ports: MartPorts): HttpHandler =>
   martHandler(
     ports,
     async ({ event, run, erased, queries }) => {
-      const question = parametersOf(event, customersShape);
+      const question = questionOf(event);
       const named = event.pathParameters?.["name"];
       const segment = named ?? question.segment;
       const csv = question.format === "csv" || (question.format === undefined && acceptsCsv(header(event, "accept")));
@@ -55,10 +55,18 @@ export const make = (ports: MartPorts): HttpHandler =>
       };
     },
     (event) => {
-      parametersOf(event, customersShape);
+      questionOf(event);
       return { customers: [] };
     },
   );
+
+const { segment: _, ...ofSegment } = customersShape;
+
+/** Where the path names the segment, no parameter does. */
+const questionOf = (event: HttpEvent) => {
+  if (event.pathParameters?.["name"] !== undefined) checkNames(event, Object.keys(ofSegment));
+  return parametersOf(event, customersShape);
+};
 
 const acceptsCsv = (accept: string | undefined): boolean => accept !== undefined && /^\s*text\/csv\b/i.test(accept);
 

@@ -5,6 +5,7 @@ import { authorize } from "../runtime/authorisation.ts";
 import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
+import { checkNames } from "./marts/parameters.ts";
 import { pageFrom, pageOf } from "./paging.ts";
 
 export const make = ({ keys, ledger }: Pick<Ports, "keys" | "ledger">): HttpHandler =>
@@ -12,6 +13,7 @@ export const make = ({ keys, ledger }: Pick<Ports, "keys" | "ledger">): HttpHand
     await authorize(keys, event);
     const id = event.pathParameters?.["id"];
     if (id !== undefined) {
+      checkNames(event, []);
       const line = await ledger.read(id as ReceiptId);
       if (line === undefined) throw new Problem("not_found", "No request or upload has this id.");
       return json(200, answerOf(line));

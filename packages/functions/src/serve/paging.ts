@@ -1,11 +1,20 @@
 import { InvalidCursor } from "@ebb/ports";
 import type { HttpEvent } from "../runtime/http.ts";
 import { Problem } from "../runtime/problem.ts";
+import { checkNames } from "./marts/parameters.ts";
 
 const MAX_LIMIT = 1_000;
 
-/** `limit` (1 to 1,000, 100 where absent) and `cursor` of a list. @throws Problem `invalid_parameter` */
-export const pageOf = (event: HttpEvent): { limit: number; cursor: string | undefined } => {
+/**
+ * `limit` (1 to 1,000, 100 where absent) and `cursor` of a list.
+ * @param others names of the list's other parameters
+ * @throws Problem `invalid_parameter`
+ */
+export const pageOf = (
+  event: HttpEvent,
+  others: readonly string[] = [],
+): { limit: number; cursor: string | undefined } => {
+  checkNames(event, [...others, "limit", "cursor"]);
   const { limit = "100", cursor } = event.queryStringParameters ?? {};
   if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > MAX_LIMIT)
     throw new Problem("invalid_parameter", `limit is a number from 1 to ${MAX_LIMIT.toLocaleString("en")}.`, {

@@ -12,14 +12,14 @@ import {
   rowsOf,
   textOf,
 } from "./marts/mart-handler.ts";
-import { checkPeriod, parametersOf, periodShape, wholeNumber } from "./marts/parameters.ts";
+import { checkPeriod, parametersOf, periodShape, text, wholeNumber } from "./marts/parameters.ts";
 import { MOST_ROWS, MartMemory } from "./marts/mart-memory.ts";
 import { type ProductColumns, productsInMemory } from "./marts/product-columns.ts";
 import { bestsellersSql, changed, windowsSql } from "./marts/products.ts";
 
 export const productsShape = {
   sort: z.enum(["net", "units", "rising", "falling"]).default("net"),
-  category: z.string().max(200).optional(),
+  category: text(200).optional(),
   limit: wholeNumber(1, 500).default(50),
   ...periodShape,
 };

@@ -16,8 +16,8 @@ const formats = ["json", "jsonl", "original"] as const;
 export const make = ({ keys, quarantine }: Pick<Ports, "keys" | "quarantine">): HttpHandler =>
   httpHandler(async (event) => {
     await authorize(keys, event);
+    const { limit, cursor } = pageOf(event, ["receipt_id", "code", "since", "open", "format"]);
     const { receiptId, code, sinceMs, open, format } = parametersOf(event);
-    const { limit, cursor } = pageOf(event);
     const page = await fittingPage(quarantine, { receiptId, code, sinceMs, open, limit, cursor });
     if (format === "json") {
       const counts = cursor === undefined ? { counts: await quarantine.counts({ receiptId }) } : {};

@@ -5,12 +5,14 @@ import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { pageFrom, pageOf } from "./paging.ts";
+import { checkNames } from "./marts/parameters.ts";
 
 export const make = ({ keys, runs }: Pick<Ports, "keys" | "runs">): HttpHandler =>
   httpHandler(async (event) => {
     await authorize(keys, event);
     const id = event.pathParameters?.["id"];
     if (id !== undefined) {
+      checkNames(event, []);
       const run = await runs.get(id);
       if (run === undefined) throw new Problem("not_found", "No run has this id.");
       return json(200, answerOf(run));

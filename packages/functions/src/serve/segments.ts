@@ -45,6 +45,7 @@ export const make = (ports: MartPorts): HttpHandler =>
       };
     },
     () => ({ segments: [], movements: [], grid: [], clusters: [] }),
+    [],
   );
 
 export const handler = onAws(make);

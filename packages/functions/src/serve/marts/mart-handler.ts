@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Ports, QueryEngine, Run, SqlValue, SuppressionList } from "@ebb/ports";
 import { isKnown } from "../../runtime/etag.ts";
 import { authorize } from "../../runtime/authorisation.ts";
+import { checkNames } from "./parameters.ts";
 import { RecentAnswers } from "./recent-answers.ts";
 import { type HttpEvent, type HttpHandler, type HttpResult, header, httpHandler, json } from "../../runtime/http.ts";
 
@@ -42,16 +43,19 @@ export const latestRun = async (runs: Ports["runs"]): Promise<Run | undefined> =
  * A GET over what the latest run has left. The answer says of which run it is and may be kept until the next (ETag).
  * @param respond the fields besides `run_id`, `as_of` and `currency`, or a whole answer
  * @param empty what to answer before the first run
+ * @param parameters names of the parameters that there are, where neither of the two looks at them
  */
 export const martHandler = (
   ports: MartPorts,
   respond: (question: MartQuestion) => Promise<object | HttpResult>,
   empty: (event: HttpEvent) => object,
+  parameters?: readonly string[],
 ): HttpHandler => {
   const recent = new RecentAnswers();
   const queries = sharing(ports.queries);
   return httpHandler(async (event) => {
     await authorize(ports.keys, event);
+    if (parameters !== undefined) checkNames(event, parameters);
     const currency = ports.settings.rates.reportingCurrency;
     const run = await latestRun(ports.runs);
     if (run === undefined) return json(200, { currency, ...empty(event) });

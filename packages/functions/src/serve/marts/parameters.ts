@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { HttpEvent } from "../../runtime/http.ts";
 import { Problem } from "../../runtime/problem.ts";
 
+export const text = (most: number) => z.string().max(most, `has at most ${most} characters`);
+
 const day = z.iso.date({ error: "is a day, YYYY-MM-DD" }).optional();
 
 export const periodShape = {
@@ -10,7 +12,18 @@ export const periodShape = {
   from: day,
   /** The day after the last, UTC. */
   to: day,
-  country: z.string().max(100).optional(),
+  country: text(100).optional(),
+};
+
+/** @throws Problem `invalid_parameter` for a parameter that has another name, with those that there are */
+export const checkNames = (event: HttpEvent, names: readonly string[]): void => {
+  const other = Object.keys(event.queryStringParameters ?? {}).find((name) => !names.includes(name));
+  if (other !== undefined)
+    throw new Problem(
+      "invalid_parameter",
+      `${other} is no parameter here. There ${names.length === 0 ? "is none" : `are ${names.join(", ")}`}.`,
+      { parameter: other },
+    );
 };
 
 /** @throws Problem `invalid_parameter`, naming the first parameter that is wrong or not known */
@@ -18,15 +31,10 @@ export const parametersOf = <Shape extends z.ZodRawShape>(
   event: HttpEvent,
   shape: Shape,
 ): z.output<z.ZodObject<Shape>> => {
-  const parsed = z.strictObject(shape).safeParse(event.queryStringParameters ?? {});
+  checkNames(event, Object.keys(shape));
+  const parsed = z.object(shape).safeParse(event.queryStringParameters ?? {});
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  if (issue.code === "unrecognized_keys")
-    throw new Problem(
-      "invalid_parameter",
-      `${issue.keys[0]} is no parameter here. There are ${Object.keys(shape).join(", ")}.`,
-      { parameter: issue.keys[0] },
-    );
   const name = String(issue.path[0]);
   const said = issue.code === "invalid_value" ? `is one of ${issue.values.map(String).join(", ")}` : issue.message;
   throw new Problem("invalid_parameter", `${name} ${said}.`, { parameter: name });

@@ -239,7 +239,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     summary: "Counts of one request or upload",
     tag: "serve",
     answer: { status: 200, schema: ref("Ledger"), text: "The line" },
-    problems: [404],
+    problems: [400, 404],
   }),
   get("/v1/customers/{id}", {
     summary: "A customer: orders, money, recency, scores and segment, and what the last run said of it",
@@ -247,7 +247,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
       "By the producer's own customer id, or by customer key. Recency is computed at the time of the request; `churn` and `value` are as of the last batch run.",
     tag: "serve",
     answer: { status: 200, schema: ref("Customer"), text: "The customer" },
-    problems: [404],
+    problems: [400, 404],
   }),
   get("/v1/customers/{id}/timeline", {
     summary: "What a customer did, the newest first, and the scores by run",
@@ -324,7 +324,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
   get("/v1/customers", {
     summary: "Customers of the latest run, ordered, a page at a time",
     description:
-      "Always the largest first. From the snapshot of the latest run: `as_of` says what it knows. With `format=csv` or `Accept: text/csv` as CSV, up to 20,000 rows; the header `link` then names the rest.",
+      "Always the largest first. From the snapshot of the latest run: `as_of` says what it knows; a list that was begun goes on as it began when another run has been. With `format=csv` or `Accept: text/csv` as CSV, up to 20,000 rows; the header `link` then names the rest.",
     tag: "serve",
     query: { segment: { type: "string", maxLength: 100 }, ...customersQuery },
     answer: { status: 200, schema: ref("CustomerList"), text: "Customers" },
@@ -382,12 +382,13 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     summary: "The churn model in use, with its whole card",
     tag: "serve",
     answer: { status: 200, schema: ref("CurrentModel"), text: "The model" },
-    problems: [404],
+    problems: [400, 404],
   }),
   get("/v1/pipeline", {
     summary: "Events by minute, and how far the stages are behind",
     tag: "serve",
     answer: { status: 200, schema: ref("Pipeline"), text: "The last three hours" },
+    problems: [400],
   }),
   get("/v1/runs", {
     summary: "List batch runs with their steps, the newest first",
@@ -400,7 +401,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     summary: "A batch run: its steps, what each found, and why it failed if it did",
     tag: "serve",
     answer: { status: 200, schema: ref("Run"), text: "The run" },
-    problems: [404],
+    problems: [400, 404],
   }),
   get("/v1/openapi.json", {
     summary: "This description",
