@@ -2,6 +2,7 @@
 import { uploadJob } from "@ebb/functions/declarations";
 import { alarm, counted } from "./parts/alarm.ts";
 import { serveRoutes } from "./parts/api.ts";
+import { lambdaOf } from "./parts/function.ts";
 import { jobOf } from "./parts/job.ts";
 import { stream, uploadBucket } from "./shared.ts";
 
@@ -27,6 +28,10 @@ new aws.lambda.FunctionRecursionConfig("ProcessUploadContinues", {
   functionName: processUpload.name,
   recursiveLoop: "Allow",
 });
+
+// ── replay: asked for by an operator ───────────────────────────────────────────────────────────────────────────────
+
+lambdaOf("collect/replay-quarantined");
 
 // ── alarms ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

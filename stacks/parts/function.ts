@@ -28,6 +28,7 @@ const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
   "collect/social": ["pseudonyms", "settings"],
   "collect/uploads": ["settings"],
   "collect/process-upload": ["pseudonyms", "settings"],
+  "collect/replay-quarantined": ["pseudonyms", "settings"],
   "model/run-model": ["settings"],
   "serve/customer": ["pseudonyms", "settings"],
   "serve/customer-export": ["pseudonyms", "settings"],

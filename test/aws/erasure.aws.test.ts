@@ -78,7 +78,7 @@ const plain: WorkflowContext = {
     assert.ok(found !== undefined, "there is nothing to wait for");
     return found;
   },
-} as WorkflowContext;
+};
 
 describe("an erasure in AWS", () => {
   const receipt = newReceipt();
@@ -162,7 +162,7 @@ describe("an erasure in AWS", () => {
       erasers: erasers.filter(({ name }) => name !== "raw events" && name !== "tables of batch runs"),
       receipts: ports.receipts,
     };
-    await make(work as never)({ erasureId }, plain);
+    await make(work)({ erasureId }, plain);
 
     const found = await everything();
     for (const trace of [ADA, ADA_ID, BROWSER]) assert.ok(!found.includes(trace), `${trace} is still there`);

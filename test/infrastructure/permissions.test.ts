@@ -103,6 +103,7 @@ describe("least privilege", () => {
     assert.deepEqual(holders("EBB_CUSTOMER_SECRET"), [
       "collect/events",
       "collect/process-upload",
+      "collect/replay-quarantined",
       "collect/social",
       "serve/customer",
       "serve/customer-export",
