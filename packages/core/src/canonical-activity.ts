@@ -4,7 +4,7 @@ import { objectOf, pagePathOf } from "./canonical-context.ts";
 import { authorKeyOf, linkedKeysOf, unlinkedKeyOf } from "./identity.ts";
 import { currencyDigits, toMinor } from "./money.ts";
 import type { Refusal } from "./reasons.ts";
-import { sentimentLabelOf } from "./sentiment.ts";
+import { toneOf } from "./sentiment.ts";
 import { maskAddresses, maskText } from "./social.ts";
 import { postKeys } from "./wire/social.ts";
 import { amountOf, numberOf, textOf } from "./wire/values.ts";
@@ -127,8 +127,7 @@ const addPost = (draft: Draft, properties: Input, context: CanonicalContext): nu
   const body = textOf(properties["text"], 16_384);
   if (body !== undefined) {
     draft.body = maskText(body).slice(0, 16_384);
-    const sentiment = draft.sentiment ?? sentimentLabelOf(draft.body, draft.language);
-    if (sentiment !== undefined) draft.sentiment = sentiment;
+    if (draft.sentiment === undefined) Object.assign(draft, toneOf(draft.body, draft.language));
   }
   const reach = ["likes", "shares", "replies"].map((name) => numberOf(properties[name] as Amount));
   if (reach.some((count) => count !== undefined))

@@ -84,8 +84,9 @@ export const sentimentOf = (text: string, language?: string): Sentiment => {
   return { covered: true, language: "en", score, label: score > 0 ? "positive" : score < 0 ? "negative" : "neutral" };
 };
 
-/** The sentiment of a post that came without a label; `undefined` for what is not covered. */
-export const sentimentLabelOf = (text: string, language?: string): SentimentLabel | undefined => {
-  const sentiment = sentimentOf(text, language);
-  return sentiment.covered ? sentiment.label : undefined;
+/** What is kept of a post that came without a label: no sentiment where it is not covered, so that it can be set apart. */
+export const toneOf = (text: string, language?: string): { sentiment?: SentimentLabel; language?: string } => {
+  const tone = sentimentOf(text, language);
+  const spoken = language ?? tone.language?.slice(0, 16);
+  return { ...(tone.covered ? { sentiment: tone.label } : {}), ...(spoken === undefined ? {} : { language: spoken }) };
 };

@@ -6,7 +6,7 @@ import { STREAM_SCHEMA_VERSION, kindNames } from "../kinds.ts";
 import { convertMinor, currencyDigits, rateAt, toMinor } from "../money.ts";
 import { ORDER_RANK } from "../orders.ts";
 import type { Refusal } from "../reasons.ts";
-import { sentimentLabelOf } from "../sentiment.ts";
+import { toneOf } from "../sentiment.ts";
 import { maskText } from "../social.ts";
 import type { StreamEvent } from "../stream-event.ts";
 import type { UnnumberedEvent } from "./file-orders.ts";
@@ -167,7 +167,7 @@ const post = (reader: FieldReader, fields: readonly string[], atMs: number): Eve
   const stated = reader.text(fields, "sentiment");
   if (isRefusal(stated)) return stated;
   const body = maskText(reader.raw(fields, "text")).slice(0, 16_384);
-  const sentiment = stated ?? sentimentLabelOf(body);
+  const tone = stated === undefined ? toneOf(body) : { sentiment: stated };
   const brand = reader.text(fields, "brand");
   if (isRefusal(brand)) return brand;
   const author = reader.raw(fields, "author").trim();
@@ -186,7 +186,7 @@ const post = (reader: FieldReader, fields: readonly string[], atMs: number): Eve
       ...(author === "" ? {} : { author_key: authorKey(reader, platform, author) }),
       body,
       ...(brand === undefined ? {} : { brand }),
-      ...(sentiment === undefined ? {} : { sentiment }),
+      ...tone,
       ...(reach === undefined ? {} : { reach }),
     },
   };

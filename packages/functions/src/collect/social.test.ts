@@ -141,6 +141,10 @@ test("a post without a label gets that of the word list, where its text is Engli
     ports.events.map(({ sentiment }) => sentiment),
     ["negative", "positive", "neutral", undefined, undefined, undefined, "sarcastic", undefined],
   );
+  assert.deepEqual(
+    ports.events.map(({ language }) => language),
+    ["en", "en", "en", "de", "fr", undefined, undefined, undefined],
+  );
 });
 
 test("a post that comes twice has one id", async () => {

@@ -1,6 +1,8 @@
 /** What a run makes of events of all sources about customers and products; written whole, each table after those it reads. */
 import type { BatchTable } from "../batch-table.ts";
 import { identityChanges, identityKeys, identityLinks } from "./identity.ts";
+import { productCatalogue, productPrices } from "./products.ts";
+import { socialPosts } from "./social-posts.ts";
 import { customerAttributes, unifiedCustomers } from "./unified-customers.ts";
 
 export const unifiedTables: readonly BatchTable[] = [
@@ -9,4 +11,7 @@ export const unifiedTables: readonly BatchTable[] = [
   identityChanges,
   unifiedCustomers,
   customerAttributes,
+  socialPosts,
+  productCatalogue,
+  productPrices,
 ];

@@ -4,7 +4,7 @@ import { rawEventsColumns } from "../raw-events.ts";
 import type { View } from "../table.ts";
 
 const lines = rawEventsColumns.find((column) => column.name === "lines")!;
-const lineFields = typeof lines.type === "string" ? [] : lines.type.listOf.map((field) => field.name);
+export const lineFields = typeof lines.type === "string" ? [] : lines.type.listOf.map((field) => field.name);
 
 /** 1, or -1 for a refund whose lines are stated as what was given back: its lines give money back either way. */
 const turn = (m: Dialect): string => {
