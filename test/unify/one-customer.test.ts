@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { type CanonicalContext, canonicalEvent } from "@ebb/core/canonical";
 import { Pseudonymizer } from "@ebb/core/ids";
+import { loadLanguages } from "@ebb/core/sentiment";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import { customerFeatures } from "@ebb/lake/batch/customer-features";
 import { sessions } from "@ebb/lake/batch/sessions";
@@ -10,6 +11,7 @@ import { brokenPromises, curatedLakeOf, write } from "@ebb/lake/batch/testing";
 import { unifiedTables } from "@ebb/lake/batch/unified-tables";
 import { rowsOf } from "@ebb/lake/testing";
 
+await loadLanguages();
 const pseudonyms = new Pseudonymizer("a secret of at least thirty-two characters");
 const contextOf = (source: string): CanonicalContext => ({
   source,
