@@ -6,7 +6,7 @@ import { Pseudonymizer } from "@ebb/core/ids";
 import { loadLanguages } from "@ebb/core/sentiment";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import { customerFeatures } from "@ebb/lake/batch/customer-features";
-import { sessions } from "@ebb/lake/batch/sessions";
+import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
 import { brokenPromises, curatedLakeOf, write } from "@ebb/lake/batch/testing";
 import { unifiedTables } from "@ebb/lake/batch/unified-tables";
 import { rowsOf } from "@ebb/lake/testing";
@@ -91,7 +91,7 @@ const unlinked = [
 
 const lakeOfJourney = async (events: readonly StreamEvent[]) => {
   const lake = await curatedLakeOf(events);
-  await write(lake, sessions, {});
+  for (const table of monthlyTables) await write(lake, table, {});
   for (const table of unifiedTables) {
     await write(lake, table, { documents: { traits: ["tier"] } });
     assert.deepEqual(await brokenPromises(lake, table), []);
