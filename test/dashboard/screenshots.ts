@@ -13,27 +13,43 @@ import { SETTLED, until } from "./site-page.ts";
 import { runEbb } from "../support/home-process.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
-const LINK = /(http:\S+)\/#\/sales\?token=(\S+?)&write=(\S+)/;
+const LINK = /(http:\S+)\/#\/sales\?token=([^&\s]+)&write=(\S+)/;
+/** Output may come in pieces: the link is whole when something follows it. */
+const PRINTED = new RegExp(`${LINK.source}(?=\\s)`);
 
-/** Resolves with the link that a first start prints when the shop is in and the first run is made. */
+/**
+ * Resolves with the link that a first start prints when the shop is in and the first run is over.
+ * @throws Error when that run did not succeed: the pages would be empty
+ */
 const ownHome = async (): Promise<{ link: string; stop: () => Promise<void> }> => {
   const folder = await mkdtemp(path.join(tmpdir(), "ebb-screenshots-"));
   const { child, output, ended } = runEbb(["start", "--data", folder, "--port", "0", "--no-schedule"]);
   const link = await new Promise<string>((resolve, reject) => {
     child.stdout!.on("data", () => {
-      const found = LINK.exec(output());
+      const found = PRINTED.exec(output());
       if (found !== null) resolve(found[0]);
     });
     void ended.then((code) => reject(new Error(`the home ended with ${code}:\n${output()}`)));
   });
-  return {
-    link,
-    stop: async () => {
-      child.kill("SIGTERM");
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
   };
+  const { runs } = await read<{ runs: { state: string; reason?: string }[] }>(link, "/v1/runs?limit=1");
+  if (runs[0]?.state !== "succeeded") {
+    await stop();
+    throw new Error(`the first run is ${runs[0]?.state ?? "missing"}: ${runs[0]?.reason ?? ""}\n${output()}`);
+  }
+  return { link, stop };
+};
+
+/** What the API answers to the key in a link. */
+const read = async <T>(link: string, address: string): Promise<T> => {
+  const [, url = "", token] = LINK.exec(link) ?? [];
+  const answer = await fetch(url + address, { headers: { authorization: `Bearer ${token}` } });
+  if (!answer.ok) throw new Error(`${address} answered ${answer.status}: ${await answer.text()}`);
+  return (await answer.json()) as T;
 };
 
 /** Nothing is on its way any more, and the last of it is drawn. */
@@ -45,11 +61,11 @@ const settled = async (page: Page): Promise<void> => {
 
 const [given, folder = path.join(root, "docs/screenshots")] = process.argv.slice(2);
 const home = given === undefined ? await ownHome() : { link: given, stop: async () => undefined };
-const [, url, token] = LINK.exec(home.link) ?? [];
+const [, url] = LINK.exec(home.link) ?? [];
 if (url === undefined) throw new Error("The link is the one that npm start prints: http://…/#/sales?token=…&write=…");
 
-const listed = await fetch(`${url}/v1/customers?sort=net&limit=1`, { headers: { authorization: `Bearer ${token}` } });
-const { customers } = (await listed.json()) as { customers: { customer_key: string }[] };
+const listed = "/v1/customers?sort=net&limit=1";
+const { customers } = await read<{ customers: { customer_key: string }[] }>(home.link, listed);
 const pages = {
   sales: "sales",
   customers: "customers",

@@ -103,6 +103,8 @@ export interface SalesRow {
   readonly gross_minor: number;
   readonly refunds_minor: number;
   readonly net_minor: number;
+  /** Absent where no order counts. */
+  readonly average_order_minor?: number;
   /** Customers with any row, a return included. */
   readonly active_customers: number;
   readonly new_customers: number;

@@ -52,9 +52,18 @@ export const get = async <T>(path: string, parameters?: Parameters, signal?: Abo
     await call(address(path, parameters), signal === undefined ? {} : { signal }, currentKeys().read)
   ).json() as Promise<T>;
 
-/** @throws ApiProblem */
-export const getText = async (path: string, parameters?: Parameters): Promise<string> =>
-  (await call(address(path, parameters), { headers: { accept: "text/csv" } }, currentKeys().read)).text();
+/** A list as one CSV, of as many answers as it takes: each names the next. @throws ApiProblem */
+export const getCsv = async (path: string, parameters?: Parameters): Promise<string> => {
+  const pages: string[] = [];
+  for (let next: string | undefined = address(path, parameters); next !== undefined;) {
+    const answer: Response = await call(next, { headers: { accept: "text/csv" } }, currentKeys().read);
+    const text = await answer.text();
+    pages.push(pages.length === 0 ? text : text.slice(text.indexOf("\r\n") + 2));
+    const link = /<([^>]*)>; rel="next"/.exec(answer.headers.get("link") ?? "")?.[1];
+    next = link === undefined ? undefined : base + link;
+  }
+  return pages.join("");
+};
 
 /** With the write key. @throws ApiProblem */
 export const post = async <T>(path: string, body: unknown): Promise<T> =>

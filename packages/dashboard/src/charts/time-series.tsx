@@ -80,6 +80,7 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
               stroke: ink,
               grid,
               ticks: grid,
+              size: 34,
               values: (_plot, splits, _axis, _space, increment) => {
                 const format = timeFormat(increment);
                 return splits.map((seconds) => format.format(seconds * 1000));

@@ -3,6 +3,7 @@ import { Bars } from "../charts/bars.tsx";
 import { count, day, money, percent, plainMoney } from "../format.ts";
 import { CustomerTable } from "../parts/customer-table.tsx";
 import { ModelQuality } from "../parts/model-quality.tsx";
+import { ExportButton } from "../parts/export-button.tsx";
 import { Fresh } from "../parts/no-run.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
@@ -59,6 +60,11 @@ const AtRisk = () => (
     wide
     note="By expected loss: the probability of leaving times what the customer is worth within the horizon if they stay. Associated with leaving is not the cause of it."
   >
+    <div class="filters">
+      <ExportButton path="/v1/customers" parameters={{ sort: "loss" }} filename="customers-at-risk">
+        All of them as CSV
+      </ExportButton>
+    </div>
     <CustomerTable parameters={{ sort: "loss", limit: 25 }} label="Customers at risk" />
   </Panel>
 );

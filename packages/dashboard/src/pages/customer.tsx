@@ -7,6 +7,7 @@ import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
 import { Tile, Tiles } from "../parts/tiles.tsx";
 import { TableHead } from "../parts/table-head.tsx";
+import { secondsOf } from "../period.ts";
 import { type Route, linkTo } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
@@ -51,7 +52,7 @@ const CustomerView = ({ id }: { id: string }) => {
     <Answered answer={customer}>
       {(data) => (
         <>
-          <Figures customer={data} />
+          <Figures customer={data} asked={id} />
           <div class="panels">
             {data.churn !== undefined && <ChurnPanel churn={data.churn} />}
             <Months customer={data} />
@@ -70,13 +71,15 @@ const CustomerView = ({ id }: { id: string }) => {
   );
 };
 
-const Figures = ({ customer }: { customer: Customer }) => {
+const Figures = ({ customer, asked }: { customer: Customer; asked: string }) => {
   const { currency, scores, value } = customer;
   return (
     <>
-      <p class="key">
-        <code>{customer.customer_key}</code>
-      </p>
+      {asked !== customer.customer_key && (
+        <p class="key">
+          <code>{customer.customer_key}</code>
+        </p>
+      )}
       <Tiles>
         <Tile
           name="Segment"
@@ -118,9 +121,15 @@ const ChurnPanel = ({ churn }: { churn: NonNullable<Customer["churn"]> }) => (
   <Panel
     title="Likely to leave?"
     note={`Probability of no order in the ${count(churn.horizon_days)} days after ${day(churn.as_of.slice(0, 10))}.`}
+    sheet={{
+      filename: "customer-drivers",
+      header: ["feature", "in words", "log-odds"],
+      rows: () => churn.drivers.map((one) => [one.feature, one.words, one.log_odds]),
+    }}
   >
     <p>
-      <span class="figure">{percent(churn.probability)}</span> <span class="soft">decile {churn.decile} of 10</span>
+      <span class="figure">{percent(churn.probability)}</span>{" "}
+      <span class="soft">decile {churn.decile} of 10, the first being the likeliest</span>
     </p>
     <h3>Why</h3>
     <Drivers drivers={churn.drivers} />
@@ -174,21 +183,42 @@ const History = ({ history }: { history: Timeline["history"] }) => (
     {history.length === 0 ? (
       <Empty title="No run has scored this customer yet." />
     ) : (
-      <table>
-        <TableHead columns={["As of", "Segment", "R F M", { number: "Leaves with" }]} />
-        <tbody>
-          {history.toReversed().map((one) => (
-            <tr key={one.as_of}>
-              <td>{day(one.as_of.slice(0, 10))}</td>
-              <td>{one.segment}</td>
-              <td>{[one.recency, one.frequency, one.monetary].map((score) => score ?? "–").join(" ")}</td>
-              <td class="number">{one.churn_probability === undefined ? "–" : percent(one.churn_probability)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <>
+        {history.length > 1 && (
+          <TimeSeries
+            label="Probability of leaving by run"
+            height={140}
+            times={history.map((one) => secondsOf(one.as_of.slice(0, 10)))}
+            format={(value) => percent(value, 0)}
+            series={[
+              {
+                name: "probability of leaving",
+                values: history.map((one) => one.churn_probability ?? null),
+                colour: "var(--one)",
+              },
+            ]}
+          />
+        )}
+        <ScoreTable history={history} />
+      </>
     )}
   </Panel>
+);
+
+const ScoreTable = ({ history }: { history: Timeline["history"] }) => (
+  <table>
+    <TableHead columns={["As of", "Segment", "R F M", { number: "Leaves with" }]} />
+    <tbody>
+      {history.toReversed().map((one) => (
+        <tr key={one.as_of}>
+          <td>{day(one.as_of.slice(0, 10))}</td>
+          <td>{one.segment}</td>
+          <td>{[one.recency, one.frequency, one.monetary].map((score) => score ?? "–").join(" ")}</td>
+          <td class="number">{one.churn_probability === undefined ? "–" : percent(one.churn_probability)}</td>
+        </tr>
+      ))}
+    </tbody>
+  </table>
 );
 
 const kindWords = { order: "Order", refund: "Refund", visit: "Visit", post: "Post" } as const;

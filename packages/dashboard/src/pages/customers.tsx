@@ -1,9 +1,8 @@
 import type { Segments } from "../answers.ts";
-import { getText } from "../api.ts";
 import { Bars } from "../charts/bars.tsx";
-import { download } from "../download.ts";
 import { count, decimal, money, percent, plainMoney, shortMoney } from "../format.ts";
 import { CustomerTable } from "../parts/customer-table.tsx";
+import { ExportButton } from "../parts/export-button.tsx";
 import { Fresh, NoRun } from "../parts/no-run.tsx";
 import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
@@ -230,9 +229,12 @@ const ListPanel = ({ segment, sort }: { segment: string | undefined; sort: Sort 
       </label>
       {segment !== undefined && (
         <>
-          <button type="button" onClick={() => void exportSegment(segment)}>
+          <ExportButton
+            path={`/v1/segments/${encodeURIComponent(segment)}/customers`}
+            filename={segment.toLowerCase().replaceAll(/[^a-z]+/g, "-")}
+          >
             Whole segment as CSV
-          </button>
+          </ExportButton>
           <button type="button" onClick={() => changeView({ segment: undefined })}>
             All segments
           </button>
@@ -242,9 +244,3 @@ const ListPanel = ({ segment, sort }: { segment: string | undefined; sort: Sort 
     <CustomerTable parameters={{ segment, sort, limit: 50 }} label={segment ?? "All customers"} />
   </Panel>
 );
-
-/** What a campaign tool takes: every customer of the segment. */
-const exportSegment = async (segment: string): Promise<void> => {
-  const text = await getText(`/v1/segments/${encodeURIComponent(segment)}/customers`, { format: "csv" });
-  download(`${segment.toLowerCase().replaceAll(/[^a-z]+/g, "-")}.csv`, text);
-};

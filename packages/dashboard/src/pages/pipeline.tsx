@@ -158,7 +158,15 @@ const Refused = ({ reason }: { reason: string | undefined }) => {
     limit: SAMPLE_ROWS,
   });
   return (
-    <Panel title="Quarantine by reason" note="What was refused is kept whole, with its reason, and can be sent again.">
+    <Panel
+      title="Quarantine by reason"
+      note="What was refused is kept whole, with its reason, and can be sent again."
+      sheet={{
+        filename: "quarantine-by-reason",
+        header: ["reason", "rows and events"],
+        rows: () => Object.entries(counts.data?.counts ?? {}),
+      }}
+    >
       <Answered answer={counts}>
         {({ counts: byReason = {} }) => {
           const entries = Object.entries(byReason).sort(([, a], [, b]) => b - a);

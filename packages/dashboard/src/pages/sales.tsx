@@ -100,7 +100,6 @@ const Totals = ({ country, period, currency }: View) => {
     <Answered answer={now}>
       {({ rows: [total = nothing] }) => {
         const past = before.data?.rows[0];
-        const average = (row: typeof nothing) => (row.orders === 0 ? 0 : row.net_minor / row.orders);
         return (
           <Tiles>
             <Tile
@@ -112,9 +111,9 @@ const Totals = ({ country, period, currency }: View) => {
             <Tile name="Orders" value={count(total.orders)} now={total.orders} before={past?.orders} />
             <Tile
               name="Average order"
-              value={money(Math.round(average(total)), currency)}
-              now={average(total)}
-              before={past === undefined ? undefined : average(past)}
+              value={money(total.average_order_minor ?? 0, currency)}
+              now={total.average_order_minor}
+              before={past?.average_order_minor}
             />
             <Tile
               name="Active customers"
@@ -140,6 +139,7 @@ const salesHeader = [
   "period",
   "revenue",
   "orders",
+  "average order",
   "units",
   "refunds",
   "active customers",
@@ -150,6 +150,7 @@ const salesCells = (row: SalesRow, currency: string) => [
   row.period,
   plainMoney(row.net_minor, currency),
   row.orders,
+  row.average_order_minor === undefined ? undefined : plainMoney(row.average_order_minor, currency),
   row.units,
   plainMoney(row.refunds_minor, currency),
   row.active_customers,

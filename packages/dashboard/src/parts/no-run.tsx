@@ -1,5 +1,5 @@
 import { Empty } from "./state.tsx";
-import { ago } from "../format.ts";
+import { ago, day } from "../format.ts";
 
 /** Before the first run there are no figures; afterwards the page says how fresh they are. */
 export const NoRun = () => (
@@ -13,6 +13,6 @@ export const NoRun = () => (
 export const Fresh = ({ asOf }: { asOf: string | undefined }) =>
   asOf === undefined ? null : (
     <p class="note">
-      As of <time dateTime={asOf}>{asOf.slice(0, 10)}</time>, {ago(asOf)}.
+      As of <time dateTime={asOf}>{day(asOf.slice(0, 10))}</time>, {ago(asOf)}.
     </p>
   );

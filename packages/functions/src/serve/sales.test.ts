@@ -101,14 +101,17 @@ const slowly = ({ interval, by, from, to, country }: Question) => {
         ? from === undefined || day(firstDay.get(key)!) >= from
         : periodOf(interval, from, day(firstDay.get(key)!)) === period,
     );
+    const orders = rows.filter((row) => row.counts).length;
+    const net = sum((row) => row.gross_minor - row.refund_minor);
     return {
       period,
       ...(by === undefined ? {} : { group }),
-      orders: rows.filter((row) => row.counts).length,
+      orders,
       units: sum((row) => row.units),
       gross_minor: sum((row) => row.gross_minor),
       refunds_minor: sum((row) => row.refund_minor),
-      net_minor: sum((row) => row.gross_minor - row.refund_minor),
+      net_minor: net,
+      ...(orders === 0 ? {} : { average_order_minor: Math.round(net / orders) }),
       active_customers: new Set(known.map((row) => row.customer_key)).size,
       new_customers: fresh.length,
       returning_customers: buyers.size - fresh.length,

@@ -44,6 +44,10 @@ export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
   );
 };
 
+/** Net by counted order, to the minor unit; nothing where no order counts. */
+const averageOf = (netMinor: number, orders: number) =>
+  orders === 0 ? {} : { average_order_minor: Math.round(netMinor / orders) };
+
 const answerOf = (row: MartRow, grouped: boolean) => ({
   period: dayTextOf(row["period"]),
   ...(grouped ? { group: textOf(row["grouped"]) } : {}),
@@ -52,6 +56,7 @@ const answerOf = (row: MartRow, grouped: boolean) => ({
   gross_minor: numberOf(row["gross_minor"]),
   refunds_minor: numberOf(row["refund_minor"]),
   net_minor: numberOf(row["net_minor"]),
+  ...averageOf(numberOf(row["net_minor"]), numberOf(row["orders"])),
   active_customers: numberOf(row["active_customers"]),
   new_customers: numberOf(row["new_customers"]),
   returning_customers: numberOf(row["returning_customers"]),

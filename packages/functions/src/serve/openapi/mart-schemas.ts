@@ -38,6 +38,7 @@ export const martSchemas: Readonly<Record<string, JsonSchema>> = {
           lines: { ...integer, description: "By category and product" },
           gross_minor: integer,
           refunds_minor: integer,
+          average_order_minor: { ...integer, description: "Net by counted order, rounded; absent without one" },
           active_customers: { ...integer, description: "With any order or refund" },
           new_customers: { ...integer, description: "Whose first counted order ever falls into the period" },
           returning_customers: integer,
