@@ -5,11 +5,15 @@ import { type Source, SourcesInvalid, parseSources } from "@ebb/functions/collec
 import { dynamoLoad, typesOf } from "@ebb/functions/collect/sources/dynamo";
 import type { LoadSpec } from "@ebb/functions/collect/sources/load";
 import { Clients } from "@ebb/ports/aws/clients";
+import { BucketObjects } from "@ebb/ports/aws/source-bucket";
 import { readJsonFile } from "@ebb/ports/embedded/private-file";
 import { type RowReader, SourceProblem } from "@ebb/ports/source-ports";
+import { DynamoExportReader } from "@ebb/ports/source-readers/dynamo-export";
+import { exportRequester } from "@ebb/ports/source-readers/dynamo-request";
 import { DynamoScanReader } from "@ebb/ports/source-readers/dynamo-scan";
 import { MysqlReader } from "@ebb/ports/source-readers/mysql";
 import { PostgresReader } from "@ebb/ports/source-readers/postgres";
+import { systemClock } from "@ebb/ports/source-readers/unit-budget";
 
 export const SOURCES_FILE = "ebb.sources.json";
 
@@ -54,18 +58,24 @@ const clientsOf = ({
   });
 
 const dynamoReader = ({ connection, spec }: Dynamo): RowReader => {
-  const { name, table, read, where, lines } = spec;
-  if (!("scan" in read))
-    throw new SourceProblem("unsupported", name, "exports of a table cannot be read yet; a scan can.");
-  return new DynamoScanReader({
-    source: name,
-    client: clientsOf(connection).dynamo,
-    table,
-    unitsPerSecond: read.scan.units_per_second,
-    segments: read.scan.segments,
-    types: typesOf(spec),
-    where,
-    list: lines?.list,
+  const { name: source, table, read, where, lines } = spec;
+  const clients = clientsOf(connection);
+  const items = { source, table, types: typesOf(spec), where, list: lines?.list };
+  if ("scan" in read)
+    return new DynamoScanReader({
+      ...items,
+      client: clients.dynamo,
+      unitsPerSecond: read.scan.units_per_second,
+      segments: read.scan.segments,
+    });
+  const { bucket, prefix, request } = read.export;
+  const clock = { ...systemClock, now: Date.now };
+  return new DynamoExportReader({
+    ...items,
+    objects: new BucketObjects(clients.s3, bucket),
+    place: `s3://${bucket}/${prefix}`,
+    prefix,
+    ...(request ? { request: exportRequester({ source, client: clients.dynamo, table, bucket, prefix, clock }) } : {}),
   });
 };
 

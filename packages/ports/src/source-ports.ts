@@ -101,8 +101,11 @@ export interface RowReader {
   describe(plan: ReadPlan): Promise<readonly SourceField[]>;
   /** Begins the look; answers the database's clock in the form of the watermark, where that is a time. */
   begin(plan: ReadPlan): Promise<{ readonly clock?: string }>;
-  /** `watermark` less the overlap, in seconds for a time and in units for a number. */
-  before(plan: ReadPlan, watermark: string, overlap: number): Promise<string>;
+  /**
+   * `watermark` less the overlap, in seconds for a time and in units for a number. `undefined` where what followed it is
+   * no longer to be had: everything is read.
+   */
+  before(plan: ReadPlan, watermark: string, overlap: number): Promise<string | undefined>;
   /** Rows of a page as they arrive, with a bounded number in memory. */
   page(plan: ReadPlan, page: Page): AsyncIterable<readonly Row[]>;
   /** Of readers whose rows have no order: how the page that was read last ended. Others go on behind their last row. */
@@ -110,6 +113,23 @@ export interface RowReader {
   /** Rows whose `field` is one of `values`. */
   rowsOf(plan: ReadPlan, field: string, values: readonly string[]): AsyncIterable<readonly Row[]>;
   close(): Promise<void>;
+}
+
+/** An object that others write. */
+export interface SourceObject {
+  readonly key: string;
+  readonly bytes: number;
+  /** Another one where its content is another: an ETag, or the time and size of a file. */
+  readonly version: string;
+  readonly modifiedAtMs: number;
+}
+
+/** A bucket, or a folder, that others write to: it is read and nothing else. */
+export interface SourceObjects {
+  /** In the order of their keys. */
+  list(prefix: string): AsyncIterable<SourceObject>;
+  /** @throws ObjectNotFound */
+  read(key: string): Promise<AsyncIterable<Uint8Array>>;
 }
 
 // ── where each source stands ───────────────────────────────────────────────────────────────────────────────────────

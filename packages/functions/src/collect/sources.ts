@@ -146,7 +146,14 @@ export const DynamoSource = z.strictObject({
         segments: z.int().min(1).max(64).default(4),
       }),
     }),
-    z.strictObject({ export: z.strictObject({ bucket: z.string().min(3), prefix: z.string().default("") }) }),
+    z.strictObject({
+      export: z.strictObject({
+        bucket: z.string().min(3),
+        prefix: z.string().default(""),
+        /** False where others have the exports made. */
+        request: z.boolean().default(true),
+      }),
+    }),
   ]),
   lines: z
     .strictObject({

@@ -22,8 +22,15 @@ const partsOf = (path: string): readonly string[] => path.split(".");
 /** Whether a plan is of lines. */
 const isOfLines = (plan: ReadPlan): boolean => plan.fields.includes(PARENT);
 
+interface CellPlan {
+  readonly name: string;
+  readonly path: readonly string[];
+  readonly type: SourceType;
+}
+
 export class ItemRows {
   readonly #options: ItemsOptions;
+  readonly #cells = new WeakMap<ReadPlan, readonly CellPlan[]>();
   readonly #where: readonly (readonly [readonly string[], string])[];
   /** Lists of the items of this page, by the key of their item. */
   #lists = new Map<string, readonly AttributeValue[]>();
@@ -94,7 +101,12 @@ export class ItemRows {
     );
   }
 
-  #cellsOf(plan: ReadPlan): readonly { readonly name: string; readonly path: readonly string[]; type: SourceType }[] {
-    return this.fieldsOf(plan).map(({ name, lake }) => ({ name, path: partsOf(name), type: lake }));
+  #cellsOf(plan: ReadPlan): readonly CellPlan[] {
+    let cells = this.#cells.get(plan);
+    if (cells === undefined) {
+      cells = this.fieldsOf(plan).map(({ name, lake }) => ({ name, path: partsOf(name), type: lake }));
+      this.#cells.set(plan, cells);
+    }
+    return cells;
   }
 }

@@ -17,7 +17,9 @@ export const attributeAt = (item: Item | undefined, path: readonly string[]): At
 
 /** A number as JSON: text where a double would not give the same digits again. */
 const jsonNumber = (text: string): number | string => (String(Number(text)) === text ? Number(text) : text);
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+/** Exports have bytes as base64, which the type of the SDK does not tell. */
+const hex = (bytes: Uint8Array | string): string =>
+  (typeof bytes === "string" ? Buffer.from(bytes, "base64") : Buffer.from(bytes)).toString("hex");
 
 /** Plain JSON of an attribute; names of maps and members of sets in order, so that equal values have equal text. */
 const plain = (value: AttributeValue): unknown => {

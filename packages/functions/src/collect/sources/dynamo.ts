@@ -23,7 +23,7 @@ export const dynamoLoad = (spec: DynamoSource): LoadSpec => {
     deletion: isScan ? "none" : { field: DELETED },
     untyped: true,
     // How fast it is read says nothing of what is read; the number of segments is part of a position.
-    besides: { types, where, read: isScan ? { segments: read.scan.segments } : read },
+    besides: { types, where, read: isScan ? { segments: read.scan.segments } : { ...read.export, request: undefined } },
     ...(lines === undefined
       ? {}
       : {

@@ -228,7 +228,7 @@ class Load {
     if (stopped !== undefined) await sourceTables.discard(stopped.loadId);
     const startedAtMs = this.#ports.now();
     // Another declaration, or one whose fields changed: what is in the lake has other columns.
-    const whole = spec.watermark === undefined || state.watermark === undefined || state.plan !== now;
+    const whole = spec.mode === "snapshot" || state.watermark === undefined || state.plan !== now;
     const since = whole ? undefined : await this.#reader.before(plan, state.watermark, this.#overlap(fields));
     const underWay: LoadUnderWay = {
       loadId: `load_${digest(spec.name, startedAtMs, state.generation)}`,
@@ -245,7 +245,9 @@ class Load {
   }
 
   #overlap(fields: readonly SourceField[]): number {
-    const { field, overlap } = this.#shape.spec.watermark!;
+    const { watermark } = this.#shape.spec;
+    if (watermark === undefined) return 0;
+    const { field, overlap } = watermark;
     const { lake } = fields.find(({ name }) => name === field)!;
     // A day is the finest that a date tells.
     return lake === "date" ? Math.max(overlap, 86_400) : overlap;
