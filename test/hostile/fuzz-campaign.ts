@@ -33,7 +33,7 @@ if (process.env["TMPDIR"] === undefined && existsSync("/dev/shm")) process.env["
 export const fuzzRoutes = async ({ inputs, seed, only, said }: FuzzOptions): Promise<number | undefined> => {
   const home = await openFuzzedHome();
   try {
-    const parts = routeParts(home, await parametersOf(home.url));
+    const parts = routeParts(home, await parametersOf(home));
     const shares = [...shareOut(parts, Math.ceil(inputs * ROUTES_SHARE))].filter(
       ([{ name }]) => only === undefined || name === only,
     );

@@ -16,6 +16,7 @@ export const ERASED = ["erased-1", "erased-__proto__", "erased-../x", "erased-é
 
 export interface FuzzedHome {
   readonly url: URL;
+  readonly pid: number;
   readonly process: HomeProcess;
   /** By what they may do. */
   readonly keys: Readonly<Record<"write" | "read" | "export" | "erase", string>>;
@@ -42,14 +43,15 @@ export const openFuzzedHome = async (): Promise<FuzzedHome> => {
   const home = await spawnHome(folder);
   try {
     const url = new URL(home.url);
+    const pid = home.child.pid!;
     const ring = new EmbeddedKeyRing(folder);
     const key = async (scope: "export" | "erase"): Promise<string> =>
       (await createKey(ring, { scopes: [scope], source: "shop" }, Date.now())).key;
     const keys = { write: home.writeKey, read: home.readKey, export: await key("export"), erase: await key("erase") };
-    await fillShop(url, keys.write);
+    await fillShop(url, pid, keys.write);
     await home.control("settle");
     await ebb("run", "--data", folder, "--as-of", "2026-07-20");
-    const { status, text } = await ask(url, {
+    const { status, text } = await ask(url, pid, {
       method: "POST",
       path: "/v1/erasures",
       headers: { authorization: `Bearer ${keys.erase}`, "content-type": "application/json" },
@@ -58,7 +60,7 @@ export const openFuzzedHome = async (): Promise<FuzzedHome> => {
     assert.equal(status, 202);
     const { erasure_id: id } = JSON.parse(text) as { erasure_id: string };
     for (;;) {
-      const asked = await ask(url, {
+      const asked = await ask(url, pid, {
         method: "GET",
         path: `/v1/erasures/${id}`,
         headers: { authorization: `Bearer ${keys.erase}` },
@@ -68,6 +70,7 @@ export const openFuzzedHome = async (): Promise<FuzzedHome> => {
     }
     return {
       url,
+      pid,
       process: home,
       keys,
       signed: (body) => `sha256=${createHmac("sha256", HOOK_SECRET).update(body).digest("hex")}`,
@@ -98,7 +101,7 @@ export const openFuzzedHome = async (): Promise<FuzzedHome> => {
 };
 
 /** Enough of a shop for a model to be fitted, so that every page of the API has something to say. */
-const fillShop = async (url: URL, key: string): Promise<void> => {
+const fillShop = async (url: URL, pid: number, key: string): Promise<void> => {
   const start = Date.UTC(2026, 0, 1);
   const batch = Array.from({ length: 400 }, (_, at) => ({
     type: "track",
@@ -114,7 +117,7 @@ const fillShop = async (url: URL, key: string): Promise<void> => {
     },
   }));
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-  const sent = await ask(url, {
+  const sent = await ask(url, pid, {
     method: "POST",
     path: "/v1/batch",
     headers,

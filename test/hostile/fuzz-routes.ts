@@ -136,8 +136,8 @@ const bodyOf = (route: Route): fc.Arbitrary<Buffer> => {
 
 /** Names of the query of each route, as the API's own description has them. */
 export type Parameters = ReadonlyMap<string, readonly string[]>;
-export const parametersOf = async (url: URL): Promise<Parameters> => {
-  const { text } = await ask(url, { method: "GET", path: "/v1/openapi.json", headers: {} });
+export const parametersOf = async ({ url, pid }: FuzzedHome): Promise<Parameters> => {
+  const { text } = await ask(url, pid, { method: "GET", path: "/v1/openapi.json", headers: {} });
   const { paths } = JSON.parse(text) as {
     paths: Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>;
   };
@@ -210,7 +210,7 @@ const checkBatch = (text: string): Answer => {
 
 const routePart = (route: Route, weight: number, home: FuzzedHome, parameters: Parameters): Part =>
   part(`${route.method} ${route.path}`, weight, requestOf(route, home, parameters), async (sent) => {
-    const { status, text } = await ask(home.url, sent);
+    const { status, text } = await ask(home.url, home.pid, sent);
     const isBatch = status === 200 && route.handler === "collect/events" && text.includes('"appended"');
     return isBatch ? checkBatch(text) : String(status);
   });
@@ -218,7 +218,7 @@ const routePart = (route: Route, weight: number, home: FuzzedHome, parameters: P
 const besides = (home: FuzzedHome): Part =>
   part("POST /v1/batch, beside good events", 30, fc.array(event, { maxLength: 6 }), async (events) => {
     const ids = [`${GOOD_ORDER}${orders++}`, `${GOOD_ORDER}${orders++}`] as const;
-    const { status, text } = await ask(home.url, {
+    const { status, text } = await ask(home.url, home.pid, {
       method: "POST",
       path: "/v1/batch",
       headers: { authorization: `Bearer ${home.keys.write}`, "content-type": "application/json" },
