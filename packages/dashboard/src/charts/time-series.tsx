@@ -91,7 +91,9 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
               grid,
               ticks: grid,
               size: 70,
-              values: (_plot, values) => values.map((value) => format(value)),
+              // A step smaller than what is told would tell one value twice.
+              values: (_plot, values) =>
+                values.map(format).map((text, index, all) => (text === all[index - 1] ? "" : text)),
             },
           ],
           series: [
@@ -102,7 +104,7 @@ export const TimeSeries = ({ label, times, series, format, height = 240, onPerio
               width: 1.5,
               ...(one.dashed === true && { dash: [4, 4] }),
               points: { show: false },
-              value: (_plot: uPlot, value: number | null) => (value === null ? "–" : format(value)),
+              value: (_plot: uPlot, value: number | null) => (value === null ? "" : format(value)),
             })),
           ],
           hooks: {

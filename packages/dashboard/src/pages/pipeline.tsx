@@ -275,7 +275,7 @@ const RunDetails = ({ run }: { run: Run }) => (
 const Requests = () => {
   const lines = useAnswer<LedgerLines>("/v1/ledger", { limit: 15 }, MINUTES_MS);
   return (
-    <Panel title="Latest requests and files" note="received = accepted + duplicate + quarantined.">
+    <Panel title="Latest requests and files" wide note="received = accepted + duplicate + quarantined.">
       <Answered answer={lines}>
         {({ lines: list }) =>
           list.length === 0 ? (

@@ -8,13 +8,15 @@ import { Panel } from "../parts/panel.tsx";
 import { PeriodFilter } from "../parts/period-filter.tsx";
 import { Answered } from "../parts/state.tsx";
 import { Tile, Tiles } from "../parts/tiles.tsx";
-import { type Period, addDays, periodBefore, periodOf, secondsOf } from "../period.ts";
+import { type Period, addDays, daysIn, periodBefore, periodOf, secondsOf } from "../period.ts";
 import { type Route, changeView, linkTo } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
 type Interval = "day" | "week" | "month";
 const intervals: readonly Interval[] = ["day", "week", "month"];
 const TOP = 15;
+/** Periods before the chosen one without which nothing rises or falls: the API's own rule. */
+const PAST = 3;
 
 interface View {
   readonly interval: Interval;
@@ -286,8 +288,11 @@ const ProductsPanel = ({
         {() =>
           list.length === 0 ? (
             <p class="waiting">
-              No product {sort === "net" ? "was sold" : `is ${sort}`}
-              {unchosen ? " in the last four weeks" : ` from ${day(period.from)} to ${day(addDays(period.to, -1))}`}.
+              {sort !== "net" && !unchosen && addDays(period.from, -PAST * daysIn(period)) < whole.from
+                ? `There is too little before ${day(period.from)} to compare with: ${PAST} periods of the same length. Choose a shorter one, or a later.`
+                : `No product ${sort === "net" ? "was sold" : `is ${sort}`} ${
+                    unchosen ? "in the last four weeks" : `from ${day(period.from)} to ${day(addDays(period.to, -1))}`
+                  }.`}
             </p>
           ) : (
             <Bars

@@ -33,7 +33,7 @@ export const CustomerTable = ({ parameters, label }: { parameters: Parameters; l
         return (
           <>
             <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-              <table>
+              <table class="customers">
                 <TableHead
                   columns={[
                     "Customer",

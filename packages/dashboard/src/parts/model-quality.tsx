@@ -30,7 +30,7 @@ export const ModelQuality = ({ card }: { card: ModelCard }) => {
         )}
         <Tile name="Brier skill" value={decimal(test.brierSkill)} note="against the base rate; 0 is no better" />
       </Tiles>
-      <div class="panels">
+      <div class="panels narrow">
         <Baselines card={card} />
         <Calibration card={card} />
         <Curves card={card} />
