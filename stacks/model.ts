@@ -93,6 +93,12 @@ const lakeFiles: readonly Grant[] = [
   { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
 ];
 
+/** An erasure makes files of raw events anew, and writes them over the old ones; nothing removes one. */
+const rawFiles: Grant = {
+  actions: ["s3:PutObject", "s3:AbortMultipartUpload"],
+  resources: [under(lakeBucket, "raw_events/")],
+};
+
 const sparkRole = new aws.iam.Role("SparkRole", {
   name: `${namePrefix}-spark`,
   assumeRolePolicy: aws.iam.getPolicyDocumentOutput({
@@ -112,7 +118,7 @@ const sparkRole = new aws.iam.Role("SparkRole", {
       name: "spark",
       policy: aws.iam.getPolicyDocumentOutput({
         statements: [
-          ...[catalogue, ...lakeFiles].map(({ actions, resources }) => ({
+          ...[catalogue, ...lakeFiles, rawFiles].map(({ actions, resources }) => ({
             actions: [...actions],
             resources: [...resources],
           })),
@@ -183,7 +189,12 @@ const keepUp = workflowOf(weeklyUpkeep.handler, weeklyUpkeep.executionTimeoutSec
 
 /** Erasures: begun by `serve/erasures`, each an execution named by its id. Not longer than the bound allows. */
 const eraseSeconds = 24 * 3600;
-const erase = workflowOf("serve/erase-customers", eraseSeconds, jobs, variables);
+/** Models and reports that name somebody are written anew. */
+const documents: Grant = {
+  actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
+  resources: [under(lakeBucket, "models/"), under(lakeBucket, "reports/")],
+};
+const erase = workflowOf("serve/erase-customers", eraseSeconds, [...jobs, documents], variables);
 new aws.lambda.FunctionEventInvokeConfig("EraseCustomersRetries", {
   functionName: erase.name,
   qualifier: erase.qualifier.apply((qualifier) => qualifier!),

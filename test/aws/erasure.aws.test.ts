@@ -55,7 +55,9 @@ const everything = async (): Promise<string> => {
     const { Items = [] } = await clients.dynamo.send(new ScanCommand({ TableName: table }));
     found.push(JSON.stringify(Items));
   }
-  for (const Bucket of [env["EBB_QUARANTINE_BUCKET"], env["EBB_ORDER_BOOK_BUCKET"]]) {
+  for (const Bucket of ["EBB_QUARANTINE_BUCKET", "EBB_ORDER_BOOK_BUCKET", "EBB_UPLOAD_BUCKET"].map(
+    (each) => env[each],
+  )) {
     const { Versions = [] } = await clients.s3.send(new ListObjectVersionsCommand({ Bucket }));
     for (const { Key, VersionId } of Versions) {
       const { Body } = await clients.s3.send(
@@ -126,6 +128,14 @@ describe("an erasure in AWS", () => {
     await ports.quarantine.markReplayed([
       { receiptId: receipt, rowNumber: 1, replayed: { receiptId: newReceipt(), outcome: "refused", atMs: NOW_MS } },
     ]);
+    const drift = {
+      customers: [
+        { customer: ADA, drift: 1 },
+        { customer: BOB, drift: 2 },
+      ],
+    };
+    await ports.objects.put("reports/run_1/drift.json", Buffer.from(JSON.stringify(drift, undefined, 1)));
+    await ports.objects.put("models/run_1/model.onnx", Buffer.from([1, 2, 3]));
     const found = await everything();
     for (const trace of [ADA, ADA_ID, BROWSER]) assert.ok(found.includes(trace), `the search finds ${trace}`);
   });
@@ -144,6 +154,7 @@ describe("an erasure in AWS", () => {
       },
       buckets: { quarantine: env["EBB_QUARANTINE_BUCKET"]!, orderBook: env["EBB_ORDER_BOOK_BUCKET"]! },
       profiles: ports.profiles,
+      documents: ports.objects,
       // What Spark does is proven on Spark (test/engines): here no run has made a table yet.
       runner: { unwritten: async (tables: readonly string[]) => [...tables] } as JobRunner,
       now: () => NOW_MS,
@@ -176,6 +187,8 @@ describe("an erasure in AWS", () => {
         ["invalid_field", false, undefined],
       ],
     );
+    const drift = JSON.parse(await text(await ports.objects.get("reports/run_1/drift.json"))) as object;
+    assert.deepEqual(drift, { customers: [{ customer: BOB, drift: 2 }] });
     assert.equal((await ports.customers.orders(BOB)).length, 2);
     assert.equal((await ports.orderBook.read([["shop", BOB, "B-2"].join("\u001f")])).size, 1);
 
@@ -187,6 +200,7 @@ describe("an erasure in AWS", () => {
       [
         ["quarantine", 2],
         ["customers, orders and scores", 3],
+        ["models and reports", 1],
         ["profiles and ids", 1],
       ],
     );

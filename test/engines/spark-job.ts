@@ -33,6 +33,8 @@ process.env["AWS_ACCESS_KEY_ID"] ??= "test";
 process.env["AWS_SECRET_ACCESS_KEY"] ??= "test";
 
 export interface SparkJobs {
+  /** The lake on disk. */
+  readonly lakeFolder: string;
   readonly runner: AwsJobRunner;
   readonly emr: EmrServerless;
   /** The same events in DuckDB, which says what must come out. */
@@ -194,6 +196,7 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
     JSON.parse(readFileSync(`${lakeFolder}/jobs/${jobId}/spark-0.json`, "utf8")) as SparkDocument;
 
   return {
+    lakeFolder,
     runner,
     emr,
     oracle,

@@ -93,6 +93,21 @@ class Files:
             stream.close()
 
 
+    def replace_by_only(self, folder, uri):
+        """Puts the one Parquet file of a folder over another file, and removes the folder."""
+        system, path = self._open(folder)
+        parts = [each.getPath() for each in system.listStatus(path) if each.getPath().getName().endswith(".parquet")]
+        if len(parts) != 1:
+            raise RuntimeError(f"{len(parts)} files were written where one was to be")
+        target_system, target = self._open(uri)
+        copied = self._jvm.org.apache.hadoop.fs.FileUtil.copy(
+            system, parts[0], target_system, target, False, True, self._conf
+        )
+        if not copied:
+            raise RuntimeError("a file was made anew and could not be put in its place")
+        system.delete(path, True)
+
+
 class Job:
     def __init__(self, spark, args, document):
         self.spark = spark
@@ -235,6 +250,55 @@ class Job:
         column = named(erasure["column"])
         self.spark.sql(f"DELETE FROM {table} WHERE `{column}` IN (SELECT erased FROM ebb_erased)")
 
+    def erase_raw(self, erasure):
+        """Files of raw events that hold erased people are made anew: every row stays, and says of them only that it came.
+
+        One file after the other, each written whole beside the lake and then over the old one: on S3 an object is
+        replaced when its last byte is there, so a reader sees the old file or the new one. Safe to repeat.
+        """
+        source, scratch = self.args.raw_events, erasure["scratch"]
+        if not re.search(r"[:/]", source) or not self.files.exists(source):
+            return {"files": 0, "rows": 0}
+        for name, keys in (("ebb_gone", erasure["keys"]), ("ebb_shared", erasure["shared"])):
+            frame = self.spark.createDataFrame([(key,) for key in sorted(set(keys))], "erased string")
+            frame.createOrReplaceTempView(name)
+        columns = self.document["rawEvents"]["columns"]
+        schema = ", ".join(f"`{named(column['name'])}` {column['type']}" for column in columns)
+        people = self.spark.read.schema(schema).parquet(source).select(
+            F.input_file_name().alias("file"), "customer_key", "anonymous_key"
+        )
+        people.createOrReplaceTempView("ebb_people")
+        joined = self.joined("ebb_people")
+        held = self.spark.sql(
+            f"SELECT file, count(*) AS held FROM ({joined}) WHERE {erasure['holds']} GROUP BY file ORDER BY file"
+        ).collect()
+        for at, row in enumerate(held):
+            self.rewrite_raw(row["file"], f"{scratch}/{at:06d}", erasure)
+        return {"files": len(held), "rows": sum(row["held"] for row in held)}
+
+    def joined(self, rows):
+        """With whether a row's customer and visitor are erased, or the visitor was somebody else too."""
+        return (
+            "SELECT r.*, c.erased IS NOT NULL AS ebb_customer_gone, a.erased IS NOT NULL AS ebb_visitor_gone, "
+            f"s.erased IS NOT NULL AS ebb_visitor_shared FROM {rows} AS r "
+            "LEFT JOIN ebb_gone AS c ON r.customer_key = c.erased "
+            "LEFT JOIN ebb_gone AS a ON r.anonymous_key = a.erased "
+            "LEFT JOIN ebb_shared AS s ON r.anonymous_key = s.erased"
+        )
+
+    def rewrite_raw(self, file, scratch, erasure):
+        # By its own schema: a file of an older release has fewer columns, and gets no others.
+        frame = self.spark.read.parquet(file)
+        frame.createOrReplaceTempView("ebb_file")
+        instead = erasure["instead"]
+        columns = ", ".join(
+            f"{instead.get(field.name, instead['*']).replace('{column}', f'`{field.name}`')} AS `{field.name}`"
+            for field in frame.schema
+        )
+        made = self.spark.sql(f"SELECT {columns} FROM ({self.joined('ebb_file')})")
+        made.coalesce(1).write.mode("overwrite").option("compression", "snappy").parquet(scratch)
+        self.files.replace_by_only(scratch, file)
+
     def keep_up(self, upkeep):
         """Joins small files, applies deletes, and forgets snapshots older than stated: what was deleted is then gone."""
         table = f"{self.database}.{named(upkeep['table'])}"
@@ -265,6 +329,9 @@ class Job:
             written[write["table"]] = {each: so_far[each] + counts[each] for each in counts}
         for erasure in self.document.get("erase", []):
             self.erase(erasure)
+        if "eraseRaw" in self.document:
+            erased_raw = self.erase_raw(self.document["eraseRaw"])
+            written["raw_events"] = {"rows": erased_raw["rows"], "files": erased_raw["files"]}
         for upkeep in self.document.get("upkeep", []):
             kept_up[upkeep["table"]] = self.keep_up(upkeep)
         for export in self.document["exports"]:

@@ -39,6 +39,11 @@ export interface BatchJob {
   readonly exports?: readonly TableExport[];
   /** Rows of erased people, deleted with their bytes. Where files are rewritten by hand (on one machine) it is refused. */
   readonly erase?: readonly { readonly table: string; readonly column: string; readonly keys: readonly string[] }[];
+  /**
+   * People of whom the files of raw events are to say only that something came; of `shared`, visitors who are somebody else
+   * too, only what they did without a name. On one machine refused, like `erase`.
+   */
+  readonly eraseRaw?: { readonly keys: readonly string[]; readonly shared: readonly string[] };
   /** Tables whose small files are joined and whose old snapshots are forgotten, where the home's tables have such. */
   readonly upkeep?: readonly string[];
 }

@@ -14,7 +14,8 @@ import { churnScores } from "@ebb/lake/model/churn-scores";
 import { customerScores } from "@ebb/lake/model/customer-scores";
 import type { Removal } from "@ebb/core/erasure";
 import type { AnonymousKey } from "@ebb/core/ids";
-import type { JobRunner } from "../batch-ports.ts";
+import type { BatchJob, JobRunner } from "../batch-ports.ts";
+import { type ErasedObjects, documentsEraser } from "../erase-documents.ts";
 import { type Eraser, type LinkedVisitors, type Subject, setsOf } from "../erasure-ports.ts";
 import { PersonFinder } from "../person-finder.ts";
 import { type ProfileStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
@@ -29,6 +30,8 @@ export interface AwsEraserParts {
   readonly tables: { readonly customers: string; readonly profiles: string; readonly orderBook: string };
   readonly buckets: { readonly quarantine: string; readonly orderBook: string };
   readonly profiles: ProfileStore;
+  /** The lake's objects. */
+  readonly documents: ErasedObjects;
   readonly runner: JobRunner;
   readonly now: () => number;
 }
@@ -37,7 +40,9 @@ export const awsErasers = (parts: AwsEraserParts): readonly Eraser[] => [
   quarantineEraser(parts),
   orderBookEraser(parts), // found by the customers' orders, so before them
   customersEraser(parts),
+  rawEventsEraser(parts),
   tablesEraser(parts),
+  documentsEraser(parts.documents, ["models/", "reports/"]),
   profilesEraser(parts),
 ];
 
@@ -225,25 +230,44 @@ const LOOK_MS = 15_000;
  * Rows are deleted from the Iceberg tables, their files made anew, and every snapshot from before forgotten, so that the
  * bytes go too. In one job, within one step of the workflow: made again after a stop, it finds nothing more to delete.
  */
-const tablesEraser = ({ runner, now }: AwsEraserParts): Eraser => ({
+const tablesEraser = (parts: AwsEraserParts): Eraser => ({
   name: "tables of batch runs",
   survey: async () => [],
   erase: async (subjects) => {
-    const missing = new Set(await runner.unwritten([...new Set(personalTables.map(({ table }) => table))]));
+    const missing = new Set(await parts.runner.unwritten([...new Set(personalTables.map(({ table }) => table))]));
     const keys = [...setsOf(subjects).erased];
     const erase = personalTables.filter(({ table }) => !missing.has(table)).map((each) => ({ ...each, keys }));
     if (erase.length === 0) return;
-    const beganMs = now();
-    const id = await runner.start({ name: "erase", writes: [], erase }, `erase/${keys[0]!}/${beganMs}`);
-    for (;;) {
-      const state = await runner.state(id);
-      if (state.state === "succeeded") return;
-      if (state.state === "failed") throw new TransientError(`the tables could not be cleaned: ${state.reason}`);
-      if (now() - beganMs > LONGEST_JOB_MS) throw new TransientError("the job that cleans the tables takes long");
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
+    await ended(parts, { name: "erase", writes: [], erase }, keys[0]!);
   },
 });
+
+/**
+ * The files of raw events that hold the people are made anew by a Spark job, and put over the old ones. Those go with the
+ * older versions of the bucket's objects, within the bound.
+ */
+const rawEventsEraser = (parts: AwsEraserParts): Eraser => ({
+  name: "raw events",
+  survey: async () => [],
+  erase: async (subjects) => {
+    const { erased, shared } = setsOf(subjects);
+    const keys = [...erased];
+    await ended(parts, { name: "erase-raw", writes: [], eraseRaw: { keys, shared: [...shared] } }, keys[0]!);
+  },
+});
+
+/** A job that was begun before a stop and is under way is no harm: what it has done, this one does not find any more. */
+const ended = async ({ runner, now }: AwsEraserParts, job: BatchJob, subject: string): Promise<void> => {
+  const beganMs = now();
+  const id = await runner.start(job, `${job.name}/${subject}/${beganMs}`);
+  for (;;) {
+    const state = await runner.state(id);
+    if (state.state === "succeeded") return;
+    if (state.state === "failed") throw new TransientError(`${job.name} could not be done: ${state.reason}`);
+    if (now() - beganMs > LONGEST_JOB_MS) throw new TransientError(`${job.name} takes long`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+};
 
 // ── visitors ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -130,6 +130,7 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
       },
       buckets: { quarantine: of("quarantine").EBB_QUARANTINE_BUCKET, orderBook: EBB_ORDER_BOOK_BUCKET },
       profiles: profiles(),
+      documents: new S3ObjectStore(clients.s3, of("runner").EBB_LAKE_BUCKET, now),
       runner: runner(),
       now,
     });

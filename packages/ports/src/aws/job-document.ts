@@ -2,6 +2,7 @@
  * What a batch job becomes in AWS: a list of steps, rendered once when the job starts. Everything that runs later is in
  * it, so a job that started before a deployment ends as it began. packages/lake/spark/run_sql.py reads `SparkDocument`.
  */
+import { ERASED_KIND } from "@ebb/core/kinds";
 import type { BatchTable } from "@ebb/lake/batch-table";
 import { renderBatch } from "@ebb/lake/batch-table";
 import { glueType } from "@ebb/lake/columns";
@@ -54,6 +55,16 @@ export interface SparkDocument {
   readonly writes: readonly SparkWrite[];
   /** Rows of erased customers, deleted from tables. */
   readonly erase?: readonly { readonly table: string; readonly column: string; readonly keys: readonly string[] }[];
+  /** Files of raw events that hold erased people: `instead` says by column, `*` for all others, what a row has then. */
+  readonly eraseRaw?: {
+    readonly keys: readonly string[];
+    readonly shared: readonly string[];
+    /** Of a row with `ebb_customer_gone`, `ebb_visitor_gone` and `ebb_visitor_shared`: whether it is rewritten. */
+    readonly holds: string;
+    readonly instead: Readonly<Record<string, string>>;
+    /** URI of a folder of its own. */
+    readonly scratch: string;
+  };
   /** Tables whose files are joined, and whose snapshots from before an instant are forgotten. */
   readonly upkeep?: readonly { readonly table: string; readonly expireBefore: string }[];
   readonly exports: readonly { readonly name: string; readonly sql: string; readonly uri: string }[];
@@ -128,7 +139,7 @@ const sparkWrite = (write: TableWrite): SparkWrite => {
 export const sparkDocument = (
   job: string,
   token: string,
-  parts: Partial<Pick<SparkDocument, "imports" | "writes" | "erase" | "upkeep" | "exports">>,
+  parts: Partial<Pick<SparkDocument, "imports" | "writes" | "erase" | "eraseRaw" | "upkeep" | "exports">>,
 ): SparkDocument => ({
   token,
   job,
@@ -145,6 +156,27 @@ export const sparkDocument = (
   exports: [],
   ...parts,
 });
+
+/** The customer decides whose event it is, and the visitor only where there is no customer (`withoutErased` in the core). */
+const ABOUT_SUBJECT =
+  "CASE WHEN customer_key IS NULL THEN ebb_visitor_gone OR ebb_visitor_shared ELSE ebb_customer_gone END";
+/** Of an erased event stays what says that it came (`erasedEvent` in the core). */
+const rawErasure: Omit<NonNullable<SparkDocument["eraseRaw"]>, "keys" | "shared" | "scratch"> = {
+  holds: `${ABOUT_SUBJECT} OR ebb_visitor_gone`,
+  instead: {
+    ...Object.fromEntries(
+      ["event_id", "source", "schema_version", "received_at", "receipt_id", "receipt_number"].map((name) => [
+        name,
+        name,
+      ]),
+    ),
+    kind: `CASE WHEN ${ABOUT_SUBJECT} THEN '${ERASED_KIND}' ELSE kind END`,
+    name: `CASE WHEN ${ABOUT_SUBJECT} THEN '${ERASED_KIND}' ELSE name END`,
+    occurred_at: `CASE WHEN ${ABOUT_SUBJECT} THEN received_at ELSE occurred_at END`,
+    anonymous_key: `CASE WHEN ${ABOUT_SUBJECT} OR ebb_visitor_gone THEN NULL ELSE anonymous_key END`,
+    "*": `CASE WHEN ${ABOUT_SUBJECT} THEN NULL ELSE {column} END`,
+  },
+};
 
 const athenaSteps = (write: TableWrite, places: Places): JobStep[] => {
   const replaced = replacedPartitions(write);
@@ -206,6 +238,14 @@ export const planOf = (job: BatchJob, token: string, places: Places): JobPlan =>
   }
   if (!exportedBySpark && exports.length > 0)
     steps.push({ kind: "queries", sql: exports.map((each) => unloadStatement(each.sql(trino), uri(each))) });
+  if (job.eraseRaw !== undefined) {
+    const eraseRaw = {
+      ...rawErasure,
+      ...job.eraseRaw,
+      scratch: `${places.lake}/${exportKey(places.jobId, "raw")}files`,
+    };
+    steps.push({ kind: "spark", document: sparkDocument(job.name, `${places.jobId}/raw`, { eraseRaw }) });
+  }
   if (job.erase !== undefined && job.erase.length > 0) {
     const tables = [...new Set(job.erase.map(({ table }) => table))];
     // Whatever was committed before the job runs is older than this: no snapshot but the newest stays.

@@ -1,9 +1,9 @@
 /** How the object store of one machine forgets: originals of uploads, dead letters, and documents of batch runs. */
 import path from "node:path";
-import type { Removal } from "@ebb/core/erasure";
 import type { ReceiptId } from "@ebb/core/ids";
 import { withoutErased } from "@ebb/core/erasure";
 import type { Eraser, Subject } from "../erasure-ports.ts";
+import { documentsEraser as eraserOfDocuments, type Rewritten, objectsEraser } from "../erase-documents.ts";
 import { uploadsOf } from "./erase-lake.ts";
 import { receiptsMentioning } from "./erase-log.ts";
 import { PersonFinder } from "../person-finder.ts";
@@ -11,12 +11,6 @@ import { EmbeddedObjectStore } from "./object-store.ts";
 import { EmbeddedUploadStore } from "./upload-store.ts";
 
 const storeOf = (folder: string): EmbeddedObjectStore => new EmbeddedObjectStore(path.join(folder, "objects"));
-
-const contentOf = async (objects: EmbeddedObjectStore, key: string): Promise<Buffer> => {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of await objects.get(key)) chunks.push(chunk);
-  return Buffer.concat(chunks);
-};
 
 /**
  * The originals of uploads that brought the subjects. They are kept for seven days to work a file off again; one that is
@@ -52,39 +46,6 @@ export const originalsEraser = (folder: string): Eraser => {
   };
 };
 
-/** An object as it is to be: changed, gone (`undefined`), or as it was (`false`). */
-type Rewritten = Buffer | undefined | false;
-
-/** Objects under some prefixes, looked through one by one. */
-const objectsEraser = (
-  folder: string,
-  name: string,
-  prefixes: readonly string[],
-  rewrite: (key: string, content: Buffer, finder: PersonFinder) => Rewritten,
-): Eraser => {
-  const each = async (subjects: readonly Subject[], use: (key: string, made: Buffer | undefined) => Promise<void>) => {
-    const objects = storeOf(folder);
-    const finder = new PersonFinder(subjects);
-    for (const prefix of prefixes)
-      for await (const key of objects.list(prefix)) {
-        const made = rewrite(key, await contentOf(objects, key), finder);
-        if (made !== false) await use(key, made);
-      }
-  };
-  return {
-    name,
-    survey: async (subjects) => {
-      let count = 0;
-      await each(subjects, async () => void count++);
-      return count === 0 ? [] : ([{ store: name, objects: count, count }] satisfies Removal[]);
-    },
-    erase: async (subjects) => {
-      const objects = storeOf(folder);
-      await each(subjects, (key, made) => (made === undefined ? objects.delete([key]) : objects.put(key, made)));
-    },
-  };
-};
-
 interface Invocation {
   readonly payload: string;
 }
@@ -111,33 +72,7 @@ const rewriteDeadLetter = (_key: string, content: Buffer, finder: PersonFinder):
 };
 
 export const deadLettersEraser = (folder: string): Eraser =>
-  objectsEraser(folder, "dead letters", ["failed/"], rewriteDeadLetter);
+  objectsEraser(storeOf(folder), "dead letters", ["failed/"], rewriteDeadLetter);
 
-/** Documents that hold somebody: elements of JSON and lines of JSON Lines go, elsewhere the name is written over. */
-const rewriteDocument = (key: string, content: Buffer, finder: PersonFinder): Rewritten => {
-  const text = content.toString("latin1");
-  if (!finder.names(text)) return false;
-  const whole = content.toString("utf8");
-  const lines = whole.split("\n").filter((line) => line !== "");
-  if (key.endsWith(".html")) return Buffer.from(finder.withoutNames(whole));
-  if (lines.every(isJson)) {
-    const kept = lines.filter((line) => !finder.names(line));
-    return kept.length === 0 ? undefined : Buffer.from(kept.join("\n"));
-  }
-  if (!isJson(whole)) return Buffer.from(finder.withoutNames(whole));
-  return Buffer.from(`${JSON.stringify(finder.withoutElements(JSON.parse(whole)), undefined, 2)}\n`);
-};
-
-const isJson = (text: string): boolean => {
-  try {
-    return typeof JSON.parse(text) === "object";
-  } catch {
-    return false;
-  }
-};
-
-/** Models with their samples, reports, and what runs computed for their jobs. */
 export const documentsEraser = (folder: string): Eraser =>
-  objectsEraser(folder, "models and reports", ["models/", "reports/", "runs/", "imports/"], (key, content, finder) =>
-    key.endsWith(".parquet") || key.endsWith(".onnx") ? false : rewriteDocument(key, content, finder),
-  );
+  eraserOfDocuments(storeOf(folder), ["models/", "reports/", "runs/", "imports/"]);

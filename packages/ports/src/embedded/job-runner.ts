@@ -125,7 +125,8 @@ export class DuckDbJobRunner implements JobRunner {
   }
 
   async start(job: BatchJob, token: string): Promise<string> {
-    if (job.erase !== undefined) throw new RangeError("on one machine files are rewritten: embedded/erase-lake.ts");
+    if (job.erase !== undefined || job.eraseRaw !== undefined)
+      throw new RangeError("on one machine files are rewritten: embedded/erase-lake.ts");
     const id = `job_${createHash("sha256").update(token).digest("hex").slice(0, 16)}`;
     this.#manifest.startJob(id, token, JSON.stringify(planOf(job)), this.#options.now());
     return id;
