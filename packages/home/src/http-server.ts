@@ -14,7 +14,7 @@ import { type HttpEvent, type HttpHandler, type HttpResult, baseHeaders } from "
 import { logger } from "@ebb/functions/runtime/logger";
 import { Problem, problemResponse } from "@ebb/functions/runtime/problem";
 import { limits } from "@ebb/core/limits";
-import { release } from "@ebb/ports/embedded/release";
+import { release } from "@ebb/ports/release";
 import { Admission } from "./admission.ts";
 import { compressed } from "./compression.ts";
 import { corsHeaders, preflightHeaders } from "./cors.ts";

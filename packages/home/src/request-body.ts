@@ -1,7 +1,7 @@
 /** Reading a request's body within bounds of size and time, and throwing away what was refused. */
 import type { IncomingMessage } from "node:http";
 import { Problem } from "@ebb/functions/runtime/problem";
-import { release } from "@ebb/ports/embedded/release";
+import { release } from "@ebb/ports/release";
 
 /** Nothing came for so long: the client is gone or holds on to the connection. */
 const IDLE_MS = 15_000;

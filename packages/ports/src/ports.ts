@@ -269,8 +269,8 @@ export interface UploadStore {
 export interface ObjectStore {
   /** Durable when it resolves. */
   put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
-  /** From byte `start` on. @throws ObjectNotFound */
-  get(key: string, start?: number): Promise<AsyncIterable<Uint8Array>>;
+  /** From byte `start` on, at most `bytes` (1 or more) of them. The chunks are the caller's. @throws ObjectNotFound */
+  get(key: string, start?: number, bytes?: number): Promise<AsyncIterable<Uint8Array>>;
   size(key: string): Promise<number | undefined>;
   /** Keys under a prefix, in order. */
   list(prefix: string): AsyncIterable<string>;

@@ -5,7 +5,7 @@ import { landConsumer } from "@ebb/functions/declarations";
 import { logger } from "@ebb/functions/runtime/logger";
 import { openLand } from "@ebb/ports/embedded";
 import { LakeWriter } from "@ebb/ports/embedded/lake-writer";
-import { release } from "@ebb/ports/embedded/release";
+import { release } from "@ebb/ports/release";
 import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import type { CommonData } from "../home-ports.ts";
 import { Progress } from "../progress.ts";

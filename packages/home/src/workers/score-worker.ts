@@ -6,7 +6,7 @@ import { functions, scoreConsumer } from "@ebb/functions/declarations";
 import { make } from "@ebb/functions/score/fold-orders";
 import { openScore } from "@ebb/ports/embedded";
 import { EmbeddedObjectStore } from "@ebb/ports/embedded/object-store";
-import { release } from "@ebb/ports/embedded/release";
+import { release } from "@ebb/ports/release";
 import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import { type CommonData, commonPorts } from "../home-ports.ts";
 import { Progress } from "../progress.ts";

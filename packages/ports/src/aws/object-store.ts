@@ -98,14 +98,15 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
-  async get(key: string, start = 0): Promise<AsyncIterable<Uint8Array>> {
+  async get(key: string, start = 0, bytes = Infinity): Promise<AsyncIterable<Uint8Array>> {
+    const end = Number.isFinite(bytes) ? start + bytes - 1 : "";
     try {
       const { Body } = await calling("reading an object", () =>
         this.#client.send(
           new GetObjectCommand({
             Bucket: this.#bucket,
             Key: key,
-            ...(start > 0 ? { Range: `bytes=${start}-` } : {}),
+            ...(start > 0 || end !== "" ? { Range: `bytes=${start}-${end}` } : {}),
           }),
         ),
       );

@@ -36,11 +36,13 @@ export const objectStoreContract = (name: string, open: () => Promise<OpenObject
     let opened = await open();
     after(async () => opened.close());
 
-    it("gives back the bytes that were put, whole and from any byte on", async () => {
+    it("gives back the bytes that were put, whole, from any byte on and up to any", async () => {
       const bytes = Buffer.from([0, 255, 10, 13, 0]);
       await opened.store.put(key("small"), bytes);
       assert.deepEqual(await bytesOf(await opened.store.get(key("small"))), bytes);
       assert.deepEqual(await bytesOf(await opened.store.get(key("small"), 3)), bytes.subarray(3));
+      assert.deepEqual(await bytesOf(await opened.store.get(key("small"), 0, 2)), bytes.subarray(0, 2));
+      assert.deepEqual(await bytesOf(await opened.store.get(key("small"), 3, 99)), bytes.subarray(3));
       assert.equal(await opened.store.size(key("small")), 5);
     });
 
@@ -52,6 +54,8 @@ export const objectStoreContract = (name: string, open: () => Promise<OpenObject
       assert.equal(await opened.store.size(key("large")), large.length);
       assert.ok(large.equals(await bytesOf(await opened.store.get(key("large")))));
       assert.ok(large.subarray(11_000_003).equals(await bytesOf(await opened.store.get(key("large"), 11_000_003))));
+      const some = await bytesOf(await opened.store.get(key("large"), 300_001, 600_000));
+      assert.ok(large.subarray(300_001, 900_001).equals(some));
     });
 
     it("replaces an object whole", async () => {

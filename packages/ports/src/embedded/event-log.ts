@@ -10,7 +10,7 @@ import { type Lines, linesOf, someOf } from "./event-lines.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LOG_FILE, logMigrations } from "./log-schema.ts";
 import { SeenIds, eventIdsOf, idBytesOf } from "./seen-ids.ts";
-import { release } from "./release.ts";
+import { release } from "../release.ts";
 import { openDatabase, portCall } from "./sqlite.ts";
 import { WalSync } from "./wal-sync.ts";
 

@@ -13,7 +13,7 @@ import { compactClosedHour } from "./lake-compaction.ts";
 import { fileName, moveDurably, removeUnnamed } from "./lake-files.ts";
 import { COLUMNS_ID, LakeManifest } from "./lake-manifest.ts";
 import { convert } from "./parquet-conversion.ts";
-import { release } from "./release.ts";
+import { release } from "../release.ts";
 import { StagedLines } from "./staged-lines.ts";
 
 /** A record of the log (`LogRecord` has this shape). */

@@ -83,11 +83,11 @@ export class EmbeddedObjectStore implements ObjectStore {
     }
   }
 
-  async get(key: string, start = 0): Promise<AsyncIterable<Uint8Array>> {
+  async get(key: string, start = 0, bytes = Infinity): Promise<AsyncIterable<Uint8Array>> {
     const file = this.fileOf(key);
     try {
       const handle = await diskCall(() => open(file, "r"));
-      return handle.createReadStream({ start, highWaterMark: 256 * 1024 });
+      return handle.createReadStream({ start, end: start + bytes - 1, highWaterMark: 256 * 1024 });
     } catch (error) {
       throw codeOf(error) === "ENOENT" ? new ObjectNotFound(`no object ${key}`, { cause: error }) : error;
     }

@@ -6,6 +6,7 @@
  * and reading goes on at the next line: it costs itself and no neighbour.
  */
 import { limits } from "@ebb/core/limits";
+import { release } from "@ebb/ports/release";
 
 /** `start` inclusive, `end` exclusive, without the line's end. The bytes are only valid during the call. */
 export type RecordSink = (bytes: Buffer, start: number, end: number, rowNumber: number) => void;
@@ -53,8 +54,12 @@ export class RecordSplitter {
     return { byte: this.#byte, row: this.#row };
   }
 
+  /** @param chunk not needed any more afterwards */
   push(chunk: Buffer): void {
-    this.#take(this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]), false);
+    if (this.#pending.length === 0) return this.#take(chunk, false);
+    const data = Buffer.concat([this.#pending, chunk]);
+    this.#take(data, false);
+    release(data);
   }
 
   end(): void {
@@ -102,7 +107,7 @@ export class RecordSplitter {
 
   #keep(data: Buffer, from: number): void {
     this.#byte += from;
-    this.#pending = data.subarray(from);
+    this.#pending = Buffer.from(data.subarray(from));
   }
 
   /** Where the record at `start` ends, its quoted fields read. */

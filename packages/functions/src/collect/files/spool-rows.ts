@@ -1,5 +1,6 @@
 /** First phase of an upload: every row goes to the partition of what it belongs to. Nothing is refused here. */
 import { layoutNamed } from "@ebb/core/files/layouts";
+import { release } from "@ebb/ports/release";
 import { keyColumnsOf, recordHash } from "./record-reader.ts";
 import { Spool } from "./spool.ts";
 import type { RecordSink } from "./split-records.ts";
@@ -61,6 +62,7 @@ export const spoolRows = async (
     );
     for await (const chunk of await unpackedFrom(objects, run.upload.objectKey, shape, from.position.byte)) {
       splitter.push(chunk);
+      release(chunk);
       if (await pause(splitter.position)) return { checkpoint, spool: undefined };
     }
     splitter.end();

@@ -7,6 +7,7 @@
  * partitions (32 bits each) and then the partitions.
  */
 import type { ObjectStore } from "@ebb/ports";
+import { release } from "@ebb/ports/release";
 import { beginning } from "./unpacked.ts";
 
 /** Where a row lies, so that its original bytes can be shown. */
@@ -116,14 +117,16 @@ export class Spool {
       let start = 4 * index.length;
       for (let before = 0; before < partition; before++) start += index[before]!;
       if (index[partition]! > 0)
-        yield* wholeFrames(await this.#objects.get(this.#keyOf(run), start), index[partition]!);
+        yield* wholeFrames(await this.#objects.get(this.#keyOf(run), start, index[partition]), index[partition]!);
     }
     yield* chunksOf(this.#partitions[partition]!);
   }
 
-  /** Forgets a partition that is in memory. */
+  /** Forgets a partition that is in memory, and what was read of it. */
   drop(partition: number): void {
-    this.#bytes -= this.#partitions[partition]!.bytes;
+    const part = this.#partitions[partition]!;
+    this.#bytes -= part.bytes;
+    for (const { buffer } of [...part.full, part.open]) release(new Uint8Array(buffer));
     this.#partitions[partition] = emptyPartition();
   }
 
@@ -141,7 +144,7 @@ export class Spool {
     let index = this.#indexes.get(run);
     if (index === undefined) {
       const length = 4 * this.#partitions.length;
-      const bytes = await beginning(await this.#objects.get(this.#keyOf(run)), length);
+      const bytes = await beginning(await this.#objects.get(this.#keyOf(run), 0, length), length);
       index = Array.from({ length: this.#partitions.length }, (_, number) => bytes.readUInt32LE(4 * number));
       this.#indexes.set(run, index);
     }
