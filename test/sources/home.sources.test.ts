@@ -17,6 +17,8 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
   const folder = mkdtempSync(path.join(tmpdir(), "ebb-home-sources-"));
   let server: Server;
   let home: Home;
+  let declared: object;
+  let db: object;
   before(async () => {
     server = await startPostgres(found!);
     await server.run(`
@@ -28,7 +30,7 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
       GRANT SELECT ON orders, items TO ${READER}`);
     mkdirSync(folder, { recursive: true });
     process.env["EBB_TEST_SHOP_PASSWORD"] = server.password;
-    const orders = {
+    declared = {
       name: "orders",
       connection: "db",
       maps: "orders",
@@ -46,7 +48,7 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
         fields: { product_id: "sku", quantity: "qty", unit_price: "price" },
       },
     };
-    const db = {
+    db = {
       kind: "postgres",
       host: "127.0.0.1",
       port: server.port,
@@ -55,7 +57,7 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
       password: { secret: "EBB_TEST_SHOP_PASSWORD" },
       ca_file: server.caFile,
     };
-    writeFileSync(path.join(folder, "ebb.sources.json"), JSON.stringify({ connections: { db }, sources: [orders] }));
+    writeFileSync(path.join(folder, "ebb.sources.json"), JSON.stringify({ connections: { db }, sources: [declared] }));
     home = await startHome({ folder, currency: "USD" });
   });
   after(async () => {
@@ -133,6 +135,34 @@ describe("a home with a database", { skip: found === undefined && "PostgreSQL is
       ["3", 0],
       ["9", 900],
     ]);
+  });
+
+  it("a change of a line alone is seen by a snapshot; by an increment when its order's watermark moves", async () => {
+    const lines = async (): Promise<string[]> => {
+      const engine = await DuckDbQueryEngine.open({ folder: path.join(folder, "lake") });
+      const { rows } = await engine.query("SELECT order_id, product_id FROM source_orders_lines ORDER BY order_id");
+      engine.close();
+      return rows.map((row) => row.map(String).join(" "));
+    };
+    // Behind the overlap: what it holds is read again in any case.
+    await server.run("UPDATE orders SET updated = now() - interval '1 hour' WHERE id = 1");
+    await load();
+    await server.run("UPDATE items SET sku = 'coffee' WHERE order_id = 1");
+    const events = async (): Promise<number> => ((await load()) as { counts: { events: number } }).counts.events;
+    assert.equal(await events(), 0);
+    assert.deepEqual(await lines(), ["1 tea", "2 tea"]);
+    const { watermark: _, deletion: __, ...rest } = declared as Record<string, unknown>;
+    const write = (source: object): void =>
+      writeFileSync(path.join(folder, "ebb.sources.json"), JSON.stringify({ connections: { db }, sources: [source] }));
+    write({ ...rest, mode: "snapshot" });
+    assert.equal(await events(), 1, "another declaration reads everything, and one order has another line");
+    assert.deepEqual(await lines(), ["1 coffee", "2 tea"]);
+    await server.run("UPDATE items SET sku = 'tea' WHERE order_id = 1");
+    assert.equal(await events(), 1);
+    assert.deepEqual(await lines(), ["1 tea", "2 tea"]);
+    assert.equal(await events(), 0);
+    write(declared);
+    assert.equal(await events(), 0);
   });
 
   it("the table and its lines are there for SQL, and a load that brings nothing says so", async () => {

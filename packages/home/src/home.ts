@@ -189,6 +189,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     data: { folder, secrets, settings, progress: progress.shared },
     logServer,
     counters,
+    processUpload: (uploadId) => stages.processUpload(uploadId),
   });
   undo.push(() => sources.close(RUN_GRACE_MS));
 

@@ -14,6 +14,7 @@ export type FromSourceWorker =
   | { readonly type: "progress"; readonly read: number }
   | { readonly type: "ended"; readonly end: LoadEnd | undefined }
   | { readonly type: "failed"; readonly reason: string }
+  | { readonly type: "upload"; readonly uploadId: string }
   | {
       readonly type: "count";
       readonly name: MetricName;
@@ -25,6 +26,8 @@ export interface SourcesStageParts {
   readonly data: CommonData;
   readonly logServer: EventLogServer;
   readonly counters: EmbeddedMetrics;
+  /** Has the upload worker work off an upload that is stored already. */
+  readonly processUpload: (uploadId: string) => void;
 }
 
 const LOOK_EVERY_MS = 20_000;
@@ -106,6 +109,7 @@ export class SourcesStage {
       if (message.type === "progress") progress(message.read);
       else if (message.type === "count") this.#parts.counters.count(message.name, message.value, message.dimensions);
       else if (message.type === "ended") end = message.end;
+      else if (message.type === "upload") this.#parts.processUpload(message.uploadId);
       else failure = message.reason;
     });
     worker.on("error", (error: Error) => (failure = error.message));

@@ -126,10 +126,15 @@ export interface SourceObject {
 
 /** A bucket, or a folder, that others write to: it is read and nothing else. */
 export interface SourceObjects {
-  /** In the order of their keys. */
+  /** Each key once, in any order. */
   list(prefix: string): AsyncIterable<SourceObject>;
   /** @throws ObjectNotFound */
   read(key: string): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** A file that says of itself that it is Parquet and cannot be read as such. */
+export class ParquetUnreadable extends Error {
+  override readonly name = "ParquetUnreadable";
 }
 
 // ── where each source stands ───────────────────────────────────────────────────────────────────────────────────────
@@ -175,6 +180,21 @@ export interface LoadEnd {
   readonly counts: SourceCounts;
   readonly tables?: readonly CommittedTable[];
   readonly problem?: { readonly code: string; readonly message: string; readonly field?: string | undefined };
+  /** Of a prefix of objects. */
+  readonly objects?: LoadedObjects;
+}
+
+export interface LoadedObjects {
+  readonly taken: number;
+  /** Taken, or failed, by a load before. */
+  readonly before: number;
+  /** Too young to be whole, or changed while they were read: the next load looks again. */
+  readonly young: number;
+  /** Handed on, but not at their end when the load had waited long enough. */
+  readonly unfinished: number;
+  readonly failed: number;
+  /** The first ones, by key. */
+  readonly failures: readonly { readonly key: string; readonly message: string }[];
 }
 
 export interface SourceState {
@@ -188,8 +208,6 @@ export interface SourceState {
   readonly fields?: readonly SourceField[];
   readonly underWay?: LoadUnderWay | undefined;
   readonly loadedAtMs?: number;
-  /** Which of the objects of a prefix, or of the exports of a table, were taken: opaque to the store. */
-  readonly taken?: unknown;
 }
 
 export interface SourceStore {

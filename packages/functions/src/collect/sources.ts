@@ -43,6 +43,8 @@ const Objects = z
     kind: z.literal("objects"),
     folder: z.string().min(1).optional(),
     bucket: z.string().min(3).optional(),
+    region: z.string().optional(),
+    endpoint: z.url().optional(),
   })
   .refine(
     ({ folder, bucket }) => (folder === undefined) !== (bucket === undefined),
@@ -170,7 +172,9 @@ export type DynamoSource = z.infer<typeof DynamoSource>;
 
 export const ObjectsSource = z.strictObject({
   ...common,
-  prefix: z.string().max(500),
+  prefix: z.string().max(500).default(""),
+  /** Seconds after which an object that nobody touched is whole. */
+  settle: Duration.prefault("1m"),
   /** How its files are read, as with an upload. */
   options: UploadOptions.default({}),
 });

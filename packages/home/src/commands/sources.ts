@@ -2,11 +2,14 @@
 import path from "node:path";
 import { SourcesInvalid } from "@ebb/functions/collect/sources";
 import { shapeOf } from "@ebb/functions/collect/sources/load";
+import { seenObjects } from "@ebb/functions/collect/sources/objects";
 import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
+import { EmbeddedUploadStore } from "@ebb/ports/embedded/upload-store";
 import { type LoadEnd, SourceProblem } from "@ebb/ports/source-ports";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import { NoHome, TaskFailed, reachHome, task } from "../running-home.ts";
-import { SOURCES_FILE, readSources, rowsOf } from "../source-files.ts";
+import { SOURCES_FILE, readSources } from "../source-files.ts";
+import { openObjects, openRows } from "../source-openers.ts";
 
 const options = {
   data: { kind: "text", value: "FOLDER", help: "the home's folder (.ebb)" },
@@ -74,12 +77,12 @@ const named = (folder: string, name: string | undefined): ReturnType<typeof read
 const check = async (folder: string, name: string | undefined): Promise<number> => {
   let faults = 0;
   for (const source of named(folder, name)) {
-    if (source.kind === "objects") {
-      out(`${source.spec.name}: declared; prefixes of objects are not looked at here.`);
-      continue;
-    }
     try {
-      const { load: spec, reader } = rowsOf(source, folder);
+      if (source.kind === "objects") {
+        await checkObjects(source, folder);
+        continue;
+      }
+      const { load: spec, reader } = await openRows(source, folder);
       try {
         const { plan, linesPlan } = shapeOf(spec);
         const fields = [
@@ -100,7 +103,24 @@ const check = async (folder: string, name: string | undefined): Promise<number> 
   return faults === 0 ? 0 : 1;
 };
 
-const toldOf = ({ outcome, startedAtMs, endedAtMs, attempts, counts, tables, problem }: LoadEnd): string[] => {
+const checkObjects = async (
+  source: Extract<ReturnType<typeof readSources>[number], { kind: "objects" }>,
+  folder: string,
+): Promise<void> => {
+  const uploads = new EmbeddedUploadStore(folder);
+  try {
+    const counts = { new: 0, young: 0, under_way: 0, taken: 0, failed: 0 };
+    const from = await openObjects(source, folder);
+    for await (const { state } of seenObjects({ now: Date.now, uploads }, source.spec, from)) counts[state]++;
+    out(
+      `${source.spec.name}: ${counts.new} objects to be taken, ${counts.young} too young, ${counts.under_way} under way, ${counts.taken} taken, ${counts.failed} failed`,
+    );
+  } finally {
+    uploads.close();
+  }
+};
+
+const toldOf = ({ outcome, startedAtMs, endedAtMs, attempts, counts, tables, problem, objects }: LoadEnd): string[] => {
   const nulled = Object.entries(counts.nulled).map(([field, count]) => `${field} ${count.toLocaleString("en")}`);
   return [
     `${new Date(startedAtMs).toISOString()}  ${outcome} after ${((endedAtMs - startedAtMs) / 1000).toFixed(1)} s${attempts > 1 ? `, in ${attempts} attempts` : ""}: ${counts.read.toLocaleString("en")} rows read, ${counts.events.toLocaleString("en")} events, ${counts.quarantined.toLocaleString("en")} quarantined`,
@@ -108,6 +128,12 @@ const toldOf = ({ outcome, startedAtMs, endedAtMs, attempts, counts, tables, pro
       (table) =>
         `  ${table.name}: ${table.rows.toLocaleString("en")} rows; ${table.inserted.toLocaleString("en")} inserted, ${table.updated.toLocaleString("en")} updated, ${table.deleted.toLocaleString("en")} deleted`,
     ),
+    ...(objects === undefined
+      ? []
+      : [
+          `  ${objects.taken} objects taken, ${objects.failed} failed, ${objects.young} left because they are too young, ${objects.unfinished} not at their end, ${objects.before} looked at by a load before`,
+          ...objects.failures.map(({ key, message }) => `  ${key}: ${message}`),
+        ]),
     ...(counts.passed === undefined
       ? []
       : [`  ${counts.passed.toLocaleString("en")} items belong to something else and were passed over`]),

@@ -12,3 +12,6 @@ export * from "./score-store.ts";
 export * from "./erasures.ts";
 export * from "./suppressions.ts";
 export * from "./upload-store.ts";
+export * from "./source-objects.ts";
+export * from "./source-store.ts";
+export * from "./source-tables.ts";

@@ -14,7 +14,7 @@ import {
   type SourceObjects,
   SourceProblem,
 } from "../source-ports.ts";
-import { awsProblem } from "./dynamo-problems.ts";
+import { awsProblem } from "./aws-problems.ts";
 import { ItemRows, type ItemsOptions } from "./dynamo-rows.ts";
 import type { Item } from "./dynamo-values.ts";
 import { DamagedExport, type ExportFile, type TableExport, chainFrom, exportsOf, filesOf } from "./export-manifest.ts";

@@ -20,7 +20,7 @@ import {
   type SourceField,
   SourceProblem,
 } from "../source-ports.ts";
-import { awsProblem } from "./dynamo-problems.ts";
+import { awsProblem } from "./aws-problems.ts";
 import { ItemRows, type ItemsOptions } from "./dynamo-rows.ts";
 import type { Item } from "./dynamo-values.ts";
 import { type Clock, UnitBudget } from "./unit-budget.ts";
