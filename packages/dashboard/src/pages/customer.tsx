@@ -7,7 +7,7 @@ import { Panel } from "../parts/panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
 import { Tile, Tiles } from "../parts/tiles.tsx";
 import { TableHead } from "../parts/table-head.tsx";
-import { secondsOf } from "../period.ts";
+import { addDays, secondsOf } from "../period.ts";
 import { type Route, linkTo } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
@@ -138,6 +138,18 @@ const ChurnPanel = ({ churn }: { churn: NonNullable<Customer["churn"]> }) => (
 
 const monthSeconds = (month: string): number => Date.parse(`${month}-01T00:00:00Z`) / 1000;
 
+/** Net by month from the first to the last, months without an order too. */
+const netByMonth = (months: Customer["months"]): { month: string; net: number }[] => {
+  const nets = new Map(months.map((one) => [one.month, one.gross_minor - one.refunds_minor]));
+  const [first, last] = [months[0]?.month, months.at(-1)?.month];
+  const all: { month: string; net: number }[] = [];
+  for (let month = first; month !== undefined && last !== undefined && month <= last; month = monthAfter(month))
+    all.push({ month, net: nets.get(month) ?? 0 });
+  return all;
+};
+
+const monthAfter = (month: string): string => addDays(`${month}-01`, 31).slice(0, 7);
+
 const Months = ({ customer: { months, currency } }: { customer: Customer }) => (
   <Panel
     title="Money by month"
@@ -159,11 +171,9 @@ const Months = ({ customer: { months, currency } }: { customer: Customer }) => (
       <TimeSeries
         label="Net money by month"
         height={160}
-        times={months.map((one) => monthSeconds(one.month))}
+        times={netByMonth(months).map(({ month }) => monthSeconds(month))}
         format={(value) => shortMoney(value, currency)}
-        series={[
-          { name: "net", values: months.map((one) => one.gross_minor - one.refunds_minor), colour: "var(--one)" },
-        ]}
+        series={[{ name: "net", values: netByMonth(months).map(({ net }) => net), colour: "var(--one)" }]}
       />
     )}
   </Panel>
