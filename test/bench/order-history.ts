@@ -4,8 +4,8 @@ import path from "node:path";
 import { duckdbEmptyTable } from "@ebb/lake/raw-events";
 import { COLUMNS_ID, LakeManifest } from "@ebb/ports/embedded/lake-manifest";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { DAY_MS } from "@ebb/core/time";
 
-const DAY_MS = 86_400_000;
 const FIRST_MS = Date.UTC(2025, 0, 1);
 /** Days of the history; one more is made for the run after it. */
 export const HISTORY_DAYS = 365;

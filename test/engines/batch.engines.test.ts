@@ -5,8 +5,10 @@ import path from "node:path";
 import { after } from "node:test";
 import { batchTables } from "@ebb/lake/batch/batch-tables";
 import { makeHistory } from "@ebb/lake/batch/history";
+import { changedOrderMonths, orderFacts } from "@ebb/lake/batch/order-facts";
 import { promisesSql } from "@ebb/lake/batch/promises";
 import { customerSegments } from "@ebb/lake/batch/rfm";
+import { productSalesDaily } from "@ebb/lake/batch/sales-marts";
 import { type BatchParameters, renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
 import { SCORED_CUSTOMERS, customerScores, scoredCustomerColumns } from "@ebb/lake/model/customer-scores";
@@ -47,6 +49,9 @@ const rawEvents = async (): Promise<ProofTable> => {
 };
 
 const erased = "cus_20261122_3";
+/** What a run after a few days writes of the tables of orders. */
+const changes = { arrivedSince: "2026-01-02", cutoffs: ["2024-08-20T00:00:00.000Z", parameters.cutoff!] } as const;
+const months = ["2024-02", "2024-08"];
 
 /** The run before: other cut points, so that customers move between segments. */
 const earlier: BatchParameters = {
@@ -135,6 +140,14 @@ proveOnEveryEngine({
             ],
           ];
     }),
+    ["months of changed orders", { sql: (dialect) => changedOrderMonths(dialect, changes), key: ["month"] }],
+    ...[orderFacts, productSalesDaily].map((table): [string, ProofQuery] => [
+      `${table.name} of some months`,
+      {
+        sql: (dialect) => `SELECT * FROM (${renderBatch(table, dialect, { ...parameters, months })}) AS rendered`,
+        key: table.key,
+      },
+    ]),
     ...questions,
   ]),
 });

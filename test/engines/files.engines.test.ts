@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import type { StreamEvent } from "@ebb/core/stream-event";
-import { erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
+import { erasedDays, touchedDays } from "@ebb/lake/batch/curated";
 import { type View, render } from "@ebb/lake/table";
 import { views } from "@ebb/lake/views";
 import { missing, read } from "../uploads/online-retail-file.ts";
@@ -96,8 +96,8 @@ const overFile = async (proof: FileProof): Promise<void> => {
       ...more,
       ...recorded.queries,
       // The tables are made without them.
-      "months of the erased": { sql: () => erasedMonths(), atLeast: 0 },
-      "months that arrivals touched": (dialect) => touchedMonths(dialect, "2000-01-01"),
+      "months of the erased": { sql: () => erasedDays(), atLeast: 0 },
+      "days that arrivals touched": (dialect) => touchedDays(dialect, "2000-01-01"),
       ...(api === undefined ? {} : asking(api, run.asOf, customers)),
     },
   });

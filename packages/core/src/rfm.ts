@@ -4,6 +4,7 @@
  */
 import type { CustomerAggregate } from "./customers.ts";
 import { netMinor } from "./customers.ts";
+import { DAY_MS } from "./time.ts";
 
 export type Score = 1 | 2 | 3 | 4 | 5;
 export const scores: readonly Score[] = [1, 2, 3, 4, 5];
@@ -24,8 +25,6 @@ export interface CutPoints {
   /** The segment of each of the 125 cells, by `cellOf`. Absent: the default map. */
   readonly segments?: readonly string[];
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Cut points before the model stage has computed any: last order within 30, 90, 180 and 365 days of `asOfMs`;

@@ -14,6 +14,7 @@ import {
   defaultSegmentGrid,
   scores,
 } from "./rfm.ts";
+import { DAY_MS } from "./time.ts";
 
 const SegmentName = z
   .string()
@@ -164,8 +165,6 @@ export interface RfmValues {
   /** Gross or net as the configuration says, reporting minor units. */
   readonly monetaryMinor: ArrayLike<number>;
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * The cut points of a run: fixed ones as configured, the others from the values. Without a customer, those of

@@ -76,3 +76,6 @@ export const occurredAt = (times: Times, sentAtMs: number | undefined, receivedA
 };
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== "";
+
+/** A UTC day; UTC has no daylight saving. */
+export const DAY_MS = 86_400_000;

@@ -2,7 +2,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { DAY_MS, RunInProgress, type RunRequest, freeRunId, horizonOf } from "@ebb/functions/model/run-request";
+import { DAY_MS } from "@ebb/core/time";
+import { RunInProgress, type RunRequest, freeRunId, horizonOf } from "@ebb/functions/model/run-request";
 import { dayOf } from "@ebb/lake/batch/literals";
 import { logger } from "@ebb/functions/runtime/logger";
 import type { Metrics, Run, Settings } from "@ebb/ports";

@@ -60,10 +60,7 @@ export interface Dialect {
   explodeRows(list: string, fields: readonly string[]): { readonly select: string; readonly from: string };
   /** An element of a list, counted from 1; NULL past the end. */
   elementAt(list: string, position: string): string;
-  /**
-   * A constant text. Needed for one with a quote or a backslash: between quotes Spark drops a doubled quote and reads a
-   * backslash as an escape.
-   */
+  /** A constant text, whatever is in it. */
   textLiteral(value: string): string;
   /** SHA-256 of a text's UTF-8 bytes, 64 lower-case hexadecimal digits. */
   sha256(text: string): string;

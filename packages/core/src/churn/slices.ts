@@ -3,8 +3,7 @@ import type { FeatureColumn } from "./features.ts";
 import { concatenated } from "./features.ts";
 import type { LabelledRows } from "./fit-model.ts";
 import type { SliceRole } from "./model-card.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "../time.ts";
 
 /** All customers at one cutoff. */
 export interface Slice extends LabelledRows {

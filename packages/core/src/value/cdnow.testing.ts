@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
+import { DAY_MS } from "../time.ts";
 
 export const cdnowSampleFile = path.join(
   process.env["EBB_TEST_DATA"] ?? path.resolve(import.meta.dirname, "../../../../../shared/data"),
@@ -17,7 +18,6 @@ export interface CdnowCustomer {
   readonly meanSpend: number;
 }
 
-const DAY_MS = 86_400_000;
 const LAST_DAY = Date.UTC(1997, 8, 30) / DAY_MS;
 
 export const cdnowSample = (): CdnowCustomer[] => {

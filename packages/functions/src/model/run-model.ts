@@ -9,15 +9,17 @@ import { scheduledDay, workflowOnAws } from "../runtime/workflow-on-aws.ts";
 import { type RunPlan, RunInProgress, RunRequest, freeRunId, horizonOf } from "./run-request.ts";
 import { RunSteps, endedRun } from "./run-steps.ts";
 import { awaitArrivals } from "./steps/await-arrivals.ts";
+import { findChangedOrders, rememberOrders } from "./steps/changed-orders.ts";
 import { checkQuality } from "./steps/check-quality.ts";
 import { checkTables } from "./steps/check-tables.ts";
 import { findClusters } from "./steps/clusters.ts";
 import { curate } from "./steps/curate.ts";
 import { customersAtAsOf } from "./steps/customers.ts";
-import { makeFeatures } from "./steps/features.ts";
-import { type Fit, fitChurnModel } from "./steps/fit.ts";
+import { type Cutoffs, makeFeatures } from "./steps/features.ts";
+import { type Fit, fitChurnModel, fitFigures } from "./steps/fit.ts";
+import { fitToKeep, rememberFit } from "./steps/kept-fit.ts";
 import { makeMarts, tablesOfRun } from "./steps/marts.ts";
-import { type Promotion, promote } from "./steps/promote.ts";
+import { type Promotion, promote, promotionFigures } from "./steps/promote.ts";
 import { reconcile } from "./steps/reconcile.ts";
 import { writeReport } from "./steps/report.ts";
 import { scoreCustomers } from "./steps/score.ts";
@@ -90,6 +92,27 @@ const end = async (plan: RunPlan, ports: RunModelPorts, failure?: string, remark
   return true;
 };
 
+/** A new model, or the newest one where it would come out the same, and which one scores. */
+const modelOf = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  ports: RunModelPorts,
+  cutoffs: Cutoffs,
+  dataVersion: string,
+): Promise<{ fit: Fit; promotion: Promotion | undefined }> => {
+  const kept = await steps.step("model so far", async () => (await fitToKeep(plan, ports, cutoffs)) ?? null);
+  if (kept !== null) {
+    await steps.step("fit", async () => kept.fit, fitFigures);
+    await steps.step("promote", async () => kept.promotion, promotionFigures);
+    return kept;
+  }
+  const { fit, exports } = await fitChurnModel(steps, plan, ports, cutoffs, dataVersion);
+  if (fit.kind === "refused") return { fit, promotion: undefined };
+  const promotion = await promote(steps, plan, ports, fit, exports);
+  await rememberFit(steps, plan, ports, cutoffs, { fit, promotion });
+  return { fit, promotion };
+};
+
 const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelPorts): Promise<void> => {
   const steps = new RunSteps(plan, context, ports);
   await awaitArrivals(steps, plan, ports);
@@ -97,22 +120,21 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   await unify(steps, ports);
   const cutoffs = await makeFeatures(steps, plan, ports, history);
   const quality = await checkQuality(steps, plan, history);
-  const segments = await makeSegments(steps, plan, ports);
-  const atAsOf = await customersAtAsOf(steps, plan);
-  const clusters = await findClusters(steps, plan, ports, atAsOf);
-  const value = await fitValue(steps, plan, ports, atAsOf);
+  const changed = await findChangedOrders(steps, plan, ports);
+  const segments = await makeSegments(steps, plan, ports, changed);
+  const atAsOf = await customersAtAsOf(steps, plan, segments.customers);
+  const clusters = await findClusters(steps, plan, ports, atAsOf.all);
+  const value = await fitValue(steps, plan, ports, atAsOf.histories);
 
   let fit: Fit = { kind: "refused", reason: quality.noModelBecause ?? "" };
   let promotion: Promotion | undefined;
-  if (quality.noModelBecause === undefined) {
-    const fitted = await fitChurnModel(steps, plan, ports, cutoffs, history.dataVersion);
-    fit = fitted.fit;
-    if (fit.kind === "trained") promotion = await promote(steps, plan, ports, fit, fitted.exports);
-  }
+  if (quality.noModelBecause === undefined)
+    ({ fit, promotion } = await modelOf(steps, plan, ports, cutoffs, history.dataVersion));
   const churn = promotion === undefined ? undefined : await scoreCustomers(steps, plan, ports, promotion.scoresBy);
 
-  await makeMarts(steps, plan);
-  await checkTables(steps, ports, tablesOfRun(cutoffs, churn !== undefined));
+  await makeMarts(steps, plan, changed);
+  await checkTables(steps, ports, tablesOfRun(cutoffs, churn !== undefined, changed));
+  await rememberOrders(steps, plan, ports);
   await writeBack(steps, plan, ports, { customers: segments.customers, churn, value, clusters });
   const reconciliation = await reconcile(steps, plan, ports);
   await writeReport(steps, plan, ports, {

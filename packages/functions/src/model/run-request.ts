@@ -1,10 +1,10 @@
 /** What is asked of a run, and the days that follow from it. */
 import type { Run, RunStore, Settings } from "@ebb/ports";
 import { dayOf } from "@ebb/lake/batch/literals";
+import { DAY_MS } from "@ebb/core/time";
 import { z } from "zod";
 
 const DEFAULT_HORIZON_DAYS = 90;
-export const DAY_MS = 86_400_000;
 
 /** Days without an order that count as leaving, where a run is not asked for others. */
 export const horizonOf = (settings: Pick<Settings, "model">): number =>

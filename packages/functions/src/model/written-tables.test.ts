@@ -11,16 +11,16 @@ const written = {
   cutoffs: { [key]: { definition: "d", version: 3 } },
 };
 
-test("a partition stands until a month that its SQL knows is touched, its SQL changes or everything is written anew", () => {
+test("a partition stands until a day that its SQL knows is touched, its SQL changes or everything is written anew", () => {
   assert.ok(stands(written, key, "d", "2026-04-05"));
   assert.ok(!stands(written, key, "other", "2026-04-05"));
   assert.ok(!stands(written, cutoffKey(customerLabels, "2026-01-12"), "d", "2026-04-05"));
   assert.ok(!stands({ ...written, wholeAt: 4 }, key, "d", "2026-04-05"));
-  const touched = (month: string, version: number) => ({ ...written, months: { [month]: version } });
-  assert.ok(stands(touched("2026-05", 4), key, "d", "2026-04-05"), "later than what it knows");
-  assert.ok(!stands(touched("2026-04", 4), key, "d", "2026-04-05"));
-  assert.ok(!stands(touched("2019-01", 4), key, "d", "2026-04-05"), "the state of an order may be years old");
-  assert.ok(stands(touched("2026-04", 3), key, "d", "2026-04-05"), "it was made of the touched month");
+  const touched = (day: string, version: number) => ({ ...written, days: { [day]: version } });
+  assert.ok(stands(touched("2026-04-06", 4), key, "d", "2026-04-05"), "later than what it knows");
+  assert.ok(!stands(touched("2026-04-05", 4), key, "d", "2026-04-05"));
+  assert.ok(!stands(touched("2019-01-01", 4), key, "d", "2026-04-05"), "the state of an order may be years old");
+  assert.ok(stands(touched("2026-04-05", 3), key, "d", "2026-04-05"), "it was made of the touched day");
 });
 
 test("a table's definition changes with its columns, its SQL and what the SQL depends on", () => {

@@ -1,5 +1,5 @@
 /**
- * What earlier runs left in the lake that a run may keep: how far the curated tables reach, when which month was last
+ * What earlier runs left in the lake that a run may keep: how far the curated tables reach, when which day was last
  * touched, and which cutoffs of the past stand as their SQL would write them now. What a run is about to write is taken
  * off first and put back when it is there: a run that failed between leaves nothing to build on.
  */
@@ -19,12 +19,27 @@ const WrittenTables = z.object({
   version: z.int(),
   /** The version at which every month was last written. */
   wholeAt: z.int(),
-  /** The version at which a month `YYYY-MM` was last touched, where that was later. */
-  months: z.record(z.string(), z.int()),
+  /** The version at which a UTC day was last touched, where that was later. */
+  days: z.record(z.string(), z.int()),
+  /** The version before which rows of orders were last taken away: somebody was erased between two runs. */
+  shrunkAt: z.int(),
+  /** Rows of `curated_order_events` as the last run left them; absent where it did not come that far. */
+  orderRows: z.int().exactOptional(),
   /** Curated tables by name; what arrived before the instant is in them. */
   curated: z.record(z.string(), z.object({ definition: z.string(), arrivedBeforeMs: z.number() })),
   /** Partitions by `table/YYYY-MM-DD`, and the version of the curated tables that they were made of. */
   cutoffs: z.record(z.string(), z.object({ definition: z.string(), version: z.int() })),
+  /** The tables of orders that are written by month; absent where they must be written whole. */
+  orders: z
+    .object({
+      definition: z.string(),
+      asOf: z.string(),
+      arrivedBeforeMs: z.number(),
+      /** `wholeAt` and `shrunkAt` of the curated tables that they were made of. */
+      wholeAt: z.int(),
+      shrunkAt: z.int(),
+    })
+    .exactOptional(),
 });
 export type WrittenTables = z.infer<typeof WrittenTables>;
 
@@ -32,7 +47,8 @@ export const nothingWritten: WrittenTables = {
   runId: "",
   version: 0,
   wholeAt: 0,
-  months: {},
+  shrunkAt: 0,
+  days: {},
   curated: {},
   cutoffs: {},
 };
@@ -54,13 +70,12 @@ export const cutoffKey = (table: BatchTable, day: string): string => `${table.na
 
 /** Whether a partition stands as it would be written now. @param knownUntil the last day whose events its SQL knows */
 export const stands = (
-  { wholeAt, months, cutoffs }: WrittenTables,
+  { wholeAt, days, cutoffs }: WrittenTables,
   key: string,
   definition: string,
   knownUntil: string,
 ): boolean => {
   const found = cutoffs[key];
   if (found?.definition !== definition || found.version < wholeAt) return false;
-  const untilMonth = knownUntil.slice(0, 7);
-  return Object.entries(months).every(([month, touchedAt]) => month > untilMonth || touchedAt <= found.version);
+  return Object.entries(days).every(([day, touchedAt]) => day > knownUntil || touchedAt <= found.version);
 };

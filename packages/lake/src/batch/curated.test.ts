@@ -4,9 +4,9 @@ import type { StreamEvent } from "@ebb/core/stream-event";
 import { duckdb } from "../dialect.ts";
 import { rowsOf } from "../testing.ts";
 import { views } from "../views.ts";
-import { curatedEventTables, curatedOrderEvents, curatedTables, erasedMonths, touchedMonths } from "./curated.ts";
+import { curatedEventTables, curatedOrderEvents, curatedTables, erasedDays, touchedDays } from "./curated.ts";
 import { makeHistory } from "./history.ts";
-import { brokenPromises, curatedLakeOf, landMore, write } from "./testing.ts";
+import { brokenPromises, curatedLakeOf, landMore, monthsOf, write } from "./testing.ts";
 
 const landed = (events: readonly StreamEvent[]): StreamEvent[] =>
   // Every third event arrives again later, every fifth the very same row twice; the table is in reverse order.
@@ -57,9 +57,7 @@ test("writing the months that new events touch gives what writing everything giv
   const lake = await curatedLakeOf(early);
   const whole = await curatedLakeOf([...early, ...late]);
   await landMore(lake, late, "2026-06-01");
-  const months = (await rowsOf(lake, `SELECT month FROM (${touchedMonths(duckdb, "2026-06-01")}) ORDER BY month`)).map(
-    (row) => String(row["month"]),
-  );
+  const months = await monthsOf(lake, touchedDays(duckdb, "2026-06-01"));
   assert.ok(months.length > 0 && months.length < 18, months.join());
   for (const table of curatedTables) await write(lake, table, { months });
   for (const { name, columns } of curatedTables) {
@@ -80,7 +78,7 @@ test("a customer who is erased leaves every month that has rows of theirs", asyn
   )!.customer_key!;
   await lake.run(`INSERT INTO erased_customers VALUES ('${key}')`);
   assert.notDeepEqual(await brokenPromises(lake, curatedOrderEvents), []);
-  const months = (await rowsOf(lake, erasedMonths())).map((row) => String(row["month"]));
+  const months = await monthsOf(lake, erasedDays());
   for (const table of curatedTables) await write(lake, table, { months });
   for (const table of curatedTables) assert.deepEqual(await brokenPromises(lake, table), []);
 });

@@ -250,20 +250,20 @@ export const curatedEventTables: EventTables = {
 };
 
 /**
- * A SELECT of one column `month`: the months in which events occurred that arrived on or after a day, and those of the
- * same events where they arrived before. Both must be written anew.
+ * A SELECT of one column `day`: the UTC days on which events occurred that arrived on or after a day, and those of the
+ * same events where they arrived before. Their months must be written anew.
  */
-export const touchedMonths = (m: Dialect, arrivedSince: string): string => `
+export const touchedDays = (m: Dialect, arrivedSince: string): string => `
 WITH arrived AS (SELECT DISTINCT event_id FROM raw_events WHERE dt >= '${arrivedSince}')
-SELECT DISTINCT ${monthText(m, "r.occurred_at")} AS month
+SELECT DISTINCT ${m.dayText(m.truncDay("r.occurred_at"))} AS day
 FROM raw_events AS r
 JOIN arrived AS a ON a.event_id = r.event_id`;
 
-/** A SELECT of one column `month`: the months in which curated rows of erased customers are left. */
-export const erasedMonths = (): string =>
+/** A SELECT of one column `day`: the first days of the months in which curated rows of erased customers are left. */
+export const erasedDays = (): string =>
   curatedTables
     .map(
       ({ name }) =>
-        `SELECT DISTINCT c.month FROM ${name} AS c JOIN erased_customers AS e ON e.customer_key = c.customer_key`,
+        `SELECT DISTINCT concat(c.month, '-01') AS day FROM ${name} AS c JOIN erased_customers AS e ON e.customer_key = c.customer_key`,
     )
     .join("\nUNION\n");

@@ -9,8 +9,7 @@ import { features } from "./features.ts";
 import { dayOf, daysBefore, instantMs, timestampLiteral } from "./literals.ts";
 import { ownersAsOf } from "./identity.ts";
 import { orderEffectsAsOf } from "./orders-as-of.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "@ebb/core/time";
 
 /** The cutoff of a run, epoch milliseconds. @throws RangeError without one */
 export const cutoffMsOf = ({ cutoff }: BatchParameters): number => {

@@ -1,4 +1,5 @@
 /** Features that stand on orders, refunds and cancellations as they were known at the cutoff. */
+import { DAY_MS } from "@ebb/core/time";
 import type { Dialect } from "../dialect.ts";
 import { type Feature, type Treatment, categorical, counted, money, share, sometimes, unused } from "./feature.ts";
 
@@ -81,7 +82,7 @@ const rhythm: readonly Feature[] = [
     "Mean time between counted orders that follow each other; NULL before the second order",
     sometimes(counted),
     { high: "lets much time pass between orders", low: "orders at short intervals" },
-    (m) => `CASE WHEN b.orders > 1 THEN ${meanGapMs(m)} / 86400000e0 END`,
+    (m) => `CASE WHEN b.orders > 1 THEN ${meanGapMs(m)} / ${DAY_MS}e0 END`,
   ),
   of(
     "rhythm",

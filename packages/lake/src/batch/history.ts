@@ -1,5 +1,6 @@
 /** For tests: what a few customers did over a year and a half, by seed, with everything that is awkward. */
 import { StreamEvent } from "@ebb/core/stream-event";
+import { DAY_MS } from "@ebb/core/time";
 
 /** A seeded generator in [0, 1) (mulberry32, Tommy Ettinger 2017, public domain). */
 const generator = (seed: number) => {
@@ -12,7 +13,6 @@ const generator = (seed: number) => {
   };
 };
 
-const DAY_MS = 86_400_000;
 export const HISTORY_FROM_MS = Date.UTC(2023, 10, 1);
 const HISTORY_DAYS = 540;
 

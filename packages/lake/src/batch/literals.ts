@@ -1,6 +1,7 @@
 /** Instants and months as they stand in the SQL. */
+import { DAY_MS } from "@ebb/core/time";
 
-const DAY_MS = 86_400_000;
+export { textLiteral } from "../dialects/shared.ts";
 
 /** Milliseconds of an RFC 3339 instant. @throws RangeError for what is none */
 export const instantMs = (text: string): number => {
@@ -31,19 +32,4 @@ export const inMonths = (timestamp: string, months: readonly string[]): string =
     return `(${timestamp} >= ${timestampLiteral(from)} AND ${timestamp} < ${timestampLiteral(to)})`;
   });
   return `(${ranges.join(" OR ")})`;
-};
-
-/**
- * Text as an expression that every engine reads alike. Quotes and backslashes stand by their code: a doubled quote is not
- * one quote to Spark 3.5 (it joins what stands on both sides), and to Spark a backslash escapes.
- *
- * @example textLiteral("Can't Lose") // concat('Can', chr(39), 't Lose')
- */
-export const textLiteral = (value: string): string => {
-  const pieces = value.split(/(['\\])/).filter((piece) => piece !== "");
-  if (pieces.length === 0) return "''";
-  const written = pieces.map((piece) =>
-    piece === "'" || piece === "\\" ? `chr(${piece.charCodeAt(0)})` : `'${piece}'`,
-  );
-  return written.length === 1 ? written[0]! : `concat(${written.join(", ")})`;
 };

@@ -1,9 +1,12 @@
+import { orderKinds } from "@ebb/core/kinds";
 import type { BatchParameters, BatchTable } from "../batch-table.ts";
+import type { Dialect } from "../dialect.ts";
 import { orderEntries } from "../tables/order-entries.ts";
-import { orderStateSql } from "../tables/order-state.ts";
+import { orderKeySql, orderStateSql } from "../tables/order-state.ts";
 import { ordersSql } from "../tables/orders.ts";
 import { refundsSql } from "../tables/refunds.ts";
-import { instantMs, timestampLiteral } from "./literals.ts";
+import { monthText } from "./curated.ts";
+import { inMonths, instantMs, timestampLiteral } from "./literals.ts";
 
 /** What a run knows: everything, or what occurred before its cutoff. */
 export const knownTo = ({ cutoff }: BatchParameters): string =>
@@ -14,7 +17,11 @@ const entryColumns = [
   ...["stated_at", "units", "line_count"],
 ];
 
-/** The views `orders` and `refunds` as of the run, in one narrow table: what RFM and the marts read. */
+/**
+ * The views `orders` and `refunds` as of the run, in one narrow table: what RFM and the marts read. An order and all its
+ * refunds lie in one month. A run with `months` is right when these hold every month in which an event occurred of an
+ * order that has changed since the table was written (`changedOrderMonths`).
+ */
 export const orderFacts: BatchTable = {
   name: "order_facts",
   grain: "one row per order and one per refund in its current state as of the run, without lines",
@@ -49,12 +56,22 @@ export const orderFacts: BatchTable = {
     },
     units: { type: "decimal(18,6)", description: "Σ quantity; of a refund at most 0, of a cancelled order 0" },
     line_count: { type: "bigint", description: "Lines of the event" },
+    month: { type: "string", description: "UTC month of effect_at, YYYY-MM (partition)" },
   },
+  partitionedBy: "month",
   reads: ["curated_order_events", "repeated_orders"],
   engine: "spark",
   sql: (m, parameters) => {
+    const { months } = parameters;
+    const within = (timestamp: string): string => (months === undefined ? "true" : inMonths(timestamp, months));
     const states = (orders: "repeated" | "single"): string =>
-      orderStateSql(m, { from: "curated_order_events", where: knownTo(parameters), columns: entryColumns, orders });
+      orderStateSql(m, {
+        from: "curated_order_events",
+        // What took effect when it occurred needs no event of another month.
+        where: orders === "single" ? `${knownTo(parameters)} AND ${within("occurred_at")}` : knownTo(parameters),
+        columns: entryColumns,
+        orders,
+      });
     const text = { duckdb: "varchar", trino: "varchar", spark: "string" }[m.name];
     const unitsOf = (turned: string): string =>
       `CASE WHEN cancelled THEN CAST(0 AS decimal(18,6)) ELSE CAST(${turned} AS decimal(18,6)) END AS units`;
@@ -77,14 +94,18 @@ single_entries AS (${states("single")}
 SELECT
   'order' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, CAST(NULL AS ${text}) AS refund_id,
   occurred_at, occurred_at AS effect_at, counts, cancelled, country, currency, total_minor, reporting_currency,
-  gross_minor, CAST(0 AS bigint) AS refund_minor, ${unitsOf("units")}, line_count
+  gross_minor, CAST(0 AS bigint) AS refund_minor, ${unitsOf("units")}, line_count,
+  ${monthText(m, "occurred_at")} AS month
 FROM orders
+WHERE ${within("occurred_at")}
 UNION ALL
 SELECT
   'refund' AS entry, event_id, stated_at, source, customer_key, order_key, order_id, refund_id,
   occurred_at, effect_at, false AS counts, cancelled, country, currency, total_minor, reporting_currency,
-  CAST(0 AS bigint) AS gross_minor, effective_minor AS refund_minor, ${unitsOf("-abs(units)")}, line_count
+  CAST(0 AS bigint) AS gross_minor, effective_minor AS refund_minor, ${unitsOf("-abs(units)")}, line_count,
+  ${monthText(m, "effect_at")} AS month
 FROM refunds
+WHERE ${within("effect_at")}
 UNION ALL
 -- An order without another event is worth what it states, and so is a refund of an order that nobody has told of.
 SELECT
@@ -93,7 +114,8 @@ SELECT
   country, currency, total_minor, reporting_currency,
   CASE WHEN entry = 'order' THEN reporting_minor ELSE 0 END AS gross_minor,
   CASE WHEN entry = 'order' THEN 0 ELSE reporting_minor END AS refund_minor,
-  ${unitsOf("CASE WHEN entry = 'order' THEN units ELSE -abs(units) END")}, line_count
+  ${unitsOf("CASE WHEN entry = 'order' THEN units ELSE -abs(units) END")}, line_count,
+  ${monthText(m, "occurred_at")} AS month
 FROM single_entries`;
   },
   tests: {
@@ -111,4 +133,37 @@ FROM single_entries`;
       JOIN left_over AS l ON coalesce(l.customer_key, '') = coalesce(f.customer_key, '') AND l.order_key = f.order_key
       WHERE f.entry = 'order' AND f.counts <> (l.net_minor > 0)`,
   },
+};
+
+/** What may have changed the state of an order since tables were made of it. Instants in RFC 3339, UTC. */
+export interface OrderChanges {
+  /** UTC day: what arrived before it is in the tables. */
+  readonly arrivedSince: string;
+  /** What the tables knew, and what is known now. */
+  readonly cutoffs: readonly [before: string, now: string];
+}
+
+/**
+ * A SELECT of one column `month`: the months in which an event occurred of an order that an arrival is about, or that
+ * one cutoff knows otherwise than the other. All that is told of such an order lies in them.
+ */
+export const changedOrderMonths = (m: Dialect, { arrivedSince, cutoffs }: OrderChanges): string => {
+  const [from, to] = cutoffs.map(instantMs).sort((a, b) => a - b) as [number, number];
+  const order = `coalesce(customer_key, '') AS customer_part, ${orderKeySql(m)}`;
+  return `
+WITH changed AS (
+  SELECT ${order}
+  FROM raw_events
+  WHERE dt >= '${arrivedSince}' AND kind IN (${[...orderKinds].map((kind) => `'${kind}'`).join(", ")})
+  UNION
+  SELECT ${order}
+  FROM curated_order_events
+  WHERE occurred_at >= ${timestampLiteral(from)} AND occurred_at < ${timestampLiteral(to)}
+),
+order_events AS (
+  SELECT ${order}, month FROM curated_order_events
+)
+SELECT DISTINCT e.month
+FROM order_events AS e
+JOIN changed AS c ON c.order_key = e.order_key AND c.customer_part = e.customer_part`;
 };

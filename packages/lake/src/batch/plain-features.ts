@@ -6,8 +6,8 @@ import type { OrderRecord } from "@ebb/core/orders";
 import { applyOrderEvent, effectOf, emptyOrder, orderKeyOf } from "@ebb/core/orders";
 import { orderKinds } from "@ebb/core/kinds";
 import type { StreamEvent } from "@ebb/core/stream-event";
+import { DAY_MS } from "@ebb/core/time";
 
-const DAY_MS = 86_400_000;
 type Row = Record<string, number | string | null>;
 
 interface PlainOrder {

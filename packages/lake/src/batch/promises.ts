@@ -10,6 +10,8 @@ export interface CheckedTable {
    * is not promised to fit what a later one, which knows more, wrote beside it.
    */
   readonly cutoffs?: readonly string[];
+  /** `YYYY-MM`: of every table that is parted by month, these partitions alone are looked at, where a run wrote no others. */
+  readonly months?: readonly string[];
 }
 
 /**
@@ -19,10 +21,13 @@ export interface CheckedTable {
  * @param tables all tables that promises may speak of
  */
 export const promisesSql = (
-  { table, cutoffs }: CheckedTable,
+  { table, cutoffs, months }: CheckedTable,
   tables: readonly Pick<BatchTable, "name" | "partitionedBy">[],
 ): string | undefined => {
-  const parted = cutoffs === undefined ? [] : tables.filter(({ partitionedBy }) => partitionedBy === "cutoff");
+  const looked = { cutoff: cutoffs, month: table.partitionedBy === "month" ? months : undefined };
+  const partitionsOf = ({ partitionedBy }: (typeof tables)[number]): readonly string[] | undefined =>
+    partitionedBy === undefined ? undefined : looked[partitionedBy];
+  const parted = tables.filter((one) => partitionsOf(one) !== undefined);
   const promises = Object.entries(table.tests).map(([promise, sql]) => {
     // Another name: not every engine lets a WITH hide the table that it reads.
     const named = parted.filter(({ name }) => wordOf(name).test(sql));
@@ -31,8 +36,10 @@ export const promisesSql = (
   });
   if (promises.length === 0) return undefined;
   const used = parted.filter((one) => promises.some(({ named }) => named.includes(one)));
-  const days = (cutoffs ?? []).map(textLiteral).join(", ");
-  const checked = used.map(({ name }) => `checked_${name} AS (SELECT * FROM ${name} WHERE cutoff IN (${days}))`);
+  const checked = used.map((one) => {
+    const partitions = partitionsOf(one)!.map(textLiteral).join(", ");
+    return `checked_${one.name} AS (SELECT * FROM ${one.name} WHERE ${one.partitionedBy!} IN (${partitions}))`;
+  });
   const counts = promises.map(
     ({ promise, sql }) => `
 SELECT ${textLiteral(table.name)} AS table_name, ${textLiteral(promise)} AS promise, count(*) AS breaking

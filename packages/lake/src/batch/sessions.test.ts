@@ -6,11 +6,11 @@ import fc from "fast-check";
 import { duckdb } from "../dialect.ts";
 import { rowsOf } from "../testing.ts";
 import { botDays, botRules } from "./bot-days.ts";
-import { touchedMonths } from "./curated.ts";
+import { touchedDays } from "./curated.ts";
 import { monthlyTables } from "./monthly-tables.ts";
 import { plainSessions } from "./plain-sessions.ts";
 import { sessions } from "./sessions.ts";
-import { brokenPromises, curatedLakeOf, landMore, write } from "./testing.ts";
+import { brokenPromises, curatedLakeOf, landMore, monthsOf, write } from "./testing.ts";
 
 const seed = 20_261_122;
 const event = (id: string, atMs: number, fields: Partial<StreamEvent>): StreamEvent =>
@@ -97,7 +97,7 @@ test("late events change the sessions of their own months alone, and to what a w
         events.filter((_, index) => index % part === 0),
         "2026-06-01",
       );
-      const months = (await rowsOf(lake, touchedMonths(duckdb, "2026-06-01"))).map((row) => String(row["month"]));
+      const months = await monthsOf(lake, touchedDays(duckdb, "2026-06-01"));
       for (const table of monthlyTables) await write(lake, table, { months });
       assert.deepEqual(await sessionsIn(lake), plainSessions(events));
       lake.closeSync();

@@ -66,3 +66,9 @@ export const landMore = async (lake: DuckDBConnection, events: readonly StreamEv
     rmSync(folder, { recursive: true });
   }
 };
+
+/** Months of the UTC days that a SELECT of one column `day` answers. */
+export const monthsOf = async (lake: DuckDBConnection, days: string): Promise<string[]> => {
+  const rows = await rowsOf(lake, `SELECT DISTINCT substr(day, 1, 7) AS month FROM (${days}) ORDER BY month`);
+  return rows.map((row) => String(row["month"]));
+};

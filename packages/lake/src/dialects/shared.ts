@@ -15,4 +15,18 @@ export const ratio = (numerator: string, denominator: string): string =>
 export const truncDay = (instant: string): string => `CAST(${instant} AS date)`;
 export const truncMonth = (instant: string): string => `CAST(date_trunc('month', ${instant}) AS date)`;
 export const monthOfYear = (instant: string): string => `CAST(extract(month FROM ${instant}) AS bigint)`;
-export const textLiteral = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+
+/**
+ * Text as an expression that every engine reads alike. Quotes and backslashes stand by their code: a doubled quote is not
+ * one quote to Spark 3.5 (it joins what stands on both sides), and to Spark a backslash escapes.
+ *
+ * @example textLiteral("Can't Lose") // concat('Can', chr(39), 't Lose')
+ */
+export const textLiteral = (value: string): string => {
+  const pieces = value.split(/(['\\])/).filter((piece) => piece !== "");
+  if (pieces.length === 0) return "''";
+  const written = pieces.map((piece) =>
+    piece === "'" || piece === "\\" ? `chr(${piece.charCodeAt(0)})` : `'${piece}'`,
+  );
+  return written.length === 1 ? written[0]! : `concat(${written.join(", ")})`;
+};

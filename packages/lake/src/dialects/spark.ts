@@ -1,5 +1,5 @@
 import type { Dialect } from "../dialect.ts";
-import { monthOfYear, plainMember, ratio, scalarOnly, truncDay, truncMonth } from "./shared.ts";
+import { monthOfYear, plainMember, ratio, scalarOnly, textLiteral, truncDay, truncMonth } from "./shared.ts";
 
 export const spark: Dialect = {
   name: "spark",
@@ -25,7 +25,7 @@ export const spark: Dialect = {
   }),
   // Plain element_at fails past the end.
   elementAt: (list, position) => `try_element_at(${list}, CAST(${position} AS int))`,
-  textLiteral: (value) => `'${value.replaceAll(/[\\']/g, "\\$&")}'`,
+  textLiteral,
   sha256: (text) => `sha2(${text}, 256)`,
 
   intDiv: (dividend, divisor) => `(CAST(${dividend} AS bigint) DIV nullif(CAST(${divisor} AS bigint), 0))`,

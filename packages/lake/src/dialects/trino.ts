@@ -1,7 +1,6 @@
 import type { Dialect } from "../dialect.ts";
 import { monthOfYear, plainMember, ratio, scalarOnly, textLiteral, truncDay, truncMonth } from "./shared.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "@ebb/core/time";
 
 // to_unixtime would go through a double.
 const epochMs = (timestamp: string): string =>

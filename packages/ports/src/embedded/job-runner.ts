@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { DAY_MS } from "@ebb/core/time";
 import { renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
 import { duckdb } from "@ebb/lake/dialect";
@@ -36,7 +37,7 @@ export interface JobRunnerOptions {
 /** Replaced files stay this long for queries that began before: no query runs longer. */
 const REPLACED_KEPT_MS = 3_600_000;
 /** A run that was interrupted goes on with the exports of its jobs for this long. */
-const JOBS_KEPT_MS = 14 * 86_400_000;
+const JOBS_KEPT_MS = 14 * DAY_MS;
 /** Rows of a row group: a partition's file buffers one for each thread. */
 const GROUP_ROWS = 32_768;
 /** A file of a partition is never closed and begun anew: more partitions than this are not written at once. */

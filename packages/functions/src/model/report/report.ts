@@ -5,12 +5,15 @@ import { count, fixed, percent, short, withInterval } from "./numbers.ts";
 import * as plots from "./plots.ts";
 import { styles } from "./styles.ts";
 import type { SourceHistory } from "../sql/history.ts";
+import { DAY_MS } from "@ebb/core/time";
 
 /** How fresh the data is that a run has seen. */
 export interface Freshness {
   /** UTC day `YYYY-MM-DD`: nothing from its midnight on is known. */
   readonly asOf: string;
   readonly sources: readonly SourceHistory[];
+  /** The model is that of an earlier run: nothing that it was fitted on has changed since. */
+  readonly kept?: boolean;
 }
 
 /** The JSON model card, indented, ending in a line break. The same card gives the same bytes. */
@@ -20,7 +23,7 @@ export const reportJson = (card: ModelCard): string => `${JSON.stringify(card, n
  * The HTML report. No script, no address outside: it can be mailed, archived, opened from a disk.
  * @param sources what each source has sent of orders before `asOf`
  */
-export const reportHtml = (card: ModelCard, { asOf, sources }: Freshness): string =>
+export const reportHtml = (card: ModelCard, { asOf, sources, kept = false }: Freshness): string =>
   `<!doctype html>\n${
     html`<html lang="en">
       <head>
@@ -35,7 +38,7 @@ export const reportHtml = (card: ModelCard, { asOf, sources }: Freshness): strin
       <body>
         <main>
           <h1>Churn model <code>${card.modelId}</code></h1>
-          ${summary(card)} ${protocol(card)}
+          ${kept ? keptRemark(card, asOf) : html``} ${summary(card)} ${protocol(card)}
           ${section("Against simpler answers", comparison(card), [plots.rocPlot(card), plots.precisionRecallPlot(card)])}
           ${section("Calibration", calibration(card), [plots.calibrationPlot(card), plots.distributionPlot(card)])}
           ${section("Reaching those who leave", null, [plots.liftPlot(card), plots.gainPlot(card)])}
@@ -47,6 +50,12 @@ export const reportHtml = (card: ModelCard, { asOf, sources }: Freshness): strin
       </body>
     </html>`.html
   }\n`;
+
+const keptRemark = ({ modelId }: ModelCard, asOf: string): Html =>
+  html`<p>
+    Not fitted again for ${asOf}: the cutoffs of the past and the rows at them are those that the run
+    <code>${modelId}</code> fitted it on, and would give the same model.
+  </p>`;
 
 const section = (title: string, text: Html | null, figures: readonly Html[]): Html =>
   html`<section>
@@ -199,8 +208,6 @@ const quality = ({ quality: features, leakage }: ModelCard): Html =>
       fixed(leakage.aucAlone.find((alone) => alone.feature === feature)?.auc ?? null),
     ]),
   );
-
-const DAY_MS = 86_400_000;
 
 const freshness = (asOf: string, sources: readonly SourceHistory[]): Html =>
   table(

@@ -1,11 +1,8 @@
 import { modelFeatures } from "@ebb/lake/batch/features";
+import { sampled } from "./sample.ts";
 
 /** What BG/NBD reads besides the features. */
 export const historyColumns = ["repeat_days", "first_to_last_days", "observed_days"] as const;
-
-/** Of 256 parts of the customers, by the first byte of their keys (which are uniform): the same ones at every cutoff. */
-const sampled = (key: string, parts: number): string =>
-  parts >= 256 ? "" : `\n  AND substr(${key}, 5, 2) < '${parts.toString(16).padStart(2, "0")}'`;
 
 /** Labelled customers of one cutoff in the order of their keys: customer_key, churned, future_net_minor, features. */
 export const trainingRowsSql = (cutoff: string, horizonDays: number, parts: number): string => `

@@ -1,5 +1,6 @@
 /** Gates: what must be right before anybody is told who is leaving. */
-import { DAY_MS, type RunPlan, midnightOf } from "../run-request.ts";
+import { DAY_MS } from "@ebb/core/time";
+import { type RunPlan, midnightOf } from "../run-request.ts";
 import { featureQuality, sourceFreshness } from "@ebb/lake/batch/quality";
 import type { RunSteps } from "../run-steps.ts";
 import type { History } from "./curate.ts";

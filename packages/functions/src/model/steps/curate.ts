@@ -7,7 +7,7 @@ import { type RunPlan, midnightOf } from "../run-request.ts";
 import { type RunSteps, StepFailed } from "../run-steps.ts";
 import { type SourceHistory, historySql } from "../sql/history.ts";
 import { judgePromises, promiseExports } from "./check-tables.ts";
-import { curateParameters, findTouched, rememberCurated } from "./touched-months.ts";
+import { ORDER_ROWS_SQL, curateParameters, findTouched, rememberCurated } from "./touched-months.ts";
 
 export interface History {
   /** UTC days `YYYY-MM-DD` of the first and last order event before the as-of date. */
@@ -38,12 +38,13 @@ export const curate = async (steps: RunSteps, plan: RunPlan, ports: RunModelPort
     exports: [
       { name: "history", sql: (dialect) => historySql(dialect, asOf) },
       { name: "rows", sql: () => ROWS_SQL },
+      { name: "order-rows", sql: () => ORDER_ROWS_SQL },
       // Here, where it is known who was erased; what nothing touched was looked at when it was written.
-      ...(writes.length === 0 ? [] : promiseExports(curatedTables.map((table) => ({ table })))),
+      ...promiseExports(writes.map(({ table, parameters: { months } }) => ({ table, ...(months && { months }) }))),
     ],
   });
   await judgePromises(steps, ports, "curated tables checked", done.exports);
-  await rememberCurated(steps, plan, ports);
+  await rememberCurated(steps, plan, ports, done.exports["order-rows"]!);
   return await steps.step(
     "history",
     async () => {

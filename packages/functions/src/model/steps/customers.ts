@@ -1,24 +1,35 @@
 import type { RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
+import { sampleParts, sampled } from "../sql/sample.ts";
 import { clusterColumns } from "./clusters.ts";
 import { valueColumns } from "./value.ts";
 
-/** Exports recency, frequency, money and purchase histories of every customer at the as-of date; answers where. */
-export const customersAtAsOf = async (steps: RunSteps, { asOf }: RunPlan): Promise<string> => {
-  const columns = [...new Set([...clusterColumns, ...valueColumns])];
+/** Where the exports lie. */
+export interface CustomersAtAsOf {
+  /** Recency, frequency and money of every customer. */
+  readonly all: string;
+  /** Purchase histories of the customers that models of value see. */
+  readonly histories: string;
+}
+
+/** @param customers about how many there are */
+export const customersAtAsOf = async (
+  steps: RunSteps,
+  { asOf }: RunPlan,
+  customers: number,
+): Promise<CustomersAtAsOf> => {
+  const sql = (columns: readonly string[], some: string) => (): string => `
+SELECT customer_key, ${columns.join(", ")}
+FROM customer_features
+WHERE cutoff = '${asOf}'${some}
+ORDER BY customer_key`;
   const { exports } = await steps.job("customers", {
     name: "customers",
     writes: [],
     exports: [
-      {
-        name: "customers",
-        sql: () => `
-SELECT customer_key, ${columns.join(", ")}
-FROM customer_features
-WHERE cutoff = '${asOf}'
-ORDER BY customer_key`,
-      },
+      { name: "customers", sql: sql(clusterColumns, "") },
+      { name: "histories", sql: sql(valueColumns, sampled("customer_key", sampleParts(customers))) },
     ],
   });
-  return exports["customers"]!;
+  return { all: exports["customers"]!, histories: exports["histories"]! };
 };

@@ -15,11 +15,10 @@ import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
+import { sampleParts } from "../sql/sample.ts";
 import { historyColumns, trainingRowsSql } from "../sql/training-rows.ts";
 import type { Cutoffs } from "./features.ts";
 
-/** Customers of one cutoff that the model sees at most: coefficients are known to three digits long before. */
-const MOST_CUSTOMERS = 100_000;
 const SEED = 20_120_111;
 
 export const modelKeys = (runId: string) => ({
@@ -39,6 +38,8 @@ export type Fit =
       readonly baselines: Readonly<Record<string, number>>;
       readonly calibrationSlope?: number;
       readonly schemaHash: string;
+      /** The run whose model it is, where nothing that it was fitted on has changed since. */
+      readonly fittedBy?: string;
     }
   | { readonly kind: "refused"; readonly reason: string };
 
@@ -124,7 +125,7 @@ export const fitChurnModel = async (
     async () => {
       const { customers } = await ports.runner.readColumns(counted.exports["customers"]!, ["customers"]);
       const most = Math.max(0, ...(customers as Float64Array));
-      return Math.max(1, Math.min(256, Math.ceil((256 * MOST_CUSTOMERS) / Math.max(1, most))));
+      return sampleParts(most);
     },
     (parts) => ({ share: parts / 256 }),
   );
@@ -136,7 +137,7 @@ export const fitChurnModel = async (
       sql: () => trainingRowsSql(cutoff, plan.horizonDays, parts),
     })),
   });
-  const fit = await steps.step("fit", () => fitted(plan, ports, cutoffs, exports, dataVersion), figuresOf);
+  const fit = await steps.step("fit", () => fitted(plan, ports, cutoffs, exports, dataVersion), fitFigures);
   return { fit, exports };
 };
 
@@ -226,7 +227,7 @@ const inWords = (problem: TrainingProblem): string => {
   }
 };
 
-const figuresOf = (fit: Fit): Record<string, number | string> =>
+export const fitFigures = (fit: Fit): Record<string, number | string> =>
   fit.kind === "refused"
     ? { "no model": fit.reason }
     : {
@@ -236,4 +237,5 @@ const figuresOf = (fit: Fit): Record<string, number | string> =>
         ...Object.fromEntries(Object.entries(fit.baselines).map(([name, auc]) => [`AUC of ${name}`, auc])),
         ...(fit.calibrationSlope === undefined ? {} : { "calibration slope": fit.calibrationSlope }),
         "tested on": fit.testCutoff,
+        ...(fit.fittedBy === undefined ? {} : { "kept, as fitted by": fit.fittedBy }),
       };

@@ -9,12 +9,12 @@ import { z } from "zod";
 import { readJson, writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
-import type { RunSteps } from "../run-steps.ts";
+import type { Figures, RunSteps } from "../run-steps.ts";
 import { type Fit, modelKeys, readSlice } from "./fit.ts";
 
 export const CURRENT_MODEL_KEY = "models/current.json";
 
-const CurrentModel = z.object({
+export const CurrentModel = z.object({
   runId: z.string(),
   asOf: z.string(),
   horizonDays: z.int(),
@@ -63,13 +63,15 @@ export const promote = async (
         } satisfies CurrentModel);
       return promotion;
     },
-    ({ promoted, because, scoresBy, aucGain }) => ({
-      promoted: promoted ? "yes" : "no",
-      because,
-      "scored by the model of": scoresBy,
-      ...(aucGain === undefined ? {} : { "AUC gained": aucGain }),
-    }),
+    promotionFigures,
   );
+
+export const promotionFigures = ({ promoted, because, scoresBy, aucGain }: Promotion): Figures => ({
+  promoted: promoted ? "yes" : "no",
+  because,
+  "scored by the model of": scoresBy,
+  ...(aucGain === undefined ? {} : { "AUC gained": aucGain }),
+});
 
 const decided = async (
   plan: RunPlan,

@@ -44,9 +44,13 @@ export const writeReport = async (
       const { runId, asOf, horizonDays } = plan;
       await writeJson(objects, keys.summary, { runId, asOf, horizonDays, ...findings });
       if (findings.fit.kind === "refused") return keys.summary;
-      const card = (await readJson(objects, modelKeys(runId).card)) as ModelCard;
+      const { fittedBy } = findings.fit;
+      const card = (await readJson(objects, modelKeys(fittedBy ?? runId).card)) as ModelCard;
       await objects.put(keys.card, Buffer.from(reportJson(card)));
-      await objects.put(keys.html, Buffer.from(reportHtml(card, { asOf, sources: findings.history.sources })));
+      await objects.put(
+        keys.html,
+        Buffer.from(reportHtml(card, { asOf, sources: findings.history.sources, kept: fittedBy !== undefined })),
+      );
       return keys.html;
     },
     (report) => ({ report }),

@@ -7,6 +7,7 @@ import { RFM_DOCUMENTS, customerSegments, rfmBase, rfmQuantiles } from "@ebb/lak
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import { type RunSteps, writtenFigures } from "../run-steps.ts";
+import { type ChangedOrders, orderWrites } from "./changed-orders.ts";
 
 export interface Segments {
   /** Customers who ever ordered or gave something back. */
@@ -15,7 +16,12 @@ export interface Segments {
   readonly bySegment: Readonly<Record<string, number>>;
 }
 
-export const makeSegments = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<Segments> => {
+export const makeSegments = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  ports: RunModelPorts,
+  changed: ChangedOrders = {},
+): Promise<Segments> => {
   const cutoff = midnightOf(plan.asOf);
   // Part of what is remembered: a setting that changes while a run is interrupted does not mix two configurations.
   const configuration = await steps.step(
@@ -27,7 +33,7 @@ export const makeSegments = async (steps: RunSteps, plan: RunPlan, ports: RunMod
   const rfm = await steps.job("RFM", {
     name: "rfm",
     writes: [
-      { table: orderFacts, parameters: { cutoff } },
+      ...orderWrites(orderFacts, changed, cutoff),
       { table: rfmBase, parameters: { cutoff, documents } },
       { table: rfmQuantiles, parameters: { cutoff } },
     ],

@@ -1,11 +1,12 @@
 /** Which months of the curated tables a run writes: those that something touched since the last run wrote them. */
 import type { BatchParameters } from "@ebb/lake/batch-table";
-import { erasedMonths, touchedMonths } from "@ebb/lake/batch/curated";
+import { erasedDays, touchedDays } from "@ebb/lake/batch/curated";
 import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
 import { repeatedOrders } from "@ebb/lake/batch/repeated-orders";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { dayOf } from "@ebb/lake/batch/literals";
-import { DAY_MS, type RunPlan } from "../run-request.ts";
+import { DAY_MS } from "@ebb/core/time";
+import { type RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
 import { definitionOf, keepWritten, readWritten } from "../written-tables.ts";
 
@@ -14,6 +15,9 @@ import { definitionOf, keepWritten, readWritten } from "../written-tables.ts";
  * clocks differ, and the rows of a large file arrive under the instant of its upload.
  */
 const OVERLAP_MS = DAY_MS;
+
+/** The UTC day from which on arrivals may not be in tables that hold what arrived before an instant. */
+export const arrivedSince = (arrivedBeforeMs: number): string => dayOf(arrivedBeforeMs - OVERLAP_MS);
 
 export interface ToCurate {
   /** Of the curated tables when they are written. */
@@ -46,7 +50,7 @@ export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunMode
       const reach = Math.min(...standing.map((name) => curated[name]!.arrivedBeforeMs));
       return {
         whole: names.filter((name) => !standing.includes(name)),
-        ...(standing.length === 0 ? {} : { since: dayOf(reach - OVERLAP_MS) }),
+        ...(standing.length === 0 ? {} : { since: arrivedSince(reach) }),
         erasures: !missing.includes("erased_customers"),
       };
     },
@@ -63,28 +67,32 @@ export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunMode
           writes: [],
           exports: [
             {
-              name: "months",
-              sql: (dialect) => touchedMonths(dialect, since) + (erasures ? `\nUNION\n${erasedMonths()}` : ""),
+              name: "days",
+              sql: (dialect) => touchedDays(dialect, since) + (erasures ? `\nUNION\n${erasedDays()}` : ""),
             },
+            { name: "rows", sql: () => ORDER_ROWS_SQL },
           ],
         });
   return await steps.step(
     "months to write",
     async () => {
-      const months =
+      const days =
         exported === undefined
           ? []
-          : ((await ports.runner.readColumns(exported.exports["months"]!, ["month"]))["month"] as string[]);
-      months.sort();
+          : ((await ports.runner.readColumns(exported.exports["days"]!, ["day"]))["day"] as string[]);
+      const rows = exported === undefined ? undefined : await readOrderRows(ports, exported.exports["rows"]!);
+      const months = [...new Set(days.map((day) => day.slice(0, 7)))].sort();
       const written = await readWritten(ports);
       // Made again after a crash it is the same version.
       const version = written.runId === plan.runId ? written.version : written.version + 1;
+      const { orderRows, ...others } = written;
       await keepWritten(ports, {
-        ...written,
+        ...others,
+        shrunkAt: rows !== undefined && rows === orderRows ? written.shrunkAt : version,
         runId: plan.runId,
         version,
         wholeAt: whole.length === 0 ? written.wholeAt : version,
-        months: { ...written.months, ...Object.fromEntries(months.map((month) => [month, version])) },
+        days: { ...written.days, ...Object.fromEntries(days.map((day) => [day, version])) },
         curated: {},
       });
       return { version, whole, months };
@@ -93,16 +101,27 @@ export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunMode
   );
 };
 
-/** The curated tables hold all that arrived before the run began. */
-export const rememberCurated = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<void> => {
+export const ORDER_ROWS_SQL = "SELECT count(*) AS order_rows FROM curated_order_events";
+
+const readOrderRows = async ({ runner }: Pick<RunModelPorts, "runner">, exportKey: string): Promise<number> =>
+  ((await runner.readColumns(exportKey, ["order_rows"]))["order_rows"] as Float64Array)[0]!;
+
+/** The curated tables hold all that arrived before the run began. @param rowsKey the export of `ORDER_ROWS_SQL` */
+export const rememberCurated = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  ports: RunModelPorts,
+  rowsKey: string,
+): Promise<void> => {
   await steps.step("curated", async () => {
+    const orderRows = await readOrderRows(ports, rowsKey);
     const curated = Object.fromEntries(
       Object.entries(definitions()).map(([name, definition]) => [
         name,
         { definition, arrivedBeforeMs: plan.startedAtMs },
       ]),
     );
-    await keepWritten(ports, { ...(await readWritten(ports)), curated });
+    await keepWritten(ports, { ...(await readWritten(ports)), curated, orderRows });
     return true;
   });
 };

@@ -29,7 +29,7 @@ export interface ToWriteBack {
 }
 
 /** Customers that are in memory at once. */
-const PART_CUSTOMERS = 50_000;
+const PART_CUSTOMERS = 100_000;
 const WRITE_AT_ONCE = 500;
 
 export const writeBack = async (
