@@ -7,7 +7,7 @@
  *   oracles   *.oracles.test.ts: figures against scikit-learn, statsmodels and ONNX Runtime
  *   engines   *.engines.test.ts: one SQL on DuckDB, Spark 3.5 and 4.1, and Trino
  *   api       *.api.test.ts: Schemathesis against a running home
- *   sources   *.sources.test.ts: connectors on a real PostgreSQL and MariaDB
+ *   sources   *.sources.test.ts: connectors on a real PostgreSQL and MariaDB, and on emulators of DynamoDB and S3
  *   browser   *.browser.test.ts: SDKs and pages in Chromium
  *
  * Usage: npm test [-- [--lane quick|slow|aws|oracles|engines|api|sources|browser|all] [part of a path …]]

@@ -65,6 +65,14 @@ describe("declared sources", () => {
     assert.ok(told.split("\n").every((line) => line.startsWith('source "orders": ')));
   });
 
+  it("what tells rows apart is in the lake: it cannot be personal", () => {
+    for (const [changes, field] of [
+      [{ key: ["email"], personal: ["email"] }, "email"],
+      [{ personal: ["updated_at"] }, "updated_at"],
+    ] as const)
+      assert.match(faults(changes), new RegExp(`personal field ${field} is also to be kept`));
+  });
+
   it("names that are no plain identifiers are refused", () => {
     assert.match(faults({ table: "orders; DROP TABLE x" }), /is a table, or schema\.table/);
     assert.match(faults({ key: ['id" OR 1=1'] }), /plain field name/);
@@ -100,6 +108,18 @@ describe("declared sources", () => {
     );
     assert.throws(() => declared({ types: { qty: "int" } }), /types\.qty is of no field that is read/);
     assert.throws(() => declared({ fields: { order_id: "a[0]" } }), /is not a path/);
+    // A map that is kept whole is JSON in the lake, with all that is within.
+    for (const [keep, personal] of [
+      [["customer"], ["customer.email"]],
+      [["customer.email"], ["customer"]],
+      [["items"], ["items.gift_note"]],
+      [[], ["items.sku"]],
+      [[], ["order_id"]],
+    ])
+      assert.throws(() => declared({ keep, personal }), /personal field .* is also to be kept in the lake/);
+    assert.deepEqual(declared({ keep: ["customer.email_domain"], personal: ["customer.email"] }).personal, [
+      "customer.email",
+    ]);
     const of = (units: number, segments: number) =>
       shapeOf(dynamoLoad(declared({ read: { scan: { units_per_second: units, segments } } }))).digest;
     assert.equal(of(50, 4), of(500, 4));

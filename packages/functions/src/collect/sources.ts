@@ -251,6 +251,21 @@ const documentFaults = ({ types, fields, keep, personal, key, lines }: DynamoSou
   return faults.length === 0 ? [] : [`types.${faults.join(", types.")} is of no field that is read`];
 };
 
+/** Every field that a table of the lake has: roles, what is kept, and what tells rows apart or in which order they come. */
+const inLake = ({ kind, spec }: Exclude<Source, { kind: "objects" }>): readonly string[] => {
+  const own = [...Object.values(spec.fields), ...spec.keep, ...spec.key];
+  if (kind === "relational") return spec.watermark === undefined ? own : [...own, spec.watermark.field];
+  const { lines } = spec;
+  if (lines === undefined) return own;
+  return [
+    ...own,
+    ...[...Object.values(lines.fields), ...lines.keep, ...lines.key].map((path) => `${lines.list}.${path}`),
+  ];
+};
+
+/** Whether a path is another one, or within the map that the other one names. */
+const isWithin = (path: string, other: string): boolean => path === other || path.startsWith(`${other}.`);
+
 /** What no single field shows. */
 const meaningFaults = (source: Source): string[] => {
   if (source.kind === "objects") return [];
@@ -261,9 +276,9 @@ const meaningFaults = (source: Source): string[] => {
     faults.push(`fields.${unknown.join(", ")} is no role of ${spec.maps}; there are ${rolesOf(spec.maps).join(", ")}`);
   for (const role of requiredRoles(spec.maps))
     if (spec.fields[role] === undefined) faults.push(`fields.${role} is needed for ${spec.maps}`);
-  const inLake = new Set([...Object.values(spec.fields), ...spec.keep]);
   for (const field of spec.personal)
-    if (inLake.has(field)) faults.push(`personal field ${field} is also to be kept in the lake`);
+    if (inLake(source).some((kept) => isWithin(field, kept) || isWithin(kept, field)))
+      faults.push(`personal field ${field} is also to be kept in the lake`);
   if (spec.maps === "orders" && spec.fields["total"] === undefined && spec.lines === undefined)
     faults.push("orders need fields.total or lines");
   if (spec.lines !== undefined) {
