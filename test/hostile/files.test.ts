@@ -102,6 +102,24 @@ test("a gzip bomb is stopped long before it is unpacked", async () => {
   assert.deepEqual([upload.state, upload.problem?.code], ["failed", "too_large"]);
 });
 
+test("one long text that every cell of a workbook refers to is refused long before they are all written out", async () => {
+  // 900 KB a row, 2.7 GB in all, in a file of some kilobytes.
+  const rows = Array.from(
+    { length: 3_000 },
+    (_, at) => `<row r="${at + 2}">${'<c t="s"><v>6</v></c>'.repeat(9)}</row>`,
+  );
+  const names = header.split(",");
+  const bomb = workbookOf([names], {
+    "xl/sharedStrings.xml": `<sst>${[...names, "x".repeat(99_000)].map((text) => `<si><t>${text}</t></si>`).join("")}</sst>`,
+    "xl/worksheets/sheet1.xml": `<worksheet><sheetData><row r="1">${names
+      .map((_, at) => `<c t="s"><v>${at}</v></c>`)
+      .join("")}</row>${rows.join("")}</sheetData></worksheet>`,
+  });
+  assert.ok(bomb.length < 20_000, `${bomb.length} bytes`);
+  const upload = await stores.upload(bomb);
+  assert.deepEqual([upload.state, upload.problem?.code], ["failed", "too_large"]);
+});
+
 test("a zip bomb in a workbook is refused by its declared size, and a lie about the size by what comes out", async () => {
   const bomb = zipOf({
     "xl/_rels/workbook.xml.rels":

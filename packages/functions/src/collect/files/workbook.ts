@@ -12,7 +12,7 @@ import { known } from "./sniff.ts";
 import type { Position, RecordSink } from "./split-records.ts";
 import type { UploadOptions } from "./upload-options.ts";
 import type { ZipEntries } from "./zip-entries.ts";
-import { asFileProblem, openZip } from "./zip-entries.ts";
+import { LARGEST_RATIO, RATIO_FROM_BYTES, asFileProblem, openZip } from "./zip-entries.ts";
 
 /** The format's own bound. */
 const ROWS = 1_048_576;
@@ -68,6 +68,8 @@ const parseWhole = async (zip: ZipEntries, entry: string, handlers: Handlers): P
 
 interface Workbook {
   readonly zip: ZipEntries;
+  /** Of the whole archive. */
+  readonly bytes: number;
   readonly sheet: string;
   readonly sharedStrings: string | undefined;
   readonly serials: 1900 | 1904;
@@ -100,7 +102,7 @@ const openWorkbook = async (objects: ObjectStore, key: string, bytes: number): P
       },
     });
     if (sheet === undefined) throw new FileProblem("unreadable_file", "The workbook has no sheet that can be seen.");
-    return { zip, sheet, sharedStrings, serials };
+    return { zip, bytes, sheet, sharedStrings, serials };
   } catch (error) {
     zip.close();
     throw error;
@@ -152,6 +154,8 @@ const columnOf = (reference: string): number => {
 /** Yields after each chunk of the sheet; `visit` gets the texts of the rows that are not empty. */
 async function* sheetRows(book: Workbook, visit: (cells: string[], row: number) => void): AsyncGenerator<void> {
   const texts = await sharedTexts(book);
+  const mostLength = Math.max(RATIO_FROM_BYTES, book.bytes * LARGEST_RATIO);
+  let length = 0;
   let row = 0;
   let cells: string[] = [];
   let column = 0;
@@ -200,7 +204,10 @@ async function* sheetRows(book: Workbook, visit: (cells: string[], row: number) 
         if (column < 0 || column >= COLUMNS)
           throw new FileProblem("too_large", `A sheet is read up to ${COLUMNS.toLocaleString("en")} columns.`);
         while (cells.length < column) cells.push("");
-        cells[column] = valueOf();
+        const cell = (cells[column] = valueOf());
+        // A text of 100 KB that a million cells refer to is a bomb too, in a file of some kilobytes.
+        if ((length += cell.length) > mostLength)
+          throw new FileProblem("too_large", "The cells of the workbook are longer together than can be read.");
       } else if (name === "row" && cells.some((cell) => cell.trim() !== "")) visit(cells, row);
     },
   });

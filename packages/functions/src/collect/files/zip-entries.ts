@@ -10,8 +10,8 @@ const ENTRIES = 5_000;
 /** A full sheet of 1,048,576 rows unpacks to some hundreds of megabytes. */
 const ENTRY_BYTES = 2_000_000_000;
 /** Sheets pack to a tenth or a twentieth. What packs better than this is a bomb. */
-const LARGEST_RATIO = 250;
-const RATIO_FROM_BYTES = 50_000_000;
+export const LARGEST_RATIO = 250;
+export const RATIO_FROM_BYTES = 50_000_000;
 
 class ObjectReader extends yauzl.RandomAccessReader {
   readonly #objects: ObjectStore;
