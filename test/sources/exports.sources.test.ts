@@ -269,6 +269,12 @@ describe("exports of a DynamoDB table", () => {
     const short = await made([{ bytes: gzipSync(`${JSON.stringify(lines[0])}\n`), items: 2 }], next);
     await fails("bad_value", /has 1 items, its manifest says 2/);
     await withdraw(short);
+    const words = await made([{ bytes: gzipSync('{"Item": a secret}\n'), items: 1 }], next);
+    await fails("bad_value", /has a line that is not JSON\.$/);
+    await withdraw(words);
+    const cut = await made([{ bytes: gzipSync(JSON.stringify(lines[0])).subarray(0, 40), items: 1 }], next);
+    await fails("bad_value", /unexpected end of file/);
+    await withdraw(cut);
     const ion = await made([lines], { ...next, format: "ION" });
     await fails("unsupported", /in the format ION; DYNAMODB_JSON can be read/);
     await withdraw(ion);

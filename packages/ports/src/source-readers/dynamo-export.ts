@@ -141,7 +141,7 @@ export class DynamoExportReader implements RowReader {
         return { place: { id: place.id, file: place.file + 1, line: 0 }, rows, items, passed };
       }
       items++;
-      const own = this.#rowsOf(plan, JSON.parse(next.value) as ExportedRecord);
+      const own = this.#rowsOf(plan, recordOf(next.value, file.key));
       if (own.length === 0) passed++;
       rows.push(...own);
     }
@@ -225,7 +225,7 @@ export class DynamoExportReader implements RowReader {
       if (
         error instanceof DamagedExport ||
         error instanceof ObjectNotFound ||
-        (error as { code?: string }).code === "Z_DATA_ERROR"
+        /^Z_(?:DATA|BUF)_ERROR$/.test((error as { code?: string }).code ?? "")
       )
         throw new SourceProblem("bad_value", source, `${(error as Error).message}.`, { cause: error });
       throw awsProblem(source, place, error);
@@ -236,6 +236,18 @@ export class DynamoExportReader implements RowReader {
     await this.#open?.lines.return();
   }
 }
+
+/** The words of JSON.parse hold a piece of the item: they are not passed on. */
+const recordOf = (line: string, key: string): ExportedRecord => {
+  let record: unknown;
+  try {
+    record = JSON.parse(line);
+  } catch {
+    throw new DamagedExport(`${key} has a line that is not JSON`);
+  }
+  if (typeof record !== "object" || record === null) throw new DamagedExport(`${key} has a line that is no item`);
+  return record;
+};
 
 const startOf = (one: TableExport | undefined): Place | undefined =>
   one === undefined ? undefined : { id: one.id, file: 0, line: 0 };
