@@ -39,6 +39,7 @@ const configuredPorts: Readonly<Record<string, readonly ConfiguredPort[]>> = {
   "serve/customers": ["settings"],
   "serve/customer-timeline": ["pseudonyms", "settings"],
   "serve/segments": ["settings"],
+  "serve/quality": ["settings"],
   "serve/churn": ["settings"],
   "serve/model": ["settings"],
 };

@@ -254,6 +254,12 @@ export const functions: readonly FunctionDeclaration[] = [
     timeoutSeconds: 29,
   },
   {
+    handler: "serve/quality",
+    needs: ["keys:check", "runs:read", "queries:read", "suppressions:read"],
+    memoryMb: 512,
+    timeoutSeconds: 29,
+  },
+  {
     handler: "serve/churn",
     needs: ["keys:check", "runs:read", "queries:read", "documents:read", "suppressions:read"],
     memoryMb: 512,
@@ -350,6 +356,7 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/products", handler: "serve/products", auth: ["read:analytics"] },
   { method: "GET", path: "/v1/churn", handler: "serve/churn", auth: ["read:analytics"] },
   { method: "GET", path: "/v1/models/current", handler: "serve/model", auth: ["read:analytics"] },
+  { method: "GET", path: "/v1/quality", handler: "serve/quality", auth: ["read:operations"] },
   { method: "GET", path: "/v1/pipeline", handler: "serve/pipeline", auth: ["read:operations"] },
   { method: "GET", path: "/v1/runs", handler: "serve/runs", auth: ["read:operations"] },
   { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: ["read:operations"] },

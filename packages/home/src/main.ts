@@ -29,6 +29,14 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "send what was refused or given up again; rebuild the customer store from the lake",
     load: () => import("./commands/replay.ts"),
   },
+  quality: {
+    summary: "what each source sends, column by column, and what somebody should look at",
+    load: () => import("./commands/quality.ts"),
+  },
+  tables: {
+    summary: "the catalogue: every table of the lake and its columns",
+    load: () => import("./commands/tables.ts"),
+  },
   audit: {
     summary: "a balanced account from the front door to the marts, or what breaks it",
     load: () => import("./commands/audit.ts"),

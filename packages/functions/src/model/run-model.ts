@@ -119,7 +119,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const history = await curate(steps, plan, ports);
   await unify(steps, ports);
   const cutoffs = await makeFeatures(steps, plan, ports, history);
-  const quality = await checkQuality(steps, plan, history);
+  const quality = await checkQuality(steps, plan, ports, history);
   const changed = await findChangedOrders(steps, plan, ports);
   const segments = await makeSegments(steps, plan, ports, changed);
   const atAsOf = await customersAtAsOf(steps, plan, segments.customers);

@@ -106,7 +106,7 @@ visits AS (
     ${m.epochMs("a.occurred_at")} AS visit_ms,
     ${m.intDiv(m.epochMs("a.occurred_at"), String(DAY_MS))} AS day_number
   FROM curated_activity AS a
-  LEFT JOIN owners AS o ON o.key = a.anonymous_key
+  LEFT JOIN anonymous_owners AS o ON o.key = a.anonymous_key
   LEFT JOIN bot_days AS b
     ON b.source = a.source AND ${visitorSql("b")} = ${visitorSql("a")} AND b.day = ${m.truncDay("a.occurred_at")}
   WHERE b.day IS NULL AND ${recent.replaceAll("occurred_at", "a.occurred_at")}
@@ -159,10 +159,9 @@ const spoke = (cutoffMs: number): string => {
   const known = `occurred_at < ${timestampLiteral(cutoffMs)}`;
   return `
 posts AS (
-  SELECT coalesce(p.customer_key, a.customer_key, d.customer_key) AS speaker_key, p.occurred_at, p.reach, p.sentiment
+  SELECT coalesce(p.customer_key, a.customer_key) AS speaker_key, p.occurred_at, p.reach, p.sentiment
   FROM curated_social AS p
-  LEFT JOIN owners AS a ON a.key = p.author_key
-  LEFT JOIN owners AS d ON d.key = p.anonymous_key
+  LEFT JOIN handle_owners AS a ON a.key = p.author_key
 ),
 spoke AS (
   SELECT

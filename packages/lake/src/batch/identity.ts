@@ -146,14 +146,16 @@ ${kind}_owners AS (
 )`;
 };
 
-/** CTEs up to `owners` (key, person_key, customer_key, via, first_at, last_at) over a CTE `links`. */
+/** CTEs `email_owners`, `handle_owners`, `anonymous_owners` (key, person_key, customer_key, via, first_at, last_at) over `links`. */
 const ownerCtes = (known: string): string => `unlinks AS (${unlinksSql(known)}
-),${ownersOf("email", [])},${ownersOf("handle", ["email"])},${ownersOf("anonymous", ["email", "handle"])},
-owners AS (
-  SELECT * FROM email_owners UNION ALL SELECT * FROM handle_owners UNION ALL SELECT * FROM anonymous_owners
-)`;
+),${ownersOf("email", [])},${ownersOf("handle", ["email"])},${ownersOf("anonymous", ["email", "handle"])}`;
 
-/** The same as of an instant: CTEs up to `owners`, from the curated tables. @param known true for events that are known */
+/**
+ * The same as of an instant, from the curated tables. Trino computes a CTE once for each place that names it, and takes 150
+ * stages in a query: name the kind of owners that is needed, once.
+ *
+ * @param known true for events that are known
+ */
 export const ownersAsOf = (known: string): string => `${pairedCtes(known)},
 links AS (
   SELECT key, kind, other_key, other_kind, min(first_at) AS first_at, max(last_at) AS last_at
@@ -191,6 +193,9 @@ WITH links AS (
   GROUP BY key, kind, other_key, other_kind
 ),
 ${ownerCtes("true")},
+owners AS (
+  SELECT * FROM email_owners UNION ALL SELECT * FROM handle_owners UNION ALL SELECT * FROM anonymous_owners
+),
 -- A key may be named as the stronger one alone.
 every_key AS (
   SELECT key, kind, CAST(count(DISTINCT CASE WHEN is_customer THEN other_key END) AS bigint) AS customers

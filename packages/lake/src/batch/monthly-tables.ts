@@ -3,6 +3,7 @@ import type { BatchTable } from "../batch-table.ts";
 import { botDays } from "./bot-days.ts";
 import { curatedTables } from "./curated.ts";
 import { productDays } from "./products.ts";
+import { qualityProfiles } from "./quality-profiles.ts";
 import { sessions } from "./sessions.ts";
 
-export const monthlyTables: readonly BatchTable[] = [...curatedTables, botDays, sessions, productDays];
+export const monthlyTables: readonly BatchTable[] = [...curatedTables, botDays, sessions, productDays, qualityProfiles];

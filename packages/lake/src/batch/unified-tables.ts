@@ -3,6 +3,7 @@ import type { BatchTable } from "../batch-table.ts";
 import { identityChanges, identityKeys, identityLinks } from "./identity.ts";
 import { productCatalogue, productPrices } from "./products.ts";
 import { socialPosts } from "./social-posts.ts";
+import { qualityReferences } from "./quality-profiles.ts";
 import { customerAttributes, unifiedCustomers } from "./unified-customers.ts";
 
 export const unifiedTables: readonly BatchTable[] = [
@@ -14,4 +15,5 @@ export const unifiedTables: readonly BatchTable[] = [
   socialPosts,
   productCatalogue,
   productPrices,
+  qualityReferences,
 ];

@@ -142,6 +142,11 @@ export const martSchemas: Readonly<Record<string, JsonSchema>> = {
       }),
     ),
   }),
+  Quality: ofRun({
+    findings: list({ type: "object" }),
+    tables: list({ type: "object" }),
+    references: list({ type: "object" }),
+  }),
   CurrentModel: object({ run_id: string, as_of: instant, currency: string, card: { type: "object" } }),
   Pipeline: object({
     stages: list(object({ stage: { enum: ["score", "land"] } }, { lag_records: integer, lag_ms: number })),

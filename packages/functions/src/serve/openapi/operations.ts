@@ -390,6 +390,15 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     answer: { status: 200, schema: ref("Pipeline"), text: "The last three hours" },
     problems: [400],
   }),
+  get("/v1/quality", {
+    summary: "What each source sends, column by column, and what of it somebody should look at",
+    description: "As the latest run found it. `format=html` gives the report as a page.",
+    tag: "serve",
+    query: { format: { enum: ["json", "html"] } },
+    answer: { status: 200, schema: ref("Quality"), text: "The report" },
+    types: ["text/html"],
+    problems: kept,
+  }),
   get("/v1/runs", {
     summary: "List batch runs with their steps, the newest first",
     tag: "serve",

@@ -1,0 +1,56 @@
+/** The quality report as the tables of the latest run have it. */
+import { type Arrived, type MonthProfile, type QualityReport, qualityReport } from "@ebb/core/quality";
+import { columnRules } from "@ebb/lake/batch/quality-profiles";
+import type { QueryEngine, SqlValue } from "@ebb/ports";
+import { type MartRow, instantOf, numberOf, numberOrAbsent, rowsOf, textOf } from "./mart-handler.ts";
+
+const PROFILES_SQL = `
+SELECT
+  source, table_name, column_name, month, rows_told, missing, distinct_values, minimum, maximum, mean, sd, negative,
+  outliers, repeated, first_at, last_at, received_at
+FROM quality_profiles
+ORDER BY source, table_name, column_name, month`;
+
+const REFERENCES_SQL =
+  "SELECT source, reference, values_named, gaps FROM quality_references ORDER BY source, reference";
+
+const some = (name: string, value: SqlValue | undefined) => {
+  const number = numberOrAbsent(value);
+  return number === undefined ? {} : { [name]: number };
+};
+
+const profileOf = (row: MartRow): MonthProfile => ({
+  source: textOf(row["source"]),
+  table: textOf(row["table_name"]),
+  column: textOf(row["column_name"]),
+  month: textOf(row["month"]),
+  rows: numberOf(row["rows_told"]),
+  missing: numberOf(row["missing"]),
+  distinct: numberOf(row["distinct_values"]),
+  ...some("minimum", row["minimum"]),
+  ...some("maximum", row["maximum"]),
+  ...some("mean", row["mean"]),
+  ...some("sd", row["sd"]),
+  negative: numberOf(row["negative"]),
+  outliers: numberOf(row["outliers"]),
+  repeated: numberOf(row["repeated"]),
+  firstAt: instantOf(row["first_at"])!,
+  lastAt: instantOf(row["last_at"])!,
+  receivedAt: instantOf(row["received_at"])!,
+});
+
+/** @param arrived sums of the ledger, where they are at hand. @throws QueryError before the first run */
+export const readQuality = async (queries: QueryEngine, arrived?: readonly Arrived[]): Promise<QualityReport> => {
+  const [profiles, references] = await Promise.all([rowsOf(queries, PROFILES_SQL), rowsOf(queries, REFERENCES_SQL)]);
+  return qualityReport({
+    profiles: profiles.map(profileOf),
+    references: references.map((row) => ({
+      source: textOf(row["source"]),
+      reference: textOf(row["reference"]),
+      values: numberOf(row["values_named"]),
+      gaps: numberOf(row["gaps"]),
+    })),
+    rules: columnRules,
+    ...(arrived === undefined ? {} : { arrived }),
+  });
+};

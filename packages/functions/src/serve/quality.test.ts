@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { qualityProfiles, qualityReferences } from "@ebb/lake/batch/quality-profiles";
+import { type MartLake, ask, filled, martLake } from "../../../../test/support/mart-lake.ts";
+import { make } from "./quality.ts";
+
+const AS_OF = "2026-06-01";
+const row = (column: string, fields: object) => ({
+  ...{ source: "till <b>", table_name: "orders", column_name: column, month: "2026-05", rows_told: 200, missing: 0 },
+  ...{ distinct_values: 200, negative: 0, outliers: 0, repeated: 0 },
+  ...{ first_at: "2026-05-01 00:00:00", last_at: "2026-05-31 12:00:00.5", received_at: "2026-06-01 00:00:00" },
+  ...fields,
+});
+
+let lake: MartLake;
+before(async () => {
+  lake = await martLake(AS_OF, [
+    filled(qualityProfiles, [
+      row("*", { repeated: 4, distinct_values: 196 }),
+      row("customer_key", { missing: 50, distinct_values: 90 }),
+      row("total_minor", { minimum: -5, maximum: 900, mean: 20.25, sd: 3 }),
+    ]),
+    filled(qualityReferences, [{ source: "till <b>", reference: "refunds to orders", values_named: 4, gaps: 3 }]),
+  ]);
+});
+after(() => lake.close());
+
+test("the report tells every table and column, and what somebody should look at", async () => {
+  const { body } = await ask(make(lake.ports), "/v1/quality");
+  const { findings, tables, run_id } = body as unknown as {
+    run_id: string;
+    findings: { code: string; count: number; severity: string }[];
+    tables: { rows: number; last_at: string; columns: { column: string; mean?: number }[] }[];
+  };
+  assert.equal(run_id, AS_OF);
+  assert.deepEqual(
+    findings.map(({ code, count, severity }) => [code, count, severity]),
+    [
+      ["repeated", 4, "warn"],
+      ["missing", 50, "warn"],
+      ["gaps", 3, "warn"],
+    ],
+  );
+  assert.deepEqual([tables.length, tables[0]!.rows, tables[0]!.last_at], [1, 200, "2026-05-31T12:00:00.500Z"]);
+  assert.deepEqual(
+    tables[0]!.columns.map(({ column, mean }) => [column, mean]),
+    [
+      ["customer_key", undefined],
+      ["total_minor", 20.25],
+    ],
+  );
+});
+
+test("as a page it runs nothing, and what comes from outside is text", async () => {
+  const answer = await ask(make(lake.ports), "/v1/quality", { format: "html" });
+  assert.match(String(answer.headers["content-type"]), /^text\/html/);
+  assert.match(String(answer.headers["content-security-policy"]), /default-src 'none'/);
+  assert.ok(answer.text.includes("till &lt;b&gt;: orders") && !answer.text.includes("<b>"));
+});
