@@ -67,12 +67,10 @@ describe("ebb sources", () => {
       ],
       { inbox: { kind: "objects", folder: "inbox" } },
     );
-    for (const action of ["list", "check", "status"]) {
-      const said = await ebb(action, ...data);
-      assert.equal(said.code, 1);
-      assert.match(said.err, /source "drops": prefix /);
-      assert.match(said.err, /source "orders": connection names none/);
-    }
+    const said = await ebb("check", ...data);
+    assert.equal(said.code, 1);
+    assert.match(said.err, /source "drops": prefix /);
+    assert.match(said.err, /source "orders": connection names none/);
   });
 
   it("lists, checks, loads and tells how it went; a second load brings nothing", async () => {
@@ -142,8 +140,7 @@ describe("ebb sources", () => {
     assert.match(status.out, /^drops: loaded 20/m);
     assert.equal(status.out.match(/objects taken/g)?.length, 2);
     assert.match(status.out, /^people: never loaded$/m);
-    const one = await ebb("status", "carts", ...data);
-    assert.equal(one.out, "carts: never loaded\n");
+    assert.match(status.out, /^carts: never loaded$/m);
   });
 
   it("accept takes the fields as they are; names that are none and words that are none are refused", async () => {
