@@ -8,14 +8,11 @@ import { mkdirSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { DAY_MS } from "@ebb/core/time";
-import { renderBatch } from "@ebb/lake/batch-table";
-import { duckdbType } from "@ebb/lake/columns";
-import { duckdb } from "@ebb/lake/dialect";
-import type { ViewColumn } from "@ebb/lake/table";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { BatchJob, ExportedColumn, JobRunner, JobState, TableWrite } from "../batch-ports.ts";
+import type { BatchJob, ExportedColumn, JobRunner, JobState } from "../batch-ports.ts";
 import { TransientError } from "../ports.ts";
 import { type BatchFile, BatchManifest, type StoredColumn } from "./batch-manifest.ts";
+import { type JobPlan, type PlannedWrite, planOf } from "./job-plan.ts";
 import { moveDurably } from "./lake-files.ts";
 import { WITHOUT_BROKEN_STATISTICS, defineTable, defineTables } from "./lake-tables.ts";
 import { parquetOptions, quoted } from "./parquet-conversion.ts";
@@ -42,60 +39,6 @@ const JOBS_KEPT_MS = 14 * DAY_MS;
 const GROUP_ROWS = 32_768;
 /** A file of a partition is never closed and begun anew: more partitions than this are not written at once. */
 const MOST_PARTITIONS = 10_000;
-
-/** A job as plain data: what is left of it when the SQL is rendered. */
-interface Plan {
-  readonly name: string;
-  /** Absent in plans of an older release. */
-  readonly imports?: readonly {
-    readonly name: string;
-    readonly columns: readonly StoredColumn[];
-    readonly objectKeys: readonly string[];
-  }[];
-  readonly writes: readonly PlannedWrite[];
-  readonly exports: readonly { readonly name: string; readonly sql: string }[];
-}
-interface PlannedWrite {
-  readonly table: string;
-  readonly columns: readonly StoredColumn[];
-  readonly partition?: string;
-  /** Partitions that are replaced; all of the table where absent. */
-  readonly replaces?: readonly string[];
-  readonly sql: string;
-}
-
-const planOf = (job: BatchJob): Plan => ({
-  name: job.name,
-  imports: (job.imports ?? []).map(({ name, columns, objectKeys }) => ({
-    name,
-    columns: Object.entries(columns).map(([column, type]) => ({ name: column, type: duckdbType({ type }) })),
-    objectKeys,
-  })),
-  writes: job.writes.map(plannedWrite),
-  exports: (job.exports ?? []).map(({ name, sql }) => ({ name, sql: sql(duckdb) })),
-});
-
-const plannedWrite = ({ table, parameters }: TableWrite): PlannedWrite => {
-  const replaces =
-    table.partitionedBy === "cutoff"
-      ? parameters.cutoff === undefined
-        ? undefined
-        : [parameters.cutoff.slice(0, 10)]
-      : parameters.months;
-  return {
-    table: table.name,
-    columns: Object.entries(table.columns).map(([name, { type }]) => ({ name, type: storedType(type) })),
-    ...(table.partitionedBy === undefined ? {} : { partition: table.partitionedBy }),
-    ...(table.partitionedBy === undefined || replaces === undefined ? {} : { replaces }),
-    sql: renderBatch(table, duckdb, parameters),
-  };
-};
-
-/** A view's column type in DuckDB's words. */
-const storedType = (type: ViewColumn["type"]): string => {
-  if (type === "date" || type === "decimal(38,6)" || type === "decimal(38,12)") return type.toUpperCase();
-  return duckdbType({ type });
-};
 
 export class DuckDbJobRunner implements JobRunner {
   readonly #options: JobRunnerOptions;
@@ -138,7 +81,7 @@ export class DuckDbJobRunner implements JobRunner {
     if (job === undefined) return { state: "failed", reason: "the job is not known any more", mayRetry: true };
     // Also after a crash: the plan is noted down, so whoever asks next brings it to its end.
     if (job.state.state === "running" && !this.#live.has(jobId) && !this.#closing) {
-      const run = this.#inTurn(jobId, JSON.parse(job.plan) as Plan, job.written.length);
+      const run = this.#inTurn(jobId, JSON.parse(job.plan) as JobPlan, job.written.length);
       this.#live.set(jobId, run);
       void run.finally(() => this.#live.delete(jobId));
     }
@@ -204,13 +147,13 @@ export class DuckDbJobRunner implements JobRunner {
 
   #turn: Promise<void> = Promise.resolve();
   /** One job at a time has the memory. */
-  #inTurn(jobId: string, plan: Plan, done: number): Promise<void> {
+  #inTurn(jobId: string, plan: JobPlan, done: number): Promise<void> {
     const run = this.#turn.then(() => this.#run(jobId, plan, done));
     this.#turn = run;
     return run;
   }
 
-  async #run(jobId: string, plan: Plan, done: number): Promise<void> {
+  async #run(jobId: string, plan: JobPlan, done: number): Promise<void> {
     if (this.#closing) return;
     try {
       const instance = await this.#instance();

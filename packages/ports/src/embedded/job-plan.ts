@@ -1,0 +1,61 @@
+/** Jobs as they are noted down before they start: with their SQL rendered, so that they go on after a crash as they began. */
+import { renderBatch } from "@ebb/lake/batch-table";
+import { duckdbType } from "@ebb/lake/columns";
+import { duckdb } from "@ebb/lake/dialect";
+import type { ViewColumn } from "@ebb/lake/table";
+import type { BatchJob, TableWrite } from "../batch-ports.ts";
+import type { StoredColumn } from "./batch-manifest.ts";
+
+/** A job as plain data: what is left of it when the SQL is rendered. */
+export interface JobPlan {
+  readonly name: string;
+  /** Absent in plans of an older release. */
+  readonly imports?: readonly {
+    readonly name: string;
+    readonly columns: readonly StoredColumn[];
+    readonly objectKeys: readonly string[];
+  }[];
+  readonly writes: readonly PlannedWrite[];
+  readonly exports: readonly { readonly name: string; readonly sql: string }[];
+}
+export interface PlannedWrite {
+  readonly table: string;
+  readonly columns: readonly StoredColumn[];
+  readonly partition?: string;
+  /** Partitions that are replaced; all of the table where absent. */
+  readonly replaces?: readonly string[];
+  readonly sql: string;
+}
+
+export const planOf = (job: BatchJob): JobPlan => ({
+  name: job.name,
+  imports: (job.imports ?? []).map(({ name, columns, objectKeys }) => ({
+    name,
+    columns: Object.entries(columns).map(([column, type]) => ({ name: column, type: duckdbType({ type }) })),
+    objectKeys,
+  })),
+  writes: job.writes.map(plannedWrite),
+  exports: (job.exports ?? []).map(({ name, sql }) => ({ name, sql: sql(duckdb) })),
+});
+
+const plannedWrite = ({ table, parameters }: TableWrite): PlannedWrite => {
+  const replaces =
+    table.partitionedBy === "cutoff"
+      ? parameters.cutoff === undefined
+        ? undefined
+        : [parameters.cutoff.slice(0, 10)]
+      : parameters.months;
+  return {
+    table: table.name,
+    columns: Object.entries(table.columns).map(([name, { type }]) => ({ name, type: storedType(type) })),
+    ...(table.partitionedBy === undefined ? {} : { partition: table.partitionedBy }),
+    ...(table.partitionedBy === undefined || replaces === undefined ? {} : { replaces }),
+    sql: renderBatch(table, duckdb, parameters),
+  };
+};
+
+/** A view's column type in DuckDB's words. */
+const storedType = (type: ViewColumn["type"]): string => {
+  if (type === "date" || type === "decimal(38,6)" || type === "decimal(38,12)") return type.toUpperCase();
+  return duckdbType({ type });
+};
