@@ -97,8 +97,9 @@ export const openFront = async (folder: string, options: EmbeddedOptions = {}): 
 const furthestOffset = async (folder: string): Promise<number> => {
   const customers = openCustomerReader(folder);
   const lake = path.join(folder, "lake");
+  // To write: a home that was killed while it made the file has left one without tables, which a reader cannot read.
   const manifest = existsSync(path.join(lake, LAKE_MANIFEST_FILE))
-    ? new LakeManifest(lake, { readOnly: true })
+    ? new LakeManifest(lake, { readOnly: false })
     : undefined;
   try {
     return Math.max(await customers.offset("score"), manifest?.offset() ?? 0);

@@ -13,7 +13,7 @@ import { customerMigrations } from "./customer-reader.ts";
 import { EmbeddedCustomerStore } from "./customer-store.ts";
 import { EmbeddedEventLog } from "./event-log.ts";
 import { openFront } from "./index.ts";
-import { LakeManifest } from "./lake-manifest.ts";
+import { LAKE_MANIFEST_FILE, LakeManifest } from "./lake-manifest.ts";
 import { LogReader } from "./log-reader.ts";
 import { logMigrations } from "./log-schema.ts";
 import { EmbeddedOrderBook } from "./order-book.ts";
@@ -202,4 +202,14 @@ describe("schema versions", () => {
       stores.close();
     }
   });
+});
+
+test("a home that was killed while it made the manifest of its lake opens again", async () => {
+  const folder = newFolder();
+  (await openFront(folder)).close();
+  mkdirSync(path.join(folder, "lake"), { recursive: true });
+  writeFileSync(path.join(folder, "lake", LAKE_MANIFEST_FILE), ""); // made, and no table in it yet
+  const stores = await openFront(folder);
+  assert.equal(stores.log.lostRecords, 0);
+  stores.close();
 });
