@@ -34,7 +34,7 @@ export const runEbb = (
 ): { child: ChildProcess; output: () => string; ended: Promise<number | null> } => {
   const child = spawn(process.execPath, [...launch.nodeFlags, main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...launch.environment, POWERTOOLS_LOG_LEVEL: "ERROR" },
+    env: { ...launch.environment, ...process.env, POWERTOOLS_LOG_LEVEL: "ERROR" },
   });
   let text = "";
   for (const stream of [child.stdout, child.stderr])

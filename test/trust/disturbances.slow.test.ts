@@ -106,9 +106,9 @@ test(
       if (before === undefined) delete process.env["NODE_OPTIONS"];
       else process.env["NODE_OPTIONS"] = before;
     }
-    const load = startLoad(home, { pauseMs: 20 });
+    const load = startLoad(home, { pauseMs: 5 });
     try {
-      await delay(4_000);
+      await delay(8_000);
       await load.stop();
       await home.control("flush");
       await allIsThere(home, folder, load);

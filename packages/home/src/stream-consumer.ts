@@ -139,9 +139,9 @@ export class StreamConsumer {
   /** One invocation; answers what is to be delivered next. */
   async #deliver(portion: Portion<Delivered>): Promise<readonly Portion<Delivered>[]> {
     const { settings, handle, effects, now, timeoutMs } = this.#parts;
-    const deadlineMs = now() + timeoutMs;
+    const deadlineMs = performance.now() + timeoutMs; // by a clock that nobody sets
     const requestId = randomUUID();
-    const context = contextOf(settings.handler, requestId, () => deadlineMs - now());
+    const context = contextOf(settings.handler, requestId, () => deadlineMs - performance.now());
     let verdict;
     try {
       verdict = await effects.transaction(async () => {

@@ -49,9 +49,9 @@ const handle = make({ ...commonPorts(data, workerMetrics), ...stores, suppressio
 /** One run, tried again as often as the job allows, with growing pauses. */
 const work = async (uploadId: ReceiptId): Promise<void> => {
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const endMs = Date.now() + RUN_MS;
+    const endMs = performance.now() + RUN_MS;
     // Told to stop, the handler is out of time: it leaves a checkpoint and asks for another run.
-    const remaining = (): number => (signal.aborted ? 0 : endMs - Date.now());
+    const remaining = (): number => (signal.aborted ? 0 : endMs - performance.now());
     try {
       // The same name for every run of an upload: a lease that a killed run left behind is its own.
       await handle({ uploadId }, contextOf(uploadJob.handler, `home-${uploadId}`, remaining));
