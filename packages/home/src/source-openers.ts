@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Source } from "@ebb/functions/collect/sources";
 import { dynamoLoad } from "@ebb/functions/collect/sources/dynamo";
-import type { LoadSpec } from "@ebb/functions/collect/sources/load";
+import type { LoadSpec } from "@ebb/functions/collect/sources/shape";
 import { FolderObjects } from "@ebb/ports/embedded/source-folder";
 import { type RowReader, type SourceObjects, SourceProblem } from "@ebb/ports/source-ports";
 import { namedObjects } from "@ebb/ports/source-readers/named-objects";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SourcesInvalid, parseSources } from "./sources.ts";
 import { dynamoLoad, typesOf } from "./sources/dynamo.ts";
-import { shapeOf } from "./sources/load.ts";
 import { holds, isOfType } from "./sources/roles.ts";
+import { shapeOf } from "./sources/shape.ts";
 
 const db = {
   kind: "postgres",

@@ -1,8 +1,8 @@
 /** `ebb sources`: what is declared, whether it can be read, loads with their progress, and how they went. */
 import path from "node:path";
 import { SourcesInvalid } from "@ebb/functions/collect/sources";
-import { shapeOf } from "@ebb/functions/collect/sources/load";
 import { seenObjects } from "@ebb/functions/collect/sources/objects";
+import { shapeOf } from "@ebb/functions/collect/sources/shape";
 import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
 import { EmbeddedUploadStore } from "@ebb/ports/embedded/upload-store";
 import { type LoadEnd, SourceProblem } from "@ebb/ports/source-ports";

@@ -2,7 +2,7 @@
 import type { SourceType } from "@ebb/ports/source-ports";
 import { DELETED, PARENT, PLACE } from "@ebb/ports/source-readers/dynamo-rows";
 import type { DynamoSource } from "../sources.ts";
-import type { LoadSpec } from "./load.ts";
+import type { LoadSpec } from "./shape.ts";
 
 /** The time of a row is a time, whatever else is said. */
 export const typesOf = ({ fields, types }: DynamoSource): Readonly<Record<string, SourceType>> => {

@@ -14,7 +14,6 @@ import {
   type ReadPlan,
   type Row,
   type RowReader,
-  type SourceCommit,
   type SourceCounts,
   SourceProblem,
   type SourceField,
@@ -25,7 +24,7 @@ import {
 import type { OrderPorts } from "./order-events.ts";
 import { LoadLease } from "./lease.ts";
 import { type PageDone, PageWork } from "./page-work.ts";
-import { type Mapping, type SourceKind, mappingOf } from "./roles.ts";
+import { type LoadSpec, type Shape, shapeOf } from "./shape.ts";
 
 export interface SourcePorts extends OrderPorts, Pick<Ports, "metrics"> {
   readonly sources: SourceStore;
@@ -49,49 +48,6 @@ const KEY_PAGE = 100_000;
 
 const noCounts: SourceCounts = { read: 0, events: 0, quarantined: 0, nulled: {} };
 
-/** What a load asks of a declaration, whatever it is read from. */
-export interface LoadSpec {
-  readonly name: string;
-  readonly source: string;
-  readonly maps: SourceKind;
-  readonly fields: Readonly<Record<string, string>>;
-  readonly keep: readonly string[];
-  readonly personal: readonly string[];
-  readonly currency?: string | undefined;
-  readonly cancelled: readonly string[];
-  readonly table?: string | undefined;
-  readonly query?: string | undefined;
-  readonly key: readonly string[];
-  readonly mode: "incremental" | "snapshot";
-  readonly watermark?: { readonly field: string; readonly overlap: number } | undefined;
-  readonly deletion?: "none" | "keys" | { readonly field: string } | undefined;
-  readonly timezone?: string | undefined;
-  readonly lines?:
-    | {
-        readonly table: string;
-        readonly order: string;
-        readonly key: readonly string[];
-        readonly fields: Readonly<Record<string, string>>;
-        readonly keep: readonly string[];
-      }
-    | undefined;
-  readonly page: number;
-  /** Nobody holds the values to their types before they come: each is looked at, and null where it is none of its type. */
-  readonly untyped?: boolean;
-  /** What else of the declaration, when it changes, has everything read again. */
-  readonly besides?: unknown;
-}
-
-/** What is read of a source, fixed before the first row. */
-interface Shape {
-  readonly spec: LoadSpec;
-  readonly plan: ReadPlan;
-  readonly mapping: Mapping;
-  readonly linesPlan?: ReadPlan;
-  readonly linesMapping?: Mapping;
-  readonly digest: string;
-}
-
 /**
  * Loads a source. `undefined` when time ran out: the next call goes on.
  * @throws SourceProblem (the load failed, or stopped at a lost connection), TransientError, SourceBusy
@@ -108,48 +64,6 @@ export const loadRows = async (
   } finally {
     await lease.release();
   }
-};
-
-export const shapeOf = (spec: LoadSpec): Shape => {
-  const from = spec.table === undefined ? { query: spec.query! } : { table: spec.table };
-  const deletedField = typeof spec.deletion === "object" ? spec.deletion.field : undefined;
-  const mapping = mappingOf({
-    fields: spec.fields,
-    keep: spec.keep,
-    key: spec.key,
-    always: spec.watermark === undefined ? [] : [spec.watermark.field],
-    besides: [...spec.personal, ...(deletedField === undefined ? [] : [deletedField])],
-    untyped: spec.untyped,
-  });
-  const plan: ReadPlan = {
-    from,
-    fields: mapping.read,
-    key: spec.key,
-    ...(spec.watermark === undefined ? {} : { watermark: spec.watermark.field }),
-    ...(spec.timezone === undefined ? {} : { timezone: spec.timezone }),
-  };
-  const shape = {
-    spec,
-    plan,
-    mapping,
-    digest: digest(JSON.stringify({ ...spec, schedule: undefined, page: undefined })),
-  };
-  if (spec.lines === undefined) return shape;
-  const { lines } = spec;
-  const linesMapping = mappingOf({
-    fields: lines.fields,
-    keep: lines.keep,
-    key: lines.key,
-    always: [lines.order],
-    untyped: spec.untyped,
-  });
-  const linesPlan = {
-    from: { table: lines.table },
-    fields: linesMapping.read,
-    key: lines.key,
-    ...(spec.timezone === undefined ? {} : { timezone: spec.timezone }),
-  };
-  return { ...shape, linesPlan, linesMapping };
 };
 
 class Load {
@@ -408,5 +322,3 @@ const later = (a: string | undefined, b: string | undefined): string | undefined
 /** A row with a time ahead of the database's clock must not hide what is written until then. */
 const earlier = (watermark: string | undefined, clock: string | undefined): string | undefined =>
   watermark === undefined || clock === undefined || !isLater(watermark, clock) ? watermark : clock;
-
-export type { Shape, SourceCommit };

@@ -9,10 +9,11 @@ import type {
   SourceState,
   SourceTable,
 } from "@ebb/ports/source-ports";
-import type { Shape, SourcePorts } from "./load.ts";
+import type { SourcePorts } from "./load.ts";
 import { OrderEvents, type OrderSaid, profileOf } from "./order-events.ts";
 import { tableOf } from "./roles.ts";
 import { type CellOf, RowMaker, cellReader, deletionReader } from "./rows.ts";
+import type { Shape } from "./shape.ts";
 import { type SaidLine, lineSaying, orderSaying, refundSaying } from "./said.ts";
 
 export interface PageDone {
