@@ -83,9 +83,10 @@ test("prices, names and counts are those of a loop over the days", async () => {
           prices.map((row) => [row["price"], row["day"]]),
           plainHistory(all, product),
         );
-        const own = all.map((one, index) => ({ ...one, index })).filter((one) => one.product === product);
-        // The index is the second of the day.
-        const named = own.filter(({ name }) => name !== undefined).sort((a, b) => a.day - b.day || a.index - b.index);
+        const own = all.filter((one) => one.product === product);
+        const named = own
+          .filter(({ name }) => name !== undefined)
+          .sort((a, b) => a.day - b.day || (a.name! < b.name! ? -1 : 1));
         const rows = await rowsOf(
           lake,
           `SELECT name, told, ordered FROM product_catalogue WHERE product_id = '${product}'`,

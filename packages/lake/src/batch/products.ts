@@ -8,9 +8,6 @@ import { inMonths } from "./literals.ts";
 const bigint = (description: string) => ({ type: "bigint", description }) as const;
 const text = (description: string) => ({ type: "string", description }) as const;
 
-/** Added to milliseconds it makes numbers of fifteen digits, which compare as texts do. */
-const FIFTEEN_DIGITS = 200_000_000_000_000n;
-
 /** The value of the latest row that has one, of several the greatest: exact, and without putting the rows in order. */
 const latest = (stamp: string, value: string, width: number): string =>
   `substr(max(CASE WHEN ${value} IS NOT NULL THEN concat(${stamp}, ${value}) END), ${width + 1})`;
@@ -26,10 +23,10 @@ export const productDays: BatchTable = {
     product_id: text("The producer's id; where there is none its SKU, else its name"),
     currency: text("Of the price; empty where none was told"),
     day: { type: "date", description: "UTC" },
-    sku: text("The last of the day"),
-    name: text("The last of the day"),
-    category: text("The last of the day"),
-    brand: text("The last of the day"),
+    sku: text("Of several of the day the greatest"),
+    name: text("Of several of the day the greatest"),
+    category: text("Of several of the day the greatest"),
+    brand: text("Of several of the day the greatest"),
     price: { type: "decimal(18,6)", description: "The unit price told most often that day, of several the lowest" },
     lowest_price: { type: "decimal(18,6)", description: "Of the day" },
     highest_price: { type: "decimal(18,6)", description: "Of the day" },
@@ -69,12 +66,7 @@ told AS (
 by_price AS (
   SELECT
     source, product, currency, ${m.truncDay("told_at")} AS day, price,
-    ${attributes
-      .map(
-        (name) =>
-          `max(CASE WHEN ${name} IS NOT NULL THEN concat(CAST(${m.epochMs("told_at")} + ${FIFTEEN_DIGITS} AS varchar(15)), ${name}) END) AS ${name}`,
-      )
-      .join(",\n    ")},
+    ${attributes.map((name) => `max(${name}) AS ${name}`).join(", ")},
     count(*) AS told, sum(ordered) AS ordered
   FROM told
   WHERE product IS NOT NULL AND product <> ''
@@ -91,7 +83,7 @@ in_turn AS (
 )
 SELECT
   source, product AS product_id, currency, day,
-  ${attributes.map((name) => `substr(max(${name}), 16) AS ${name}`).join(", ")},
+  ${attributes.map((name) => `max(${name}) AS ${name}`).join(", ")},
   max(CASE WHEN turn = 1 THEN price END) AS price,
   min(price) AS lowest_price, max(price) AS highest_price,
   CAST(sum(told) AS bigint) AS told, CAST(sum(ordered) AS bigint) AS ordered,
