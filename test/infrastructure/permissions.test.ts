@@ -255,8 +255,8 @@ describe("what the adapters call", () => {
         !file.endsWith(".test.ts") &&
         /import \{[^}]*(?:Command|paginate)/.test(readFileSync(path.join(adapters, file), "utf8")),
     );
-    // dynamo.ts holds what the others share.
-    const looked = new Set([...Object.keys(adapterFiles), "dynamo.ts"]);
+    // dynamo.ts holds what the others share; source-bucket.ts runs on one machine, with the rights of who starts it.
+    const looked = new Set([...Object.keys(adapterFiles), "dynamo.ts", "source-bucket.ts"]);
     assert.deepEqual(
       calling.filter((file) => !looked.has(file)),
       [],

@@ -18,7 +18,11 @@ export type Row = Readonly<Record<string, string | number | boolean | null>>;
 const literal = (value: string | number | boolean | null | undefined): string =>
   value === null || value === undefined ? "NULL" : typeof value === "string" ? textLiteral(value) : String(value);
 
-/** The table with these rows in place of its own SQL; columns that a row does not name are NULL. */
+/** The partition that a row's own time puts it into. */
+const monthOf = (row: Row): string | undefined =>
+  (row["effect_at"] ?? row["occurred_at"] ?? undefined)?.toString().slice(0, 7);
+
+/** The table with these rows in place of its own SQL; columns that a row does not name are NULL, but for its month. */
 export const filled = (table: BatchTable, rows: readonly Row[]): BatchTable => ({
   ...table,
   reads: [],
@@ -28,7 +32,11 @@ export const filled = (table: BatchTable, rows: readonly Row[]): BatchTable => (
       return `CAST(${name} AS ${type === "string" ? "VARCHAR" : type}) AS ${name}`;
     });
     const names = Object.keys(table.columns);
-    const values = rows.map((row) => `(${names.map((name) => literal(row[name])).join(", ")})`).join(",\n");
+    const values = rows
+      .map(
+        (row) => `(${names.map((name) => literal(row[name] ?? (name === "month" ? monthOf(row) : null))).join(", ")})`,
+      )
+      .join(",\n");
     return `SELECT ${columns.join(", ")} FROM (VALUES ${values}) AS t(${names.join(", ")})`;
   },
 });

@@ -36,8 +36,10 @@ export const make = (ports: MartPorts): HttpHandler =>
       };
       return { statusCode: 200, headers, body: qualityHtml(report, run.asOf) };
     },
-    () => ({ findings: [], tables: [], references: [] }),
-    ["format"],
+    (event) => {
+      parametersOf(event, shape);
+      return { findings: [], tables: [], references: [] };
+    },
   );
 
 export const handler = onAws(make);

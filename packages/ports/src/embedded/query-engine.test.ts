@@ -90,7 +90,7 @@ test("its version is another when a run has written, and the same when events ha
   const write = async (token: string): Promise<void> => {
     const parameters = { cutoff: "2026-01-03T00:00:00.000Z" };
     const id = await runner.start(
-      { name: "facts", writes: [{ table: filled(orderFacts, [{ event_id: token }]), parameters }] },
+      { name: "facts", writes: [{ table: filled(orderFacts, [{ event_id: token, month: "2026-01" }]), parameters }] },
       token,
     );
     while ((await runner.state(id)).state === "running") await delay(2);
