@@ -7,8 +7,8 @@
  * Requests that write. At what this home takes on two cores (docs/benchmarks.md) as many are answered in a fraction of a
  * second; more would only wait longer. One commit makes all that wait durable, so fewer would not be faster.
  */
-const REQUESTS = 64;
-/** Their bodies: two of the largest, or 64 of 125 KB. */
+const REQUESTS = 48;
+/** Their bodies: two of the largest, or 48 of 160 KB. */
 const BODY_BYTES = 8_000_000;
 
 export class Admission {

@@ -156,6 +156,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     counters,
     retentionMs: (options.retentionDays ?? 7) * 86_400_000,
     objects: stores.objects,
+    uploadsLeft: (await stores.uploads.unfinished()).length > 0,
   });
   undo.push(() => stages.close());
   const suppressions = new EmbeddedSuppressions(folder, secrets.suppressionSecret);

@@ -19,6 +19,7 @@ test("a worker that crashes is started again, with data of its own, and takes or
     heap: { youngMb: 8, oldMb: 64 },
     onReport: (report) => reports.push(report),
   });
+  worker.start();
   await worker.ready;
   assert.deepEqual(worker.status, { state: "running", crashes: 1 });
   assert.equal(starts, 2);
@@ -38,6 +39,7 @@ test("a worker that uses up its memory is started again and does not take the ho
     heap: { youngMb: 8, oldMb: 64 },
     onReport: () => undefined,
   });
+  worker.start();
   await worker.ready;
   assert.equal(worker.status.crashes, 1);
   await worker.stop(5_000);
@@ -53,7 +55,32 @@ test("a worker that does not stop when it is told to is ended", async () => {
     heap: { youngMb: 8, oldMb: 64 },
     onReport: () => undefined,
   });
+  worker.start();
   await worker.ready;
   await worker.stop(200);
+  assert.equal(worker.status.state, "stopped");
+});
+
+test("a worker takes no thread until it is started, and takes orders from then on", async () => {
+  const told = Promise.withResolvers<Report>();
+  const worker = new SupervisedWorker({
+    name: "late",
+    module: moduleOf(`${prelude}
+      parentPort.on("message", (order) => {
+        if (order.type === "upload") parentPort.postMessage({ type: "uploads", taken: 1, active: 0 });
+      });
+      parentPort.postMessage({ type: "ready" });`),
+    data: () => ({ workerData: {}, transfer: [] }),
+    heap: { youngMb: 8, oldMb: 64 },
+    onReport: (report) => {
+      if (report.type === "uploads") told.resolve(report);
+    },
+  });
+  assert.equal(worker.send({ type: "upload", uploadId: "upl_1" }), false);
+  assert.equal(worker.status.state, "waiting");
+  worker.start();
+  assert.ok(worker.send({ type: "upload", uploadId: "upl_1" }));
+  assert.deepEqual(await told.promise, { type: "uploads", taken: 1, active: 0 });
+  await worker.stop(5_000);
   assert.equal(worker.status.state, "stopped");
 });

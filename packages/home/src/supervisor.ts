@@ -1,4 +1,4 @@
-/** Keeps a worker thread running: started, told to stop, started again with growing pauses when it crashes. */
+/** Keeps a worker thread running once it is started: told to stop, started again with growing pauses when it crashes. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { logger } from "@ebb/functions/runtime/logger";
@@ -54,16 +54,22 @@ const STEADY_MS = 60_000;
 export class SupervisedWorker {
   readonly #plan: WorkerPlan;
   #worker: Worker | undefined;
-  #state: "starting" | "running" | "restarting" | "stopped" = "starting";
+  #state: "waiting" | "starting" | "running" | "restarting" | "stopped" = "waiting";
   #crashes = 0;
   #stopping = false;
-  readonly #run: Promise<void>;
+  #run: Promise<void> | undefined;
   #markReady: () => void = () => undefined;
   readonly ready: Promise<void>;
 
   constructor(plan: WorkerPlan) {
     this.#plan = plan;
     this.ready = new Promise((resolve) => (this.#markReady = resolve));
+  }
+
+  /** Does nothing when it is started already, or told to stop. */
+  start(): void {
+    if (this.#run !== undefined || this.#stopping) return;
+    this.#state = "starting";
     this.#run = this.#keepRunning();
   }
 
@@ -88,6 +94,7 @@ export class SupervisedWorker {
       await this.#run;
       clearTimeout(timer);
     }
+    this.#state = "stopped";
   }
 
   async #keepRunning(): Promise<void> {
