@@ -46,8 +46,9 @@ if (files.length === 0) {
 }
 console.log(`Lane ${values.lane}: ${files.length} test files on Node ${process.version}`);
 
-// Files of the slower lanes share engines and both cores: one after the other.
-const concurrency = values.lane === "quick" ? [] : ["--test-concurrency=1"];
+// Two files at a time where each has a process, a folder and a server of its own; engines and Chromium are shared.
+const sideBySide = ["quick", "slow", "aws"].includes(values.lane) ? 2 : 1;
+const concurrency = [`--test-concurrency=${sideBySide}`];
 // An engine takes seconds to start and serves every file of its lane.
 const isolation = values.lane === "engines" ? ["--test-isolation=none"] : [];
 const run = spawnSync(

@@ -95,7 +95,8 @@ export const startSparkSession = async (
       program,
       JSON.stringify({
         "spark.ui.enabled": "false",
-        "spark.driver.memory": "1500m",
+        // With 1,500 MB Spark 4.1 gives up at the plan of feature_quality.
+        "spark.driver.memory": "3g",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         // Many short queries: the first compiler and the serial collector leave the cores to the work.
