@@ -14,7 +14,8 @@ const benches: Readonly<Record<string, { readonly load: () => Promise<Bench>; re
   latency: { load: async () => (await import("./latency.ts")).latency, quick: true },
   upload: { load: async () => (await import("./upload.ts")).upload, quick: true },
   sources: { load: async () => (await import("./sources.ts")).sources, quick: true },
-  batch: { load: async () => (await import("./batch.ts")).batch, quick: true },
+  // Two whole runs: their cost hardly depends on how few lines there are.
+  batch: { load: async () => (await import("./batch.ts")).batch, quick: false },
   sessions: { load: async () => (await import("./sessions.ts")).sessionsBench, quick: true },
   fit: { load: async () => (await import("./fit.ts")).fit, quick: true },
   score: { load: async () => (await import("./score.ts")).score, quick: true },
