@@ -8,9 +8,9 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { type Home, startHome } from "@ebb/home/home";
 import { pythonEnvironment } from "../support/python-environment.ts";
+import { shopBatch } from "../support/shop-batch.ts";
 
 const EXAMPLES = "25";
-const DAY_MS = 86_400_000;
 
 let folder: string;
 let home: Home;
@@ -23,24 +23,10 @@ before(async () => {
   }));
   folder = await mkdtemp(path.join(tmpdir(), "ebb-api-"));
   home = await startHome({ folder, port: 0, currency: "EUR" });
-  const start = Date.UTC(2026, 0, 1);
-  const batch = Array.from({ length: 400 }, (_, at) => ({
-    type: "track",
-    event: "Order Completed",
-    messageId: `m-${at}`,
-    userId: `customer-${(at * 7) % 83}`,
-    timestamp: new Date(start + ((at * 37) % 200) * DAY_MS).toISOString(),
-    properties: {
-      order_id: `o-${at}`,
-      total: 10 + (at % 17),
-      currency: "EUR",
-      products: [{ product_id: `p-${at % 9}`, name: `Kettle ${at % 9}`, price: 10 + (at % 17), quantity: 1 }],
-    },
-  }));
   const sent = await fetch(`${home.url}/v1/batch`, {
     method: "POST",
     headers: { authorization: `Bearer ${home.writeKey}`, "content-type": "application/json" },
-    body: JSON.stringify({ batch }),
+    body: shopBatch(),
   });
   assert.equal(sent.status, 200);
   await home.settled();

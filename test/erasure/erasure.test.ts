@@ -9,7 +9,7 @@ import { logger } from "@ebb/functions/runtime/logger";
 import type { ErasureReceipt } from "@ebb/core/erasure";
 import { isSigned } from "@ebb/ports/receipt-signer";
 import { searchHome } from "./search-home.ts";
-import { call, erased, tracesOf, trustKey } from "./shop-to-forget.ts";
+import { call, erased, orderOf, tracesOf, trustKey } from "./shop-to-forget.ts";
 
 logger.setLogLevel("ERROR");
 
@@ -17,21 +17,6 @@ const PEOPLE = ["ada@shop.example", "bob@shop.example", "eve@shop.example", "zoe
 const [ADA, BOB, EVE, ZOE] = PEOPLE as [string, string, string, string];
 /** Ada's own browser, and one that she shared with Bob. */
 const [OWN, SHARED] = ["browser-of-ada", "browser-of-the-house"];
-
-const orderOf = (userId: string, id: string, revenue: number, more: object = {}) => ({
-  type: "track",
-  event: "Order Completed",
-  userId,
-  messageId: `order-${id}`,
-  timestamp: "2026-03-01T10:00:00Z",
-  properties: {
-    order_id: id,
-    revenue,
-    currency: "EUR",
-    products: [{ product_id: "tea", price: revenue, quantity: 1 }],
-  },
-  ...more,
-});
 
 const visits = [
   { type: "page", anonymousId: OWN, messageId: "v1", properties: { path: "/before-she-was-known" } },

@@ -15,27 +15,13 @@ import { EmbeddedSourceTables } from "@ebb/ports/embedded/source-tables";
 import type { Row, SourceTable } from "@ebb/ports/source-ports";
 import { runEbb } from "../support/home-process.ts";
 import { searchHome } from "./search-home.ts";
-import { call, tracesOf, trustKey } from "./shop-to-forget.ts";
+import { call, orderOf, tracesOf, trustKey } from "./shop-to-forget.ts";
 
 logger.setLogLevel("ERROR");
 
 const [ADA, BOB] = ["ada@shop.example", "bob@shop.example"];
 /** Seen before the backup, and known to be Ada's only after it. */
 const BROWSER = "browser-of-ada";
-
-const order = (userId: string, id: string, revenue: number) => ({
-  type: "track",
-  event: "Order Completed",
-  userId,
-  messageId: `order-${id}`,
-  timestamp: "2026-03-01T10:00:00Z",
-  properties: {
-    order_id: id,
-    revenue,
-    currency: "EUR",
-    products: [{ product_id: "tea", price: revenue, quantity: 1 }],
-  },
-});
 
 const ordersTable: SourceTable = {
   name: "source_orders",
@@ -135,8 +121,8 @@ describe("a restore of a backup that is older than an erasure", () => {
       await settled(home);
     };
     await send([
-      order(ADA, "A-1", 10.5),
-      order(BOB, "B-1", 7.77),
+      orderOf(ADA, "A-1", 10.5),
+      orderOf(BOB, "B-1", 7.77),
       { type: "identify", userId: ADA, messageId: "i0", traits: { email: ADA } },
       { type: "page", anonymousId: BROWSER, messageId: "v1", properties: { path: "/before-she-was-known" } },
     ]);

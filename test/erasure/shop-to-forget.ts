@@ -31,6 +31,21 @@ export const call = async (
   return { status: response.status, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
 };
 
+export const orderOf = (userId: string, id: string, revenue: number, more: object = {}) => ({
+  type: "track",
+  event: "Order Completed",
+  userId,
+  messageId: `order-${id}`,
+  timestamp: "2026-03-01T10:00:00Z",
+  properties: {
+    order_id: id,
+    revenue,
+    currency: "EUR",
+    products: [{ product_id: "tea", price: revenue, quantity: 1 }],
+  },
+  ...more,
+});
+
 /** What a person may be found by: the producer's id, and the keys made of the ids. */
 export const tracesOf = (folder: string, customerIds: readonly string[], anonymousIds: readonly string[]): string[] => {
   const pseudonyms = new Pseudonymizer(openSecrets(folder).customerSecret);

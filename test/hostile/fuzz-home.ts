@@ -7,10 +7,10 @@ import path from "node:path";
 import { EmbeddedKeyRing } from "@ebb/ports/embedded/key-ring";
 import { createKey } from "@ebb/ports/stored-keys";
 import { type HomeProcess, runEbb, spawnHome } from "../support/home-process.ts";
+import { shopBatch } from "../support/shop-batch.ts";
 import { ask } from "./fuzz-client.ts";
 
 const HOOK_SECRET = "a secret of the hooks, of more than 32 characters";
-const DAY_MS = 86_400_000;
 /** Whom the fuzzing may ask to be erased again and again: an erasure that is made is none to be made. */
 export const ERASED = ["erased-1", "erased-__proto__", "erased-../x", "erased-é😀", `erased-${"9".repeat(300)}`];
 
@@ -102,26 +102,12 @@ export const openFuzzedHome = async (): Promise<FuzzedHome> => {
 
 /** Enough of a shop for a model to be fitted, so that every page of the API has something to say. */
 const fillShop = async (url: URL, pid: number, key: string): Promise<void> => {
-  const start = Date.UTC(2026, 0, 1);
-  const batch = Array.from({ length: 400 }, (_, at) => ({
-    type: "track",
-    event: "Order Completed",
-    messageId: `m-${at}`,
-    userId: `u-${(at * 7) % 83}`,
-    timestamp: new Date(start + ((at * 37) % 200) * DAY_MS).toISOString(),
-    properties: {
-      order_id: `o-${at}`,
-      total: 10 + (at % 17),
-      currency: "EUR",
-      products: [{ product_id: `p-${at % 9}`, name: `Kettle ${at % 9}`, price: 10 + (at % 17), quantity: 1 }],
-    },
-  }));
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
   const sent = await ask(url, pid, {
     method: "POST",
     path: "/v1/batch",
     headers,
-    body: Buffer.from(JSON.stringify({ batch })),
+    body: Buffer.from(shopBatch()),
   });
   assert.equal(sent.status, 200, sent.text);
 };

@@ -109,7 +109,6 @@ export class SupervisedWorker {
       await delay(pauseMs);
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     }
-    this.#state = "stopped";
   }
 
   /** One life of the thread; answers why it ended. */

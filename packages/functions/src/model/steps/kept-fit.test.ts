@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { Readable } from "node:stream";
 import { test } from "node:test";
 import { customerFeatures } from "@ebb/lake/batch/customer-features";
 import { customerLabels } from "@ebb/lake/batch/customer-labels";
-import { ObjectNotFound, type ObjectStore, type Run } from "@ebb/ports";
 import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
@@ -12,6 +10,7 @@ import { type WrittenTables, cutoffKey, keepWritten, nothingWritten } from "../w
 import { modelKeys } from "./fit.ts";
 import { fitToKeep, rememberFit } from "./kept-fit.ts";
 import { CURRENT_MODEL_KEY, type CurrentModel } from "./promote.ts";
+import { memoryRun } from "../../../../../test/support/memory-run.ts";
 
 const past = ["2026-02-02", "2025-11-03"];
 const written: WrittenTables = {
@@ -40,28 +39,8 @@ const planOf = (asOf: string): RunPlan => ({
 
 /** The run of 2026-05-04 has fitted a model, and promoted it. */
 const fitted = async () => {
-  const stored = new Map<string, Buffer>();
-  const objects: Pick<ObjectStore, "get" | "put"> = {
-    async put(key, body) {
-      stored.set(key, Buffer.from(body as Uint8Array));
-    },
-    async get(key) {
-      const body = stored.get(key);
-      if (body === undefined) throw new ObjectNotFound(key);
-      return Readable.from([body]);
-    },
-  };
-  const trail = new Map<string, Run>();
-  const ports = {
-    now: () => 0,
-    objects,
-    settings: { model: { margin: 0.3 } },
-    runs: {
-      lock: async () => true,
-      get: async (runId: string) => trail.get(runId),
-      put: async (run: Run) => void trail.set(run.runId, run),
-    },
-  } as unknown as RunModelPorts;
+  const { stored, objects, trail, ports: memory } = memoryRun();
+  const ports = { ...memory, settings: { model: { margin: 0.3 } } } as unknown as RunModelPorts;
   const plan = planOf("2026-05-04");
   trail.set(plan.runId, { ...plan, state: "running", steps: [] });
   await keepWritten(ports, written);

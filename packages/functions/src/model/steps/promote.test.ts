@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { Readable } from "node:stream";
 import { test } from "node:test";
 import type { ChurnModel } from "@ebb/core/churn/model";
-import { ObjectNotFound, type ObjectStore, type Run } from "@ebb/ports";
 import { featureNames } from "../model-features.ts";
 import { readJson, writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
@@ -11,6 +9,7 @@ import { RunSteps } from "../run-steps.ts";
 import { historyColumns } from "../sql/training-rows.ts";
 import { modelKeys } from "./fit.ts";
 import { CURRENT_MODEL_KEY, promote } from "./promote.ts";
+import { memoryRun } from "../../../../../test/support/memory-run.ts";
 
 /** A model of recency alone: who has been away for long leaves where `beta` is above zero. */
 const modelOf = (runId: string, beta: number): ChurnModel => ({
@@ -60,29 +59,12 @@ const columnOf = (name: string) => {
 };
 
 const shop = () => {
-  const stored = new Map<string, Buffer>();
-  const objects: Pick<ObjectStore, "get" | "put"> = {
-    async put(key, body) {
-      stored.set(key, Buffer.from(body as Uint8Array));
-    },
-    async get(key) {
-      const body = stored.get(key);
-      if (body === undefined) throw new ObjectNotFound(key);
-      return Readable.from([body]);
-    },
-  };
-  const trail = new Map<string, Run>();
+  const { objects, trail, ports: memory } = memoryRun();
   const ports = {
-    now: () => 0,
-    objects,
+    ...memory,
     runner: {
       readColumns: async (_key: string, names: readonly string[]) =>
         Object.fromEntries(names.map((name) => [name, columnOf(name)])),
-    },
-    runs: {
-      lock: async () => true,
-      get: async (runId: string) => trail.get(runId),
-      put: async (run: Run) => void trail.set(run.runId, run),
     },
   } as unknown as RunModelPorts;
   const promoted = async (asOf: string, beta: number, more: { schemaHash?: string; horizonDays?: number } = {}) => {
