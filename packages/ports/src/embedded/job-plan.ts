@@ -2,9 +2,9 @@
 import { renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
 import { duckdb } from "@ebb/lake/dialect";
-import type { ViewColumn } from "@ebb/lake/table";
 import type { BatchJob, TableWrite } from "../batch-ports.ts";
 import type { StoredColumn } from "./batch-manifest.ts";
+import { storedColumns } from "./declared-tables.ts";
 
 /** A job as plain data: what is left of it when the SQL is rendered. */
 export interface JobPlan {
@@ -47,15 +47,9 @@ const plannedWrite = ({ table, parameters }: TableWrite): PlannedWrite => {
       : parameters.months;
   return {
     table: table.name,
-    columns: Object.entries(table.columns).map(([name, { type }]) => ({ name, type: storedType(type) })),
+    columns: storedColumns(table),
     ...(table.partitionedBy === undefined ? {} : { partition: table.partitionedBy }),
     ...(table.partitionedBy === undefined || replaces === undefined ? {} : { replaces }),
     sql: renderBatch(table, duckdb, parameters),
   };
-};
-
-/** A view's column type in DuckDB's words. */
-const storedType = (type: ViewColumn["type"]): string => {
-  if (type === "date" || type === "decimal(38,6)" || type === "decimal(38,12)") return type.toUpperCase();
-  return duckdbType({ type });
 };

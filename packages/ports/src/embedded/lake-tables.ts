@@ -1,4 +1,4 @@
-/** The tables of the lake as a DuckDB connection sees them: raw events, the views over them, and what runs have written. */
+/** The tables of the lake as a DuckDB connection sees them: raw events, the views over them, and those that runs write. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { duckdbEmptyTable } from "@ebb/lake/raw-events";
@@ -6,6 +6,7 @@ import { duckdbViews } from "@ebb/lake/views";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { type StoredTable, batchTables } from "./batch-manifest.ts";
 import { type Subject, setsOf } from "../erasure-ports.ts";
+import { withDeclared } from "./declared-tables.ts";
 import { ERASURES_FILE, EmbeddedErasures } from "./erasures.ts";
 import { COLUMNS_ID, LAKE_MANIFEST_FILE, type LakeFile, LakeManifest } from "./lake-manifest.ts";
 import { quoted } from "./parquet-conversion.ts";
@@ -31,7 +32,7 @@ export const defineTables = async (connection: DuckDBConnection, folder: string)
   const raw = rawEventsSql(folder, filesOf(folder));
   await connection.run(`CREATE OR REPLACE TEMP VIEW raw_events AS ${withoutErasedSql(raw, RAW_PERSONS, erased)}`);
   for (const view of duckdbViews()) await connection.run(`CREATE OR REPLACE TEMP VIEW ${view.name} AS ${view.sql}`);
-  for (const table of [...batchTables(folder), ...sourceTables(folder)])
+  for (const table of [...withDeclared(batchTables(folder)), ...sourceTables(folder)])
     await defineTable(connection, folder, table, erased);
 };
 
