@@ -268,7 +268,12 @@ export const functions: readonly FunctionDeclaration[] = [
   { handler: "serve/model", needs: ["keys:check", "documents:read"], memoryMb: 512, timeoutSeconds: 10 },
   { handler: "serve/pipeline", needs: ["keys:check", "metrics:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/runs", needs: ["keys:check", "runs:read"], memoryMb: 512, timeoutSeconds: 10 },
-  { handler: "serve/ledger", needs: ["keys:check", "ledger:read"], memoryMb: 512, timeoutSeconds: 10 },
+  {
+    handler: "serve/ledger",
+    needs: ["keys:check", "ledger:read", "uploads:read"],
+    memoryMb: 512,
+    timeoutSeconds: 10,
+  },
   { handler: "serve/quarantine", needs: ["keys:check", "quarantine:read"], memoryMb: 512, timeoutSeconds: 29 },
   { handler: "serve/openapi", needs: [], memoryMb: 256, timeoutSeconds: 10 },
   { handler: "serve/health", needs: ["customers:read"], memoryMb: 256, timeoutSeconds: 10 },

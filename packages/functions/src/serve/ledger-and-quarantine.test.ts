@@ -7,6 +7,7 @@ import type { ReceiptId } from "@ebb/core/ids";
 import { sampleEvent, samplePart, sampleQuarantined } from "@ebb/ports/contracts/samples";
 import { EmbeddedEventLog } from "@ebb/ports/embedded/event-log";
 import { LogReader } from "@ebb/ports/embedded/log-reader";
+import { EmbeddedUploadStore } from "@ebb/ports/embedded/upload-store";
 import { httpEvent } from "../../../../test/support/http-event.ts";
 import { READ_KEY, WRITE_KEY, memoryPorts } from "../../../../test/support/memory-ports.ts";
 import type { HttpEvent, HttpHandler } from "../runtime/http.ts";
@@ -17,6 +18,7 @@ const { keys } = memoryPorts();
 let folder: string;
 let log: EmbeddedEventLog;
 let reader: LogReader;
+let uploads: EmbeddedUploadStore;
 let ledger: HttpHandler;
 let quarantine: HttpHandler;
 const [first, second] = [`rcp_${"1".repeat(32)}` as ReceiptId, `upl_${"2".repeat(32)}` as ReceiptId];
@@ -25,7 +27,8 @@ before(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), "ebb-serve-"));
   log = new EmbeddedEventLog(folder);
   reader = new LogReader(folder);
-  ledger = makeLedger({ keys, ledger: reader.ledger() });
+  uploads = new EmbeddedUploadStore(folder);
+  ledger = makeLedger({ keys, uploads, ledger: reader.ledger() });
   quarantine = makeQuarantine({
     keys,
     quarantine: reader.quarantine({
@@ -38,6 +41,7 @@ before(async () => {
   await log.append(samplePart(second, 10, 1), [sampleEvent("b")], [sampleQuarantined(second, 7, "malformed_row")]);
 });
 after(async () => {
+  uploads.close();
   reader.close();
   log.close();
   await rm(folder, { recursive: true });
@@ -85,6 +89,29 @@ describe("GET /v1/ledger", () => {
       [10, 9, 1, false],
     );
     assert.equal((await get(ledger, {}, "rcp_none")).status, 404);
+  });
+
+  it("tells of a file what its upload settled, in a list too, and nothing before the file's end", async () => {
+    const counts = { received: 10, accepted: 7, duplicate: 2, quarantined: 1 };
+    const upload = { uploadId: second, source: "shop", objectKey: "o", options: {}, createdAtMs: 1, updatedAtMs: 1 };
+    const told = async (): Promise<unknown[]> => {
+      const { lines } = (await get(ledger)).json() as { lines: Record<string, unknown>[] };
+      const one = (await get(ledger, {}, second)).json();
+      return [one, lines.find((line) => line["receipt_id"] === second)!].map((line) => [
+        line["accepted"],
+        line["duplicate"],
+      ]);
+    };
+    const unknown = [undefined, undefined];
+    await uploads.put({ ...upload, state: "processing", ledger: counts });
+    assert.deepEqual(await told(), [unknown, unknown]);
+    await uploads.put({ ...upload, state: "done", ledger: { ...counts, settled: false } }); // as Kinesis leaves it
+    assert.deepEqual(await told(), [unknown, unknown]);
+    await uploads.put({ ...upload, state: "done", ledger: counts });
+    assert.deepEqual(await told(), [
+      [7, 2],
+      [7, 2],
+    ]);
   });
 
   it("lists the newest first, in pages", async () => {

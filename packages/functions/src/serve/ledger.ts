@@ -7,8 +7,9 @@ import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
 import { checkNames } from "./marts/parameters.ts";
 import { pageFrom, pageOf } from "./paging.ts";
+import { settledLine } from "./settled-line.ts";
 
-export const make = ({ keys, ledger }: Pick<Ports, "keys" | "ledger">): HttpHandler =>
+export const make = ({ keys, ledger, uploads }: Pick<Ports, "keys" | "ledger" | "uploads">): HttpHandler =>
   httpHandler(async (event) => {
     await authorize(keys, event);
     const id = event.pathParameters?.["id"];
@@ -16,10 +17,11 @@ export const make = ({ keys, ledger }: Pick<Ports, "keys" | "ledger">): HttpHand
       checkNames(event, []);
       const line = await ledger.read(id as ReceiptId);
       if (line === undefined) throw new Problem("not_found", "No request or upload has this id.");
-      return json(200, answerOf(line));
+      return json(200, answerOf(await settledLine(line, uploads)));
     }
     const { lines, cursor } = await pageFrom(ledger.list(pageOf(event)));
-    return json(200, { lines: lines.map(answerOf), ...(cursor === undefined ? {} : { cursor }) });
+    const settled = await Promise.all(lines.map((line) => settledLine(line, uploads)));
+    return json(200, { lines: settled.map(answerOf), ...(cursor === undefined ? {} : { cursor }) });
   });
 
 /** `accepted` and `duplicate` are absent until they are settled. */

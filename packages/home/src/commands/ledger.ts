@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { ReceiptId } from "@ebb/core/ids";
-import type { LedgerLine, Upload } from "@ebb/ports";
+import { settledLine } from "@ebb/functions/serve/settled-line";
+import type { LedgerLine } from "@ebb/ports";
 import { LogReader } from "@ebb/ports/embedded/log-reader";
 import { EmbeddedUploadStore } from "@ebb/ports/embedded/upload-store";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
@@ -46,7 +47,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
       process.stderr.write(`No request, hook or upload has the id ${id!}.\n`);
       return 1;
     }
-    const told = await Promise.all(lines.map(async (line) => settled(line, await uploads.get(line.receiptId))));
+    const told = await Promise.all(lines.map(async (line) => toldOf(await settledLine(line, uploads))));
     process.stdout.write(
       values.json === true ? told.map((line) => `${JSON.stringify(line)}\n`).join("") : textOf(told),
     );
@@ -87,12 +88,8 @@ interface Told {
   readonly balances: boolean;
 }
 
-/** Rows of a file are settled by its upload. */
-const settled = (line: LedgerLine, upload: Upload | undefined): Told => {
-  const ledger = upload?.state === "done" ? upload.ledger : undefined;
-  const accepted = line.accepted ?? ledger?.accepted;
-  const duplicate = line.duplicate ?? ledger?.duplicate;
-  const { received, appended, quarantined } = line;
+const toldOf = (line: LedgerLine): Told => {
+  const { received, appended, quarantined, accepted, duplicate } = line;
   return {
     receipt_id: line.receiptId,
     channel: line.channel,

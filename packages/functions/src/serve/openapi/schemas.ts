@@ -113,7 +113,8 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
       },
       ["receipt_id", "received", "appended", "quarantined"],
     ),
-    description: "received = appended + quarantined; once settled appended = accepted + duplicate",
+    description:
+      "received = appended + quarantined; once settled appended = accepted + duplicate. Of a file its rows are counted, and settled with its end; in AWS requests and files of events do not settle by themselves",
   },
   Ledgers: page("lines", "Ledger"),
   Readiness: {
