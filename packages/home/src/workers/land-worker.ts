@@ -46,7 +46,12 @@ const take = async (): Promise<boolean> => {
   if (records.length === 0) return false;
   await writer.add(records);
   taken = records.at(-1)!.seq;
-  for (const { data: bytes } of records) release(bytes);
+  let bytes = 0;
+  for (const { data: record } of records) {
+    bytes += record.length;
+    release(record);
+  }
+  stores.checkpoint.appended(bytes);
   return true;
 };
 

@@ -8,6 +8,7 @@ import { EmbeddedCustomerStore } from "./customer-store.ts";
 import { EmbeddedEventLog } from "./event-log.ts";
 import { RemoteEventLog } from "./event-log-remote.ts";
 import { LAKE_MANIFEST_FILE, LakeManifest } from "./lake-manifest.ts";
+import { LogCheckpoint } from "./log-checkpoint.ts";
 import { LogReader } from "./log-reader.ts";
 import { EmbeddedObjectStore, type ObjectStoreOptions } from "./object-store.ts";
 import { EmbeddedOrderBook } from "./order-book.ts";
@@ -121,28 +122,32 @@ export const openScore = (folder: string, port: MessagePort): ScoreStores => {
   return { ...side, customers, close: () => closeAll([customers, side]) };
 };
 
-/** The thread that lands: it reads the log and writes Parquet. */
+/** The thread that lands: it reads the log, writes Parquet, and has the time for the log's checkpoints. */
 export interface LandStores extends LogSide {
   readonly log: EventLog;
-  readonly objects: EmbeddedObjectStore;
+  readonly checkpoint: LogCheckpoint;
 }
 
-export const openLand = (folder: string, port: MessagePort, options: EmbeddedOptions = {}): LandStores => ({
-  ...remoteSide(folder, port),
-  objects: objectsOf(folder, options),
-});
+export const openLand = (folder: string, port: MessagePort): LandStores => {
+  const side = remoteSide(folder, port);
+  const checkpoint = new LogCheckpoint(folder);
+  return { ...side, checkpoint, close: () => closeAll([checkpoint, side]) };
+};
 
 /** The thread that works uploads off. */
-export interface UploadStores extends LandStores {
+export interface UploadStores extends LogSide {
+  readonly log: EventLog;
+  readonly objects: EmbeddedObjectStore;
   readonly uploads: EmbeddedUploadStore;
   readonly orderBook: EmbeddedOrderBook;
 }
 
 export const openUpload = (folder: string, port: MessagePort, options: EmbeddedOptions = {}): UploadStores => {
-  const land = openLand(folder, port, options);
+  const side = remoteSide(folder, port);
   const uploads = new EmbeddedUploadStore(folder);
   const orderBook = new EmbeddedOrderBook(folder);
-  return { ...land, uploads, orderBook, close: () => closeAll([orderBook, uploads, land]) };
+  const objects = objectsOf(folder, options);
+  return { ...side, objects, uploads, orderBook, close: () => closeAll([orderBook, uploads, side]) };
 };
 
 const objectsOf = (folder: string, options: EmbeddedOptions): EmbeddedObjectStore =>
