@@ -56,7 +56,8 @@ if (advisories === undefined) console.log("npm audit: NOT RUN, the advisory serv
 else console.log(`npm audit: ${advisories.length} advisories without an exception`);
 
 if (values.sbom !== undefined) {
-  const { stdout, stderr } = npm("sbom", "--sbom-format", "cyclonedx");
+  // Of the lockfile: what happens to lie in `node_modules`, and on which platform, is no part of the bill.
+  const { stdout, stderr } = npm("sbom", "--sbom-format", "cyclonedx", "--package-lock-only");
   if (stdout === "") throw new Error(`npm sbom failed: ${stderr}`);
   const { components } = JSON.parse(stdout) as { components: unknown[] };
   mkdirSync(path.dirname(values.sbom), { recursive: true });
