@@ -1,11 +1,13 @@
 /** Loads the handlers of the declared routes by name, made with this home's ports. */
 import type { Route } from "@ebb/functions/declarations";
 import type { HttpHandler } from "@ebb/functions/runtime/http";
+import { logger } from "@ebb/functions/runtime/logger";
+import type { WarmHandler } from "@ebb/functions/serve/marts/warm";
 import type { Ports } from "@ebb/ports";
 import type { RouteHandler, StreamingHandler } from "./http-server.ts";
 
 interface HandlerModule {
-  readonly make?: (ports: Ports) => HttpHandler;
+  readonly make?: (ports: Ports) => HttpHandler | WarmHandler;
   /** Routes that only this home serves take their body as a stream. */
   readonly makeStreaming?: (ports: Ports) => StreamingHandler;
 }
@@ -25,4 +27,13 @@ export const loadHandlers = async (
     return [name, { kind: "whole", handle: module.make(ports) }];
   });
   return new Map(await Promise.all(entries));
+};
+
+/** Has the handlers that answer from memory read it, behind what else is done. What fails is read by who asks. */
+export const warmHandlers = (handlers: ReadonlyMap<string, RouteHandler>, onlyAsked: boolean): void => {
+  for (const [name, { handle }] of handlers)
+    if ("warm" in handle)
+      (handle as WarmHandler)
+        .warm(onlyAsked)
+        .catch((error: unknown) => logger.warn("marts could not be read ahead", { name, cause: String(error) }));
 };

@@ -29,7 +29,7 @@ import { control } from "./control.ts";
 import { eraseAgain } from "./erase-again.ts";
 import { EraseStage } from "./erase-stage.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { loadHandlers } from "./handlers.ts";
+import { loadHandlers, warmHandlers } from "./handlers.ts";
 import { type SettingsOptions, firstKeys, removeRunning, settingsOf, writeRunning } from "./home-folder.ts";
 import { commonPorts } from "./home-ports.ts";
 import { HomeTasks } from "./home-tasks.ts";
@@ -175,6 +175,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     forget: (customerKeys) => stores.profiles.forget(customerKeys),
   });
   undo.push(() => erasing.close(RUN_GRACE_MS));
+  let handlers: Awaited<ReturnType<typeof loadHandlers>> = new Map();
   const model = new ModelStage({
     folder,
     settings,
@@ -184,6 +185,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     clock: options.runAt,
     hasEvents: () => log.head().events > 0,
     afterErasures: () => erasing.ended(),
+    onSucceeded: () => warmHandlers(handlers, true),
   });
   undo.push(() => model.close(RUN_GRACE_MS));
   const sources = new SourcesStage({
@@ -210,7 +212,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     measures: homeMeasures({ folder, counters, progress, ...stores, now: Date.now }),
     jobs: embeddedJobQueue((uploadId) => stages.processUpload(uploadId)),
   };
-  const handlers = await loadHandlers(routes, ports);
+  handlers = await loadHandlers(routes, ports);
   const status = (): HomeStatus => ({
     url,
     head: log.head().seq,
@@ -223,7 +225,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
     workers: stages.status(),
     counts: counters.snapshot(),
   });
-  const ofSite = site();
+  const ofSite = site(() => warmHandlers(handlers, false));
   const ofMachine = control(controlToken, {
     flush: () => stages.flushLake(),
     settle: () => stages.settled(),

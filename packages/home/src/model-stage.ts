@@ -21,6 +21,8 @@ export interface ModelStageParts {
   readonly clock?: RunClock | undefined;
   /** Resolves when no erasure is under way: it rewrites the tables that a run writes. */
   readonly afterErasures?: () => Promise<void>;
+  /** Called when a run has succeeded. */
+  readonly onSucceeded?: () => void;
   /** Gets what a run counts. */
   readonly counters: Metrics;
   /** Whether there is anything to run on. */
@@ -146,6 +148,7 @@ export class ModelStage {
     const { runs } = this.#parts;
     const run = await runs.get(request.runId);
     if (failure !== undefined) logger.error("a run failed", { runId: request.runId, cause: failure });
+    if (run?.state === "succeeded" && !this.#closing) this.#parts.onSucceeded?.();
     if (run?.state !== "running" || this.#closing) return;
     if (starts < MOST_STARTS) return this.#start(request); // its process went down: it goes on where it stopped
     await runs.unlock(run.runId);

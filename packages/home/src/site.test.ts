@@ -4,7 +4,8 @@ import { gunzipSync } from "node:zlib";
 import type { HttpResult } from "@ebb/functions/runtime/http";
 import { site } from "./site.ts";
 
-const serve = site();
+let pages = 0;
+const serve = site(() => pages++);
 const get = async (path: string, headers: Record<string, string> = {}) => (await serve("GET", path, headers, ""))!;
 const text = (result: HttpResult): string => Buffer.from(result.body ?? "", "base64").toString();
 
@@ -45,4 +46,13 @@ test("other paths are left to the API, unknown files are not found, and nothing 
   assert.equal(serve("GET", "/v1/docs", {}, ""), undefined);
   assert.equal((await get("/assets/../build.ts")).statusCode, 404);
   assert.equal((await serve("POST", "/", {}, ""))!.statusCode, 405);
+});
+
+test("who opens the page is told of before its questions come; its files are no page", async () => {
+  pages = 0;
+  await get("/assets/none.js");
+  await serve("POST", "/", {}, "");
+  assert.equal(pages, 0);
+  await get("/");
+  assert.equal(pages, 1);
 });

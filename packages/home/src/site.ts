@@ -13,11 +13,15 @@ interface Served {
   readonly etag: string;
 }
 
-/** Answers `/` and `/assets/…`; the site is made at the first request, in some tenths of a second. */
-export const site = (): Control => {
+/**
+ * Answers `/` and `/assets/…`; the site is made at the first request, in some tenths of a second.
+ * @param onPage called with each request for the page: its questions will follow
+ */
+export const site = (onPage: () => void): Control => {
   let files: Promise<ReadonlyMap<string, Served>> | undefined;
   return (method, path, headers) => {
     if (path !== "/" && !path.startsWith("/assets/")) return undefined;
+    if (path === "/" && method === "GET") onPage();
     return (async () => {
       if (method !== "GET" && method !== "HEAD") return { statusCode: 405, headers: { allow: "GET, HEAD" } };
       files ??= built();

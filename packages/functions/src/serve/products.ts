@@ -1,7 +1,6 @@
 /** Bestsellers of a period, and what rises or falls against its own past. */
 import { dayOf } from "@ebb/lake/batch/literals";
 import { z } from "zod";
-import type { HttpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import {
   type MartPorts,
@@ -16,6 +15,7 @@ import { checkPeriod, parametersOf, periodShape, text, wholeNumber } from "./mar
 import { MOST_ROWS, MartMemory } from "./marts/mart-memory.ts";
 import { type ProductColumns, productsInMemory } from "./marts/product-columns.ts";
 import { bestsellersSql, changed, windowsSql } from "./marts/products.ts";
+import { type WarmHandler, warmed } from "./marts/warm.ts";
 
 export const productsShape = {
   sort: z.enum(["net", "units", "rising", "falling"]).default("net"),
@@ -29,9 +29,9 @@ const DAY_MS = 86_400_000;
 const DAYS = 28;
 
 /** @param mostRows of a mart that is held in memory */
-export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
+export const make = (ports: MartPorts, mostRows = MOST_ROWS): WarmHandler => {
   const memory = new MartMemory(productsInMemory, mostRows);
-  return martHandler(
+  const handler = martHandler(
     ports,
     async ({ event, state, queries }) => {
       const question = parametersOf(event, productsShape);
@@ -59,6 +59,7 @@ export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
       return { products: [] };
     },
   );
+  return warmed(handler, ports, memory);
 };
 
 /** Both ends of the period; without them the last days that the mart knows. */

@@ -1,7 +1,6 @@
 /** Sales by day, week, month or in all, and by country, category or product. */
 import { z } from "zod";
 import { onAws } from "../runtime/on-aws.ts";
-import type { HttpHandler } from "../runtime/http.ts";
 import {
   type MartPorts,
   type MartRow,
@@ -15,6 +14,7 @@ import { checkPeriod, parametersOf, periodShape } from "./marts/parameters.ts";
 import { MOST_ROWS, MartMemory } from "./marts/mart-memory.ts";
 import { salesInMemory } from "./marts/sales-columns.ts";
 import { lineSalesSql, salesSql } from "./marts/sales-sql.ts";
+import { type WarmHandler, warmed } from "./marts/warm.ts";
 
 export const salesShape = {
   interval: z.enum(["day", "week", "month", "total"]).default("day"),
@@ -23,9 +23,9 @@ export const salesShape = {
 };
 
 /** @param mostRows of a mart that is held in memory */
-export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
+export const make = (ports: MartPorts, mostRows = MOST_ROWS): WarmHandler => {
   const memory = new MartMemory(salesInMemory, mostRows);
-  return martHandler(
+  const handler = martHandler(
     ports,
     async ({ event, state, queries }) => {
       const question = parametersOf(event, salesShape);
@@ -42,6 +42,7 @@ export const make = (ports: MartPorts, mostRows = MOST_ROWS): HttpHandler => {
     },
     (event) => ({ interval: parametersOf(event, salesShape).interval, rows: [] }),
   );
+  return warmed(handler, ports, memory);
 };
 
 /** Net by counted order, to the minor unit; nothing where no order counts. */

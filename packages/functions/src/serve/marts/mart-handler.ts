@@ -39,6 +39,12 @@ export const latestRun = async (runs: Ports["runs"]): Promise<Run | undefined> =
   return undefined;
 };
 
+/** What the figures of a run depend on, as it is at this moment. */
+export const stateNow = async ({ suppressions, queries }: Pick<MartPorts, "queries" | "suppressions">, run: Run) => {
+  const erased = await suppressions.latest();
+  return { erased, state: stateOf(run, erased, await queries.version?.()) };
+};
+
 /**
  * A GET over what the latest run has left. The answer says of which run it is and may be kept until the next (ETag).
  * @param respond the fields besides `run_id`, `as_of` and `currency`, or a whole answer
@@ -59,8 +65,7 @@ export const martHandler = (
     const currency = ports.settings.rates.reportingCurrency;
     const run = await latestRun(ports.runs);
     if (run === undefined) return json(200, { currency, ...empty(event) });
-    const erased = await ports.suppressions.latest();
-    const state = stateOf(run, erased, await ports.queries.version?.());
+    const { erased, state } = await stateNow(ports, run);
     const etag = etagOf(state, event);
     const headers = { etag, "cache-control": "private, no-cache", vary: "authorization, accept" };
     if (isKnown(header(event, "if-none-match"), etag)) return { statusCode: 304, headers };

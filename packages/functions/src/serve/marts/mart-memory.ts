@@ -38,6 +38,11 @@ export class MartMemory<Columns> {
     }
   }
 
+  /** Whether the mart of any run is held: somebody asked for it here. */
+  get asked(): boolean {
+    return this.#held !== undefined;
+  }
+
   async #read(queries: MartQuestion["queries"]): Promise<Columns | undefined> {
     const rows = await rowsOf(queries, this.#mart.sql(queries.dialect, this.#mostRows));
     return this.#mart.read(rows, this.#mostRows);
