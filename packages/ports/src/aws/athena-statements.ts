@@ -23,7 +23,7 @@ const trinoType = (type: ViewType): string => {
   return type === "timestamp" ? "timestamp(6)" : type;
 };
 
-const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+export const textLiteral = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
 /** Where a batch table lies in the lake, whichever engine made it. */
 export const tableFolder = (name: string): string => `tables/${name}/`;
@@ -33,7 +33,7 @@ export const createStatement = (table: BatchTable, lake: string): string => {
   return `CREATE TABLE IF NOT EXISTS \`${table.name}\` (
 ${columns.join(",\n")}
 )${table.partitionedBy === undefined ? "" : `\nPARTITIONED BY (\`${table.partitionedBy}\`)`}
-LOCATION ${text(`${lake}/${tableFolder(table.name)}`)}
+LOCATION ${textLiteral(`${lake}/${tableFolder(table.name)}`)}
 TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet', 'write_compression' = 'snappy', 'vacuum_max_snapshot_age_seconds' = '${snapshotDays * 86_400}')`;
 };
 
@@ -48,7 +48,7 @@ const among = (table: BatchTable, replaced: readonly string[] | undefined): stri
     ? "true"
     : replaced.length === 0
       ? "false"
-      : `"${table.partitionedBy}" IN (${replaced.map(text).join(", ")})`;
+      : `"${table.partitionedBy}" IN (${replaced.map(textLiteral).join(", ")})`;
 
 /** What a replacement goes by: the new rows, and those that stand in their place, marked `ebb_replaced`. */
 export const replacingSelect = (table: BatchTable, replaced: readonly string[] | undefined, select: string): string => {
@@ -92,7 +92,7 @@ export const standingStatement = (table: BatchTable, replaced: readonly string[]
 
 /** Rows of a SELECT as Parquet, in pages that need no codec but Snappy. The place must be empty. */
 export const unloadStatement = (select: string, uri: string): string =>
-  `UNLOAD (\n${select.trimEnd()}\n)\nTO ${text(uri)}\nWITH (format = 'PARQUET', compression = 'SNAPPY')`;
+  `UNLOAD (\n${select.trimEnd()}\n)\nTO ${textLiteral(uri)}\nWITH (format = 'PARQUET', compression = 'SNAPPY')`;
 
 /** Joins small files and applies deletes. */
 export const optimizeStatement = (table: string): string => `OPTIMIZE "${table}" REWRITE DATA USING BIN_PACK`;

@@ -21,6 +21,8 @@
  * | EBB_SCORE_FUNCTION          | Lambda function of the score stage, name                                    | pulse             |
  * | EBB_DELIVERY_STREAM         | Firehose delivery stream of the land stage, name                            | pulse             |
  * | EBB_RUN_TABLE               | DynamoDB table: pk (S); index `newest`: shard (S), at (S)                   | runs              |
+ * | EBB_SOURCE_TABLE            | DynamoDB table: pk (S), sk (S)                                              | sources           |
+ * | EBB_LOAD_SOURCE_FUNCTION    | Lambda function of the source, name                                         | sourceJobs        |
  * | EBB_SPARK_APPLICATION       | EMR Serverless application, id                                              | runner            |
  * | EBB_SPARK_ROLE              | role that Spark jobs run with, ARN                                          | runner            |
  * | EBB_SPARK_ENTRY_POINT       | URI of packages/lake/spark/run_sql.py                                       | runner            |
@@ -104,6 +106,8 @@ const Environment = z.object({
   EBB_SCORE_FUNCTION: name,
   EBB_DELIVERY_STREAM: name,
   EBB_RUN_TABLE: name,
+  EBB_SOURCE_TABLE: name,
+  EBB_LOAD_SOURCE_FUNCTION: name,
   EBB_SPARK_APPLICATION: name,
   EBB_SPARK_ROLE: name,
   EBB_SPARK_ENTRY_POINT: name,
@@ -145,6 +149,9 @@ export const variablesOf = {
   ],
   arrivals: ["EBB_LEDGER_TABLE", "EBB_QUARANTINE_BUCKET", "EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
   runs: ["EBB_RUN_TABLE"],
+  sources: ["EBB_SOURCE_TABLE"],
+  sourceTables: ["EBB_LAKE_BUCKET", "EBB_ATHENA_WORKGROUP", "EBB_GLUE_DATABASE"],
+  sourceJobs: ["EBB_LOAD_SOURCE_FUNCTION"],
   scores: ["EBB_CUSTOMER_TABLE"],
   suppressions: ["EBB_SUPPRESSION_TABLE", "EBB_SUPPRESSION_SECRET"],
   erasures: ["EBB_SUPPRESSION_TABLE"],

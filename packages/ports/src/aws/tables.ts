@@ -20,4 +20,5 @@ export const tables = {
   EBB_KEY_TABLE: { hashKey: "pk", newest: false },
   EBB_SUPPRESSION_TABLE: { hashKey: "pk", rangeKey: { name: "sk", type: "S" }, newest: true },
   EBB_RUN_TABLE: { hashKey: "pk", newest: true },
+  EBB_SOURCE_TABLE: { hashKey: "pk", rangeKey: { name: "sk", type: "S" }, newest: false },
 } as const satisfies Partial<Record<Variable, TableKeys>>;
