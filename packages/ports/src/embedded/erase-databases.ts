@@ -173,36 +173,41 @@ export const runsEraser = (folder: string): Eraser => {
   };
 };
 
-/** Files in which rows of people are deleted, or were. */
-const COMPACTED = [
-  "customers.db",
-  "scores.db",
-  "profiles.db",
-  "order-book.db",
-  "log.db",
-  "runs.db",
-  "uploads.db",
-] as const;
+/**
+ * Files in which rows of people are deleted, or were; whether the front door's answers wait for what it writes there. The
+ * writers of the others wait for the file itself, and try again.
+ */
+const COMPACTED: Readonly<Record<string, boolean>> = {
+  "customers.db": false,
+  "scores.db": false,
+  "profiles.db": true,
+  "order-book.db": false,
+  "log.db": true,
+  "runs.db": false,
+  "uploads.db": false,
+};
 
 /**
  * What deleted rows leave in the files goes by rewriting them. Last of all, since nothing of it can be counted.
- * @param exclusively runs the work while nobody writes the files of the front door
+ * @param exclusively runs the work while nobody writes the files of the front door: nothing is acknowledged meanwhile
  */
 export const freeSpaceEraser = (folder: string, exclusively: (work: () => void) => Promise<void>): Eraser => ({
   name: "free space of the databases",
   survey: async () => [],
   erase: async () => {
-    for (const name of COMPACTED) {
+    for (const [name, ofFront] of Object.entries(COMPACTED)) {
       const file = path.join(folder, name);
       if (!existsSync(file)) continue;
-      await exclusively(() => {
+      const compact = (): void => {
         const db = openDatabase(file, { anySchema: true, migrations: [] });
         try {
           compactDatabase(db);
         } finally {
           db.close();
         }
-      });
+      };
+      if (ofFront) await exclusively(compact);
+      else compact();
     }
   },
 });
