@@ -9,10 +9,13 @@ import { changedOrderMonths, orderFacts } from "@ebb/lake/batch/order-facts";
 import { promisesSql } from "@ebb/lake/batch/promises";
 import { customerSegments } from "@ebb/lake/batch/rfm";
 import { productSalesDaily } from "@ebb/lake/batch/sales-marts";
-import { type BatchParameters, renderBatch } from "@ebb/lake/batch-table";
+import { toldSamples, toldSelects } from "@ebb/lake/batch/told-samples";
+import { toldTables } from "@ebb/lake/batch/told-tables";
+import { type BatchParameters, type BatchTable, renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
 import { SCORED_CUSTOMERS, customerScores, scoredCustomerColumns } from "@ebb/lake/model/customer-scores";
 import { lakeOf } from "@ebb/lake/testing";
+import { type Dialect, duckdb } from "@ebb/lake/dialect";
 import { martQueries } from "./mart-queries.ts";
 import { writeParquet } from "./parquet.ts";
 import { type ProofQuery, type ProofTable, proveOnEveryEngine } from "./prove.ts";
@@ -24,6 +27,8 @@ const parameters: BatchParameters = {
   cutoff: "2024-09-01T00:00:00.000Z",
   horizonDays: 90,
   documents: {
+    told: toldSamples,
+    traits: ["loyalty"],
     cutPoints: {
       version: "test's own",
       recencyAtMs: [Date.UTC(2024, 1), Date.UTC(2024, 3), Date.UTC(2024, 5), Date.UTC(2024, 7)],
@@ -105,6 +110,37 @@ const questions = Object.entries(
   ),
 ).filter(([name]) => /of customer|segments|movements/.test(name));
 
+/** A table that reads what it held before: a run whose sources said another thing of some, then this one. */
+const found = (table: BatchTable): [string, ProofTable][] => {
+  const [before, now] = [`${table.name}_before`, `${table.name}_now`];
+  const render = (dialect: Dialect, given: BatchParameters, reading: string): string =>
+    renderBatch(table, dialect, given).replaceAll(new RegExp(`\\b${table.name}\\b`, "g"), reading);
+  const nothing = (dialect: Dialect): string =>
+    Object.entries(table.columns)
+      .map(([name, { type }]) =>
+        type === "timestamp"
+          ? `TIMESTAMP '2024-01-01 00:00:00.000' AS ${name}`
+          : `CAST('x' AS ${dialect.name === "spark" ? "string" : "varchar"}) AS ${name}`,
+      )
+      .join(", ");
+  return [
+    [`${table.name}_first`, { table: (dialect) => `SELECT ${nothing(dialect)}` }],
+    [
+      before,
+      {
+        table: (dialect) =>
+          render(
+            dialect,
+            { cutoff: "2024-06-01T00:00:00.000Z", documents: { told: toldSamples.slice(0, 1) } },
+            `${table.name}_first`,
+          ),
+      },
+    ],
+    [now, { table: (dialect) => render(dialect, parameters, before) }],
+    [table.name, { table: () => `SELECT * FROM ${before} UNION ALL SELECT * FROM ${now}` }],
+  ];
+};
+
 const tables = [...batchTables, customerScores];
 proveOnEveryEngine({
   title: "batch tables on generated histories",
@@ -113,8 +149,15 @@ proveOnEveryEngine({
     erased_customers: { table: () => `SELECT '${erased}' AS customer_key` },
     [SCORED_CUSTOMERS]: await scoredCustomers(),
     ...Object.fromEntries(
+      Object.keys(toldSelects(duckdb)).map((name): [string, ProofTable] => [
+        name,
+        { table: (dialect) => toldSelects(dialect)[name]! },
+      ]),
+    ),
+    ...Object.fromEntries(
       tables.flatMap((table): [string, ProofTable][] => {
         const of = (given: BatchParameters): ProofTable => ({ table: (dialect) => renderBatch(table, dialect, given) });
+        if (toldTables.includes(table)) return found(table);
         if (table !== customerSegments) return [[table.name, of(parameters)]];
         return [
           ["segments_earlier", of(earlier)],

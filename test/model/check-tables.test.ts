@@ -30,7 +30,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   await lake.land(makeHistory({ seed: 11, customers: 40 }), ARRIVED_MS);
   const { steps, plan, figures } = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + DAY_MS });
   const history = await curate(steps, plan, lake.ports);
-  await unify(steps, lake.ports);
+  await unify(steps, plan, lake.ports);
   const cutoffs = await makeFeatures(steps, plan, lake.ports, history);
   assert.deepEqual(cutoffs.past, []);
   const { fit } = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion);

@@ -18,6 +18,8 @@ import { EmbeddedScoreStore } from "@ebb/ports/embedded/score-store";
 import { EmbeddedWorkflowContext } from "@ebb/ports/embedded/workflow-context";
 
 export interface SmallLake {
+  /** Of the home. */
+  readonly folder: string;
   readonly ports: RunModelPorts;
   readonly runner: DuckDbJobRunner;
   /** Events arrive together. */
@@ -78,6 +80,7 @@ export const smallLake = async (context: { after(close: () => Promise<void>): vo
   let seq = 0;
   let count = 0;
   return {
+    folder,
     ports,
     runner,
     async land(events, arrivedAtMs) {

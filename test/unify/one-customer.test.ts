@@ -93,7 +93,7 @@ const lakeOfJourney = async (events: readonly StreamEvent[]) => {
   const lake = await curatedLakeOf(events);
   for (const table of monthlyTables) await write(lake, table, {});
   for (const table of unifiedTables) {
-    await write(lake, table, { documents: { traits: ["tier"] } });
+    await write(lake, table, { cutoff: "2026-02-01T00:00:00.000Z", documents: { traits: ["tier"] } });
     assert.deepEqual(await brokenPromises(lake, table), []);
   }
   return lake;

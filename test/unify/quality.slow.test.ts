@@ -25,7 +25,10 @@ const makeTables = async (folder: string): Promise<void> => {
     objectsFolder: path.join(folder, "objects"),
     now: Date.now,
   });
-  const writes = [...monthlyTables, ...unifiedTables].map((table) => ({ table, parameters: {} }));
+  const writes = [...monthlyTables, ...unifiedTables].map((table) => ({
+    table,
+    parameters: table.partitionedBy === "cutoff" ? { cutoff: "2026-02-01T00:00:00.000Z" } : {},
+  }));
   const job = await runner.start({ name: "tables", writes }, "tables");
   for (;;) {
     const state = await runner.state(job);

@@ -1,7 +1,11 @@
+import type { ToldTable } from "@ebb/lake/batch/told-tables";
 import type { Ports } from "@ebb/ports";
 
 /** What a batch run touches. */
-export type RunModelPorts = Pick<
+export interface RunModelPorts extends Pick<
   Ports,
   "now" | "settings" | "metrics" | "customers" | "objects" | "runner" | "arrivals" | "runs" | "scores"
->;
+> {
+  /** Tables of declared sources that tell of products and customers; absent, or `undefined`: nobody knows which there are. */
+  readonly toldTables?: () => Promise<readonly ToldTable[] | undefined>;
+}

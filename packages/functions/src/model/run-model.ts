@@ -117,7 +117,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const steps = new RunSteps(plan, context, ports);
   await awaitArrivals(steps, plan, ports);
   const history = await curate(steps, plan, ports);
-  await unify(steps, ports);
+  await unify(steps, plan, ports);
   const cutoffs = await makeFeatures(steps, plan, ports, history);
   const quality = await checkQuality(steps, plan, ports, history);
   const changed = await findChangedOrders(steps, plan, ports);

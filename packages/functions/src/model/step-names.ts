@@ -7,6 +7,7 @@ export const stepNames = [
   "curated tables checked",
   "curated",
   "history",
+  "declared sources",
   "unify",
   "cutoffs to write",
   "features",

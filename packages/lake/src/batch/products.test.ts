@@ -3,10 +3,12 @@ import test from "node:test";
 import { StreamEvent } from "@ebb/core/stream-event";
 import fc from "fast-check";
 import { rowsOf } from "../testing.ts";
-import { productCatalogue, productDays, productPrices } from "./products.ts";
-import { brokenPromises, curatedLakeOf, write } from "./testing.ts";
+import { productCatalogue, productHistory, productPrices } from "./products-catalogue.ts";
+import { productDays } from "./products.ts";
+import { brokenPromises, curatedLakeOf, write, writeEmpty } from "./testing.ts";
+import { catalogueValues } from "./told-tables.ts";
 
-const tables = [productDays, productCatalogue, productPrices];
+const tables = [productDays, productHistory, productPrices, productCatalogue];
 interface Told {
   readonly day: number;
   readonly product: string;
@@ -69,6 +71,7 @@ test("prices, names and counts are those of a loop over the days", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(told, { minLength: 20, maxLength: 50 }), async (all) => {
       const lake = await curatedLakeOf(all.map(eventOf));
+      await writeEmpty(lake, catalogueValues);
       for (const table of tables) {
         await write(lake, table, {});
         assert.deepEqual(await brokenPromises(lake, table), []);

@@ -5,6 +5,7 @@ import path from "node:path";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { type BatchParameters, type BatchTable, renderBatch } from "../batch-table.ts";
+import { type ScalarType, duckdbType } from "../columns.ts";
 import { duckdb } from "../dialect.ts";
 import { lakeOf, rowsOf } from "../testing.ts";
 import { botDays } from "./bot-days.ts";
@@ -17,6 +18,7 @@ const exists = async (lake: DuckDBConnection, name: string): Promise<boolean> =>
 /** Writes a table as the contract says: whole, or the partitions that its rows or its parameters name. */
 export const write = async (lake: DuckDBConnection, table: BatchTable, parameters: BatchParameters): Promise<void> => {
   const sql = renderBatch(table, duckdb, parameters);
+  if (table.reads.includes(table.name) && !(await exists(lake, table.name))) await writeEmpty(lake, table);
   if (table.partitionedBy === undefined || !(await exists(lake, table.name))) {
     await lake.run(`CREATE OR REPLACE TABLE ${table.name} AS ${sql}`);
     return;
@@ -31,6 +33,14 @@ export const write = async (lake: DuckDBConnection, table: BatchTable, parameter
     `DELETE FROM ${table.name} WHERE ${partition} IN (SELECT ${partition} FROM written) OR list_contains([${named.map((one) => `'${one}'`).join(", ")}]::VARCHAR[], ${partition})`,
   );
   await lake.run(`INSERT INTO ${table.name} SELECT * FROM written`);
+};
+
+/** A table before its first run. */
+export const writeEmpty = async (lake: DuckDBConnection, { name, columns }: BatchTable): Promise<void> => {
+  const typed = Object.entries(columns).map(
+    ([column, { type }]) => `${column} ${duckdbType({ type: type as ScalarType })}`,
+  );
+  await lake.run(`CREATE TABLE ${name} (${typed.join(", ")})`);
 };
 
 /** `raw_events` with the views over it, the erased customers, and the curated tables. */

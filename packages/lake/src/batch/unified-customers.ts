@@ -2,6 +2,7 @@
 import type { BatchParameters, BatchTable } from "../batch-table.ts";
 import { plainMember } from "../dialects/shared.ts";
 import { curatedEventTables, curatedTables } from "./curated.ts";
+import { PRESENT, profileValues } from "./told-tables.ts";
 
 const bigint = (description: string) => ({ type: "bigint", description }) as const;
 const count = (sql: string): string => `CAST(${sql} AS bigint)`;
@@ -9,12 +10,13 @@ const orZero = (column: string): string => `coalesce(${column}, 0) AS ${column.s
 
 export const unifiedCustomers: BatchTable = {
   name: "unified_customers",
-  grain: "one row per customer, with what happened under any key that is theirs",
+  grain:
+    "one row per customer that an event or a declared source of profiles names, with what happened under any of their keys",
   key: ["customer_key"],
   columns: {
     customer_key: { type: "string", description: "Pseudonym" },
-    first_seen_at: { type: "timestamp", description: "UTC; first event that named the customer" },
-    last_seen_at: { type: "timestamp", description: "UTC; last event that named the customer" },
+    first_seen_at: { type: "timestamp", description: "UTC; first event that named the customer; NULL where none did" },
+    last_seen_at: { type: "timestamp", description: "UTC; last event that named the customer; NULL where none did" },
     devices: bigint("Anonymous ids that are the customer's"),
     emails: bigint("E-mail addresses that are the customer's"),
     handles: bigint("Handles that are the customer's"),
@@ -27,15 +29,33 @@ export const unifiedCustomers: BatchTable = {
       "Orders that named one of the devices and nobody, and that no other event says to be somebody's",
     ),
     posts: bigint("Posts and engagements that named the customer, one of the handles, or one of the devices"),
+    profiles: bigint("Declared sources of profiles that have the customer now"),
   },
-  reads: [...curatedTables.map(({ name }) => name), "sessions", "identity_keys"],
+  reads: [...curatedTables.map(({ name }) => name), "sessions", "identity_keys", profileValues.name],
   engine: "spark",
   sql: () => `
-WITH customers AS (
+WITH named AS (
   SELECT customer_key, min(occurred_at) AS first_seen_at, max(occurred_at) AS last_seen_at
   FROM ${curatedEventTables.every}
   WHERE customer_key IS NOT NULL
   GROUP BY customer_key
+),
+profiled AS (
+  SELECT customer_key, ${count("count(*)")} AS profiles
+  FROM (
+    SELECT
+      customer_key, value,
+      row_number() OVER (PARTITION BY customer_key, told_by ORDER BY cutoff DESC) AS turn
+    FROM ${profileValues.name}
+    WHERE attribute = '${PRESENT}'
+  ) AS looked
+  WHERE turn = 1 AND value IS NOT NULL
+  GROUP BY customer_key
+),
+customers AS (
+  SELECT coalesce(n.customer_key, f.customer_key) AS customer_key, n.first_seen_at, n.last_seen_at, f.profiles
+  FROM named AS n
+  FULL OUTER JOIN profiled AS f ON f.customer_key = n.customer_key
 ),
 own_keys AS (
   SELECT
@@ -65,7 +85,7 @@ placed AS (
 ),
 own_orders AS (
   SELECT customer_key AS owner, ${count("count(*)")} AS orders
-  FROM (SELECT DISTINCT source, order_id, customer_key FROM placed WHERE customer_key IS NOT NULL) AS named
+  FROM (SELECT DISTINCT source, order_id, customer_key FROM placed WHERE customer_key IS NOT NULL) AS own
   GROUP BY customer_key
 ),
 -- A shop may tell an order from the browser, where nobody is signed in, and from its server with the customer.
@@ -90,7 +110,7 @@ spoken AS (
 SELECT
   c.customer_key, c.first_seen_at, c.last_seen_at,
   ${["k.devices", "k.emails", "k.handles", "k.conflicts", "v.sessions", "v.bot_sessions", "v.visit_events"].map(orZero).join(", ")},
-  ${["o.orders", "g.guest_orders", "p.posts"].map(orZero).join(", ")}
+  ${["o.orders", "g.guest_orders", "p.posts", "c.profiles"].map(orZero).join(", ")}
 FROM customers AS c
 LEFT JOIN own_keys AS k ON k.owner = c.customer_key
 LEFT JOIN visits AS v ON v.owner = c.customer_key
@@ -118,37 +138,50 @@ export const customerAttributes: BatchTable = {
   key: ["customer_key", "attribute", "source"],
   columns: {
     customer_key: { type: "string", description: "Pseudonym" },
-    attribute: { type: "string", description: "`country`, or an allow-listed trait as `trait.<name>`" },
-    source: { type: "string", description: "Which source said so" },
+    attribute: {
+      type: "string",
+      description: "`country`, or an allow-listed trait or a kept column as `trait.<name>`",
+    },
+    source: {
+      type: "string",
+      description: "Who said so: a source of events, or the table of a declared source of profiles",
+    },
     value: { type: "string", description: "What it said last" },
     occurred_at: { type: "timestamp", description: "UTC; when it said so" },
-    event_id: { type: "string", description: "The event that said so" },
+    event_id: { type: "string", description: "The event that said so; NULL where a table did" },
     changes: bigint("Distinct values that this source has said"),
     stands: { type: "boolean", description: "The latest of all sources: the customer's value" },
     sources_differ: { type: "boolean", description: "A conflict: another source says something else" },
   },
-  reads: curatedTables.map(({ name }) => name),
+  reads: [...curatedTables.map(({ name }) => name), profileValues.name],
   engine: "spark",
   sql: (m, parameters) => {
     const traits = traitsOf(parameters);
     const ofTraits = traits.map(
       (name) => `
-  SELECT customer_key, 'trait.${name}' AS attribute, source, ${m.jsonText("traits", name)} AS value, occurred_at, event_id
+  SELECT customer_key, 'trait.${name}' AS attribute, source, ${m.jsonText("traits", name)} AS value, occurred_at, event_id, NULL AS found_on
   FROM curated_identifies
-  WHERE customer_key IS NOT NULL AND traits IS NOT NULL`,
+  WHERE customer_key IS NOT NULL AND ${m.jsonText("traits", name)} IS NOT NULL`,
     );
     return `
 WITH said AS (
-  SELECT customer_key, 'country' AS attribute, source, country AS value, occurred_at, event_id
+  SELECT customer_key, 'country' AS attribute, source, country AS value, occurred_at, event_id, CAST(NULL AS varchar(64)) AS found_on
   FROM ${curatedEventTables.every}
   WHERE customer_key IS NOT NULL AND country IS NOT NULL${ofTraits.map((each) => `\n  UNION ALL${each}`).join("")}
+  UNION ALL
+  -- NULL where the table says it no longer: it takes back what it said.
+  SELECT customer_key, attribute, told_by AS source, value, told_at AS occurred_at, NULL AS event_id, cutoff AS found_on
+  FROM ${profileValues.name}
+  WHERE attribute <> '${PRESENT}'
 ),
 in_turn AS (
   SELECT
     said.*,
-    row_number() OVER (PARTITION BY customer_key, attribute, source ORDER BY occurred_at DESC, event_id DESC) AS turn
+    row_number() OVER (
+      PARTITION BY customer_key, attribute, source
+      ORDER BY found_on DESC NULLS LAST, occurred_at DESC, event_id DESC NULLS LAST
+    ) AS turn
   FROM said
-  WHERE value IS NOT NULL
 ),
 changed AS (
   SELECT customer_key, attribute, source, CAST(count(DISTINCT value) AS bigint) AS changes
@@ -159,11 +192,13 @@ latest AS (
   SELECT i.customer_key, i.attribute, i.source, i.value, i.occurred_at, i.event_id, c.changes
   FROM in_turn AS i
   JOIN changed AS c ON c.customer_key = i.customer_key AND c.attribute = i.attribute AND c.source = i.source
-  WHERE i.turn = 1
+  WHERE i.turn = 1 AND i.value IS NOT NULL
 )
 SELECT
   customer_key, attribute, source, value, occurred_at, event_id, changes,
-  row_number() OVER (PARTITION BY customer_key, attribute ORDER BY occurred_at DESC, event_id DESC, source) = 1 AS stands,
+  row_number() OVER (
+    PARTITION BY customer_key, attribute ORDER BY occurred_at DESC, event_id DESC NULLS LAST, source
+  ) = 1 AS stands,
   min(value) OVER (PARTITION BY customer_key, attribute) <> max(value) OVER (PARTITION BY customer_key, attribute) AS sources_differ
 FROM latest`;
   },
@@ -173,6 +208,6 @@ FROM latest`;
       HAVING count(CASE WHEN stands THEN 1 END) <> 1`,
     "no attribute is without its source and its time": `
       SELECT customer_key FROM customer_attributes
-      WHERE source IS NULL OR occurred_at IS NULL OR event_id IS NULL OR value IS NULL`,
+      WHERE source IS NULL OR occurred_at IS NULL OR value IS NULL OR (event_id IS NULL AND source NOT LIKE 'source_%')`,
   },
 };

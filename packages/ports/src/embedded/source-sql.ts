@@ -15,6 +15,9 @@ const names: Readonly<Record<string, string>> = {
   date: "DATE",
 };
 export const duckdbTypeOf = (type: SourceType): string => names[type] ?? type.toUpperCase();
+/** The type of a stored column in the words of a declaration. */
+export const lakeTypeOf = (stored: string): string =>
+  Object.entries(names).find(([, name]) => name === stored)?.[0] ?? stored.toLowerCase();
 
 export interface Stored {
   readonly columns: readonly StoredColumn[];

@@ -1,9 +1,27 @@
 /** One customer of all sources: whose each key is, what happened under it, and what is known of products. */
+import { dayOf } from "@ebb/lake/batch/literals";
+import { toldTables } from "@ebb/lake/batch/told-tables";
 import { unifiedTables } from "@ebb/lake/batch/unified-tables";
 import type { RunModelPorts } from "../run-model-ports.ts";
+import { type RunPlan, midnightOf } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
 
-export const unify = async (steps: RunSteps, { settings }: Pick<RunModelPorts, "settings">): Promise<void> => {
+/** Tables of sources are as they are now, whatever day a run is of: what it finds there is of the day it began. */
+export const unify = async (
+  steps: RunSteps,
+  { startedAtMs }: Pick<RunPlan, "startedAtMs">,
+  { settings, toldTables: find }: Pick<RunModelPorts, "settings" | "toldTables">,
+): Promise<void> => {
+  const told = await steps.step(
+    "declared sources",
+    async () => (await find?.()) ?? null,
+    (found) => ({ "tables of products and profiles": found?.length ?? "unknown" }),
+  );
+  const cutoff = midnightOf(dayOf(startedAtMs));
+  const known = { cutoff, documents: told === null ? {} : { told } };
   const parameters = { documents: { traits: settings.allowedTraits } };
-  await steps.job("unify", { name: "unify", writes: unifiedTables.map((table) => ({ table, parameters })) });
+  await steps.job("unify", {
+    name: "unify",
+    writes: unifiedTables.map((table) => ({ table, parameters: toldTables.includes(table) ? known : parameters })),
+  });
 };
