@@ -17,6 +17,7 @@ import { emptyCustomer } from "@ebb/core/customers";
 import type { AnonymousKey, CustomerKey } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import { make } from "@ebb/functions/serve/erase-customers";
+import { make as makeErasures } from "@ebb/functions/serve/erasures";
 import type { Subject, WorkflowContext } from "@ebb/ports";
 import type { JobRunner } from "@ebb/ports/batch-ports";
 import { awsPorts } from "@ebb/ports/aws";
@@ -25,6 +26,7 @@ import { awsErasers } from "@ebb/ports/aws/erasers";
 import { LambdaErasing } from "@ebb/ports/aws/job-queue";
 import { newReceipt, sampleCustomerKey, sampleQuarantined } from "@ebb/ports/contracts/samples";
 import { isSigned } from "@ebb/ports/receipt-signer";
+import { send } from "../support/http-event.ts";
 import { createAccount } from "./account.ts";
 import { startEmulator } from "./emulators.ts";
 import { zipped } from "./zip.ts";
@@ -80,6 +82,39 @@ const plain: WorkflowContext = {
     assert.ok(found !== undefined, "there is nothing to wait for");
     return found;
   },
+};
+
+/** The workflow's ports, but for Spark and Athena. */
+const workPorts = () => {
+  const erasers = awsErasers({
+    dynamo: clients.dynamo,
+    s3: clients.s3,
+    tables: {
+      customers: env["EBB_CUSTOMER_TABLE"]!,
+      profiles: env["EBB_PROFILE_TABLE"]!,
+      orderBook: env["EBB_ORDER_BOOK_TABLE"]!,
+    },
+    buckets: { quarantine: env["EBB_QUARANTINE_BUCKET"]!, orderBook: env["EBB_ORDER_BOOK_BUCKET"]! },
+    profiles: ports.profiles,
+    documents: ports.objects,
+    // What Spark does is proven on Spark (test/engines): here no run has made a table yet.
+    runner: { unwritten: async (tables: readonly string[]) => [...tables] } as JobRunner,
+    now: () => NOW_MS,
+  });
+  return {
+    now: () => NOW_MS,
+    runs: ports.runs,
+    erasures: ports.erasures,
+    suppressions: ports.suppressions,
+    erasing: { start: () => Promise.reject(new Error("an erasure starts no other")) },
+    arrivals: { missing: async () => 0 },
+    visitors: {
+      of: async (keys: readonly CustomerKey[]) =>
+        keys.map((customerKey) => ({ customerKey, anonymousKeys: [BROWSER] })),
+    },
+    erasers: erasers.filter(({ name }) => name !== "raw events" && name !== "tables of batch runs"),
+    receipts: ports.receipts,
+  };
 };
 
 describe("an erasure in AWS", () => {
@@ -144,35 +179,7 @@ describe("an erasure in AWS", () => {
     const erasureId = `era_${"0".repeat(32)}`;
     const subject: Subject = { customerKey: ADA, customerId: ADA_ID, anonymousKeys: [BROWSER] };
     await ports.erasures.request({ erasureId, state: "requested", requestedAtMs: NOW_MS, customers: 1 }, [subject]);
-    const erasers = awsErasers({
-      dynamo: clients.dynamo,
-      s3: clients.s3,
-      tables: {
-        customers: env["EBB_CUSTOMER_TABLE"]!,
-        profiles: env["EBB_PROFILE_TABLE"]!,
-        orderBook: env["EBB_ORDER_BOOK_TABLE"]!,
-      },
-      buckets: { quarantine: env["EBB_QUARANTINE_BUCKET"]!, orderBook: env["EBB_ORDER_BOOK_BUCKET"]! },
-      profiles: ports.profiles,
-      documents: ports.objects,
-      // What Spark does is proven on Spark (test/engines): here no run has made a table yet.
-      runner: { unwritten: async (tables: readonly string[]) => [...tables] } as JobRunner,
-      now: () => NOW_MS,
-    });
-    const work = {
-      now: () => NOW_MS,
-      runs: ports.runs,
-      erasures: ports.erasures,
-      suppressions: ports.suppressions,
-      erasing: { start: () => Promise.reject(new Error("an erasure starts no other")) },
-      arrivals: { missing: async () => 0 },
-      visitors: {
-        of: async (keys: readonly CustomerKey[]) =>
-          keys.map((customerKey) => ({ customerKey, anonymousKeys: [BROWSER] })),
-      },
-      erasers: erasers.filter(({ name }) => name !== "raw events" && name !== "tables of batch runs"),
-      receipts: ports.receipts,
-    };
+    const work = workPorts();
     await make(work)({ erasureId }, plain);
 
     const found = await everything();
@@ -211,6 +218,38 @@ describe("an erasure in AWS", () => {
       await eraser.erase([subject]);
       assert.deepEqual(await eraser.survey([subject]), [], eraser.name);
     }
+  });
+
+  it("a table that was recovered from before the erasure is emptied again, by everybody's keys", async () => {
+    const [before, order] = [emptyCustomer(ADA), bought("A-1")];
+    assert.equal((await ports.customers.write([{ customer: { ...before, version: 1 }, orders: [order] }])).size, 1);
+    await ports.profiles.put([{ customerKey: ADA, customerId: ADA_ID, traits: { a: 1 }, updatedAtMs: NOW_MS }]);
+    const started: string[] = [];
+    const handler = makeErasures({
+      now: () => NOW_MS,
+      newId: ports.newId,
+      pseudonyms: ports.pseudonyms,
+      profiles: ports.profiles,
+      suppressions: ports.suppressions,
+      erasures: ports.erasures,
+      erasing: { start: async (erasureId) => void started.push(erasureId) },
+      keys: { find: async () => ({ id: "k", scopes: ["erase"], source: "shop" }) },
+    });
+    const body = { customer_ids: [ADA, BOB], again: true };
+    const answer = await send(handler, "/v1/erasures", body, { method: "POST" });
+    assert.deepEqual([answer.status, answer.body["customers"]], [202, 1]);
+    await make(workPorts())({ erasureId: started[0] }, plain);
+    const found = await everything();
+    for (const trace of [ADA, ADA_ID]) assert.ok(!found.includes(trace), `${trace} is still there`);
+    assert.equal((await ports.customers.orders(BOB)).length, 2);
+    const { receipt: signed } = (await ports.erasures.get(started[0]!))!;
+    assert.deepEqual(
+      signed!.removed.map(({ store, count }) => [store, count]),
+      [
+        ["customers, orders and scores", 2],
+        ["profiles and ids", 1],
+      ],
+    );
   });
 
   it("is started as an execution of the durable function, outside the request, with its id", async () => {

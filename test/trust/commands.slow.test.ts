@@ -161,6 +161,15 @@ describe("commands of trust", { timeout: 180_000 }, () => {
       assert.match(again.out, /1 customer .*erased before/);
     });
 
+    it("erases again whom it erased before, and nobody else, however many are named", async () => {
+      const again = await here("erase", "--again", "bea", "cid", "dan", "--receipt", "again.json");
+      assert.equal(again.code, 0, again.err);
+      assert.match(again.out, /2 of 3 were erased before, are erased again/);
+      const none = await here("erase", "--again", "dan");
+      assert.equal(none.code, 0, none.err);
+      assert.match(none.out, /None of 1 was erased before/);
+    });
+
     it("a receipt that was changed is none, by exit code 1", async () => {
       const receipt = JSON.parse(await readFile(path.join(root, "receipt.json"), "utf8")) as object;
       await writeFile(path.join(root, "changed.json"), JSON.stringify({ ...receipt, boundDays: 1 }));
@@ -185,6 +194,12 @@ describe("commands of trust", { timeout: 180_000 }, () => {
       const forbidden = await here("erase", "ann", "--key", home.readKey);
       assert.equal(forbidden.code, 1);
       assert.match(forbidden.err, /may not/);
+      const page = await here("erase", "ann", "--url", `${home.url}/?`, "--key", home.readKey);
+      assert.equal(page.code, 1);
+      assert.match(page.err, /is no home \(405\)\.\n$/);
+      const nobody = await here("erase", "ann", "--url", "http://127.0.0.1:1", "--key", home.readKey);
+      assert.equal(nobody.code, 1);
+      assert.match(nobody.err, /^Nobody answers at http:\/\/127\.0\.0\.1:1\.\n$/);
       assert.equal((await here("erase")).code, 2);
       assert.equal((await here("erase", "ann", "--url", home.url)).code, 2);
       assert.equal((await here("erase", "--file", "nowhere.txt")).code, 2);

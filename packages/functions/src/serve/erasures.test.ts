@@ -59,3 +59,16 @@ test("a body that is no list of 1 to 1,000 ids is refused, and nobody is erased 
   assert.equal((await ask("POST", "/v1/erasures", {}, many)).status, 400);
   assert.equal(started.length, before);
 });
+
+test("again means those who were erased before, and nobody else", async () => {
+  const before = started.length;
+  const again = (ids: string[]) => ask("POST", "/v1/erasures", {}, { customer_ids: ids, again: true });
+  const { status, body } = await again(["ann", "dan", "cid"]);
+  assert.deepEqual([status, body["customers"], body["erased_before"]], [202, 2, undefined]);
+  const [id] = started.slice(before);
+  assert.equal(id, body["erasure_id"]);
+  const keys = (await erasures.subjects(id!)).map(({ customerId }) => customerId);
+  assert.deepEqual(keys.sort(), ["ann", "cid"]);
+  assert.equal((await again(["dan"])).status, 404);
+  assert.equal((await ask("POST", "/v1/erasures", {}, { customer_ids: ["dan"] })).body["customers"], 1);
+});

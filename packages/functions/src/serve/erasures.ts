@@ -20,7 +20,10 @@ export type ErasurePorts = Pick<
 
 /** People of one erasure: their files are rewritten once for all of them. */
 export const MOST_CUSTOMERS = 1_000;
-const Customers = z.strictObject({ customer_ids: z.array(z.string().min(1).max(1_024)).min(1).max(MOST_CUSTOMERS) });
+const Customers = z.strictObject({
+  customer_ids: z.array(z.string().min(1).max(1_024)).min(1).max(MOST_CUSTOMERS),
+  again: z.boolean().default(false),
+});
 
 export const make = (ports: ErasurePorts): HttpHandler =>
   httpHandler(async (event) => {
@@ -29,7 +32,7 @@ export const make = (ports: ErasurePorts): HttpHandler =>
       case "DELETE /v1/customers/{id}":
         return erase(ports, [event.pathParameters?.["id"] ?? ""]);
       case "POST /v1/erasures":
-        return erase(ports, await customersOf(event));
+        return eraseMany(ports, await customersOf(event));
       case "DELETE /v1/customers/{id}/suppression":
         return lift(ports, event.pathParameters?.["id"] ?? "");
       case "GET /v1/erasures/{id}":
@@ -41,11 +44,14 @@ export const make = (ports: ErasurePorts): HttpHandler =>
 
 export const handler = onAws(make);
 
-const customersOf = async (event: HttpEvent): Promise<string[]> => {
+const customersOf = async (event: HttpEvent): Promise<z.infer<typeof Customers>> => {
   const body = Customers.safeParse(jsonOf(await decodedBody(event)));
   if (!body.success)
-    throw new Problem("bad_request", `The body is {"customer_ids": […]} with 1 to ${MOST_CUSTOMERS} ids.`);
-  return body.data.customer_ids;
+    throw new Problem(
+      "bad_request",
+      `The body is {"customer_ids": […]} with 1 to ${MOST_CUSTOMERS} ids, and "again": true or nothing else.`,
+    );
+  return body.data;
 };
 
 const jsonOf = (bytes: Buffer): unknown => {
@@ -89,6 +95,28 @@ const erase = async (ports: ErasurePorts, ids: readonly string[]): Promise<HttpR
     subjects.delete(key);
   }
   if (subjects.size === 0) return repeated(ports, [...earlier][0]!, earlier.size);
+  return begun(ports, subjects, ids.length - subjects.size);
+};
+
+const eraseMany = async (
+  ports: ErasurePorts,
+  { customer_ids: ids, again }: z.infer<typeof Customers>,
+): Promise<HttpResult> => (again ? eraseAgain(ports, ids) : erase(ports, ids));
+
+/** Where a store was put back from before an erasure: whoever of them is on the list, and nobody else. */
+const eraseAgain = async (ports: ErasurePorts, ids: readonly string[]): Promise<HttpResult> => {
+  const subjects = await subjectsOf(ports, ids);
+  const erased = await ports.suppressions.latest();
+  for (const key of [...subjects.keys()]) if (!erased.has(key)) subjects.delete(key);
+  if (subjects.size === 0) throw new Problem("not_found", "None of them was erased before.");
+  return begun(ports, subjects, 0);
+};
+
+const begun = async (
+  ports: ErasurePorts,
+  subjects: ReadonlyMap<CustomerKey, Subject>,
+  earlier: number,
+): Promise<HttpResult> => {
   const erasureId = ports.newId("era");
   const requestedAtMs = ports.now();
   const erasure: Erasure = { erasureId, state: "requested", requestedAtMs, customers: subjects.size };
@@ -96,7 +124,7 @@ const erase = async (ports: ErasurePorts, ids: readonly string[]): Promise<HttpR
   await ports.erasures.request(erasure, [...subjects.values()]);
   await ports.suppressions.add([...subjects.keys()], erasureId, requestedAtMs);
   await ports.erasing.start(erasureId);
-  return accepted(erasure, ids.length - subjects.size);
+  return accepted(erasure, earlier);
 };
 
 /** Asked for before. One that has not ended is started again, which does no harm where it is under way. */

@@ -21,6 +21,10 @@ const options = {
   file: { kind: "text", value: "FILE", help: "customer ids or customer keys, one a line" },
   receipt: { kind: "text", value: "FILE", help: "where the signed receipt goes (receipt-ERASURE.json)" },
   "no-wait": { kind: "flag", help: "do not wait for the end: who is erased is so at once, in every answer" },
+  again: {
+    kind: "flag",
+    help: "erase those of them once more who were erased before, and nobody else: after a store was put back",
+  },
   lift: { kind: "flag", help: "let people back in who come back of their own will" },
   verify: { kind: "text", value: "RECEIPT", help: "check the signature of a receipt" },
   url: { kind: "text", value: "URL", help: "another home than the one running here, in AWS say" },
@@ -30,6 +34,7 @@ const options = {
 
 const help = `Usage: ebb erase ID … [OPTIONS]
        ebb erase --file ids.txt
+       ebb erase --again --file ids.txt
        ebb erase --lift ID …
        ebb erase --verify receipt.json
 
@@ -89,9 +94,16 @@ const withOwnKey = async <T>(folder: string, work: (key: string) => Promise<T>):
   }
 };
 
-/** The home said no; its own words. */
+/** The home said no, in its own words, or nothing that was understood. */
 class Refused extends Error {
   override readonly name = "Refused";
+  /** Absent where there was no answer. */
+  readonly status: number | undefined;
+
+  constructor(message: string, status?: number) {
+    super(message);
+    this.status = status;
+  }
 }
 
 interface Door {
@@ -114,14 +126,21 @@ const ask = async (door: Door, method: string, address: string, body?: unknown):
     method,
     headers: { authorization: `Bearer ${door.key}`, "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new Refused(`Nobody answers at ${door.url}.`);
   });
-  const answer = (await response.json()) as { title?: string; detail?: string };
+  const answer = (await response.json().catch(() => undefined)) as { title?: string; detail?: string } | undefined;
+  if (answer === undefined) throw new Refused(`What answers at ${door.url} is no home (${response.status}).`);
   if (!response.ok)
-    throw new Refused(`${answer.title ?? `The home answered ${response.status}`}: ${answer.detail ?? ""}`);
+    throw new Refused(
+      `${answer.title ?? `The home answered ${response.status}`}: ${answer.detail ?? ""}`,
+      response.status,
+    );
   return answer;
 };
 
 interface Wanted {
+  readonly again?: boolean | undefined;
   readonly lift?: boolean | undefined;
   readonly receipt?: string | undefined;
   readonly "no-wait"?: boolean | undefined;
@@ -131,16 +150,34 @@ const erase = async (door: Door, ids: readonly string[], wanted: Wanted): Promis
   if (wanted.lift === true) return await lift(door, ids);
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     const some = ids.slice(at, at + AT_ONCE);
-    const begun = Answer.parse(await ask(door, "POST", "/v1/erasures", { customer_ids: some }));
-    const known = begun.erased_before === undefined ? "" : ` (${begun.erased_before} erased before)`;
-    process.stdout.write(
-      `${begun.erasure_id}: ${some.length} ${some.length === 1 ? "customer" : "customers"}${known}, gone from every answer.\n`,
-    );
+    const begun = await request(door, some, wanted.again === true);
+    if (begun === undefined) {
+      process.stdout.write(`None of ${some.length} was erased before: nothing is to be done again.\n`);
+      continue;
+    }
+    process.stdout.write(`${begun.erasure_id}: ${whom(begun, some.length, wanted)}, gone from every answer.\n`);
     if (wanted["no-wait"] === true) continue;
     const done = await ended(door, begun.erasure_id);
     if (done.receipt !== undefined) await told(done.receipt, wanted.receipt, ids.length > AT_ONCE);
   }
   return 0;
+};
+
+/** `undefined` where somebody was to be erased again and nobody was erased before. */
+const request = async (door: Door, ids: readonly string[], again: boolean): Promise<Answer | undefined> => {
+  try {
+    return Answer.parse(await ask(door, "POST", "/v1/erasures", { customer_ids: ids, ...(again ? { again } : {}) }));
+  } catch (error) {
+    if (again && error instanceof Refused && error.status === NOT_FOUND) return undefined;
+    throw error;
+  }
+};
+const NOT_FOUND = 404;
+
+const whom = (begun: Answer, asked: number, { again }: Wanted): string => {
+  if (again === true) return `${begun.customers} of ${asked} were erased before, are erased again`;
+  const known = begun.erased_before === undefined ? "" : ` (${begun.erased_before} erased before)`;
+  return `${asked} ${asked === 1 ? "customer" : "customers"}${known}`;
 };
 
 const lift = async (door: Door, ids: readonly string[]): Promise<number> => {

@@ -301,12 +301,17 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
           maxItems: 1_000,
           items: { type: "string", minLength: 1, maxLength: 1_024 },
         },
+        again: {
+          type: "boolean",
+          description:
+            "true: those of them who were erased before are erased once more, the others are left alone. For a store that was put back from before an erasure",
+        },
       },
       required: ["customer_ids"],
       additionalProperties: false,
     }),
     answer: { status: 202, schema: ref("Erasure"), text: "The erasure; `erased_before` of them were erased already" },
-    problems: [400, 413, 415],
+    problems: [400, 404, 413, 415],
   }),
   get("/v1/erasures", {
     summary: "List erasures, the newest first",
