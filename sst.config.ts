@@ -20,6 +20,7 @@ export default $config({
     await import("./stacks/score.ts");
     await import("./stacks/land.ts");
     await import("./stacks/model.ts");
+    await import("./stacks/sources.ts");
     const { url, dashboard } = await import("./stacks/serve.ts");
     await import("./stacks/watch.ts");
     return { url, dashboard };

@@ -17,10 +17,10 @@ import {
   logRetentionDays,
   namePrefix,
   queryScanLimitBytes,
-  scheduleTimeZone,
   sparkRelease,
   sparkVcpus,
 } from "./parts/settings.ts";
+import { missed, scheduled } from "./parts/schedule.ts";
 import { database, queryResults, workgroup } from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
@@ -192,7 +192,7 @@ const eraseSeconds = 24 * 3600;
 /** Models and reports that name somebody are written anew. */
 const documents: Grant = {
   actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
-  resources: [under(lakeBucket, "models/"), under(lakeBucket, "reports/")],
+  resources: [under(lakeBucket, "models/"), under(lakeBucket, "reports/"), under(lakeBucket, "sources/")],
 };
 const erase = workflowOf("serve/erase-customers", eraseSeconds, [...jobs, documents], variables);
 new aws.lambda.FunctionEventInvokeConfig("EraseCustomersRetries", {
@@ -205,55 +205,18 @@ new aws.lambda.FunctionEventInvokeConfig("EraseCustomersRetries", {
 
 // ── by the clock ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Starts that a schedule gave up: the event, and why. */
-const missed = new sst.aws.Queue("MissedStarts", {
-  transform: {
-    queue: (args) => {
-      args.kmsMasterKeyId = dataKey.arn;
-      args.messageRetentionSeconds = 14 * 86_400;
-      return undefined;
-    },
-  },
-});
-
 const byTheClock = (
   { name, at, onDay, maximumRetryAttempts, maximumEventAgeSeconds }: Schedule,
   target: sst.aws.Workflow,
-): void => {
-  const [hour, minute] = at.split(":").map(Number);
-  const day = onDay === undefined ? "* * ? *" : `? * ${onDay} *`;
-  new sst.aws.CronV2(logicalName(name), {
-    function: target,
-    schedule: `cron(${minute} ${hour} ${day})`,
-    timezone: scheduleTimeZone,
+): void =>
+  scheduled(logicalName(name), {
+    target,
+    schedule: { at, onDay },
     // The scheduler fills in the instant that was due: a start that is made again is the same run.
     event: { scheduledAt: "<aws.scheduler.scheduled-time>" },
-    retries: maximumRetryAttempts,
-    dlq: missed.arn,
-    transform: {
-      schedule: (args) => {
-        args.kmsKeyArn = dataKey.arn;
-        args.target = $output(args.target).apply((given) => ({
-          ...given,
-          retryPolicy: { ...given.retryPolicy, maximumEventAgeInSeconds: maximumEventAgeSeconds },
-        }));
-        return undefined;
-      },
-      role: (args) => {
-        args.inlinePolicies = $output(args.inlinePolicies).apply((policies) => [
-          ...(policies ?? []),
-          {
-            name: "encrypted",
-            policy: aws.iam.getPolicyDocumentOutput({
-              statements: [{ actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] }],
-            }).json,
-          },
-        ]);
-        return undefined;
-      },
-    },
+    maximumRetryAttempts,
+    maximumEventAgeSeconds,
   });
-};
 
 for (const [schedule, workflow] of [
   [dailyRun, run],

@@ -5,6 +5,7 @@
 import { limits } from "@ebb/core/limits";
 import { failedRecordsJob, type Need } from "@ebb/functions/declarations";
 import { LANDING_RECEIPTS } from "@ebb/lake/landing";
+import { STAGING_PREFIX } from "@ebb/ports/aws/source-statements";
 import type { ConfiguredPort, Variable } from "@ebb/ports/aws/environment";
 import { privateBucket } from "./parts/bucket.ts";
 import { dataKey, personalKey } from "./parts/keys.ts";
@@ -101,6 +102,9 @@ export const lakeBucket = privateBucket("Lake", {
     { id: "failed", prefix: failedRecordsJob.startedBy.prefix, expireDays: limits.quarantineDays },
     // Plans and results of jobs, and the columns that a run read: of use while the run goes on.
     { id: "jobs", prefix: "jobs/", expireDays: limits.quarantineDays },
+    // What a load of a source read and has not committed; it reads again what is gone.
+    { id: "staged", prefix: STAGING_PREFIX, expireDays: limits.keptOriginalDays },
+    { id: "sources", prefix: "sources/tables/" },
     { id: "exports", prefix: "exports/", expireDays: limits.keptOriginalDays },
     // Iceberg removes files of the tables itself; what the runs made of them stays.
     { id: "tables", prefix: "tables/" },
@@ -276,6 +280,10 @@ export const grants: Readonly<Record<Need, readonly Grant[]>> = {
   ],
   // The workflow is declared in stacks/model.ts, where Spark and Athena are.
   "jobs:erase": [{ actions: ["lambda:InvokeFunction"], resources: [$interpolate`${eraseArn}:$LATEST`] }],
+  // Made for the sources that are declared: stacks/sources.ts gives the rights to them.
+  "sources:write": [],
+  "source-tables:write": [],
+  "jobs:load-source": [],
   "jobs:process-upload": [{ actions: ["lambda:InvokeFunction"], resources: [processUploadArn] }],
 };
 
@@ -297,6 +305,9 @@ export const portOf: Readonly<Record<Need, ConfiguredPort>> = {
   "objects:write": "objects",
   "objects:upload-url": "objects",
   "jobs:process-upload": "jobs",
+  "jobs:load-source": "sourceJobs",
+  "sources:write": "sources",
+  "source-tables:write": "sourceTables",
   "lake-failures:read": "lakeFailures",
   "customers:scan": "customers",
   "scores:read": "scores",

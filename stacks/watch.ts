@@ -1,5 +1,6 @@
 /** Watch: one CloudWatch dashboard, a row a stage and one of what grows the bill. */
 import { scoreConsumer } from "@ebb/functions/declarations";
+import type { MetricName } from "@ebb/ports/metric-names";
 import type { Metric } from "./parts/alarm.ts";
 import { counted } from "./parts/alarm.ts";
 import { api } from "./parts/api.ts";
@@ -7,6 +8,7 @@ import { namePrefix } from "./parts/settings.ts";
 import { delivery, workgroup } from "./land.ts";
 import { foldOrders } from "./score.ts";
 import { customerTable, ledgerTable, stream } from "./shared.ts";
+import { sourceNames } from "./sources.ts";
 
 /** A line of a graph: a metric under the name that it has there. */
 type Line = readonly [label: string, metric: Metric];
@@ -35,6 +37,8 @@ const ofQueries = { QueryState: "SUCCEEDED", QueryType: "DML", WorkGroup: workgr
 const writes = (table: sst.aws.Dynamo) =>
   metric("AWS/DynamoDB", "ConsumedWriteCapacityUnits", { TableName: table.name });
 
+const ofSources = (name: MetricName): Line[] => sourceNames.map((source) => [source, counted(name, { source })]);
+
 const rows: readonly (readonly [stage: string, graphs: readonly Graph[]])[] = [
   [
     "Collect",
@@ -59,6 +63,18 @@ const rows: readonly (readonly [stage: string, graphs: readonly Graph[]])[] = [
       },
     ],
   ],
+  ...(sourceNames.length === 0
+    ? []
+    : [
+        [
+          "Sources",
+          [
+            { title: "Rows read", lines: ofSources("SourceRowsRead") },
+            { title: "Loads done", lines: ofSources("SourceLoadsDone") },
+            { title: "Loads failed", lines: ofSources("SourceLoadsFailed") },
+          ],
+        ] as const,
+      ]),
   [
     "Score",
     [

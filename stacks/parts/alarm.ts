@@ -43,6 +43,8 @@ export const counted = (name: MetricName, dimensions: Dimensions = {}): Metric =
 });
 
 export interface AlarmArgs {
+  /** Of one of several: part of the alarm's name and not of its section's. */
+  readonly of?: string;
   /** What to do, one sentence; docs/operations.md has the section of the same name with the rest. */
   readonly todo: string;
   readonly metric: Metric;
@@ -76,8 +78,9 @@ export const alarm = (name: string, args: AlarmArgs): aws.cloudwatch.MetricAlarm
       period,
     },
   });
-  return new aws.cloudwatch.MetricAlarm(`${resourceName(name)}Alarm`, {
-    name: `${namePrefix}-${name}`,
+  const whole = args.of === undefined ? name : `${name}-${args.of}`;
+  return new aws.cloudwatch.MetricAlarm(`${resourceName(whole.replaceAll("_", "-"))}Alarm`, {
+    name: `${namePrefix}-${whole}`,
     alarmDescription: `${args.todo} See docs/operations.md, "${name}".`,
     comparisonOperator: args.above === undefined ? "LessThanThreshold" : "GreaterThanThreshold",
     threshold,

@@ -58,6 +58,14 @@ const variables = (handler: string, ports: readonly ConfiguredPort[]): (Variable
 export const logicalName = (handler: string): string =>
   handler.replace(/(^|[/-])([a-z])/g, (_match, _separator: string, letter: string) => letter.toUpperCase());
 
+/** `till_receipts` → `TillReceipts`, `SHOP_DB` → `ShopDb`. */
+export const wordsOf = (name: string): string =>
+  name
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== "")
+    .map((word) => `${word[0]!.toUpperCase()}${word.slice(1).toLowerCase()}`)
+    .join("");
+
 /**
  * X-Ray takes no resource in a policy, so this is the one wildcard that a function of ours has of its own.
  * (https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html)
@@ -75,18 +83,34 @@ const documentsIn = (needs: readonly Need[]): OwnVariables => {
   return documents ? { EBB_UPLOAD_BUCKET: lakeBucket.name } : {};
 };
 
+/** One of several functions that have the same handler. */
+export interface OneOf {
+  /** What it is of: part of its names. */
+  readonly of: string;
+  readonly functionName: string;
+  /** Those of the declared needs that it has. */
+  readonly needs: readonly Need[];
+  /** Ports of configuration. */
+  readonly configured: readonly ConfiguredPort[];
+  /** Further variables and files that its code reads. */
+  readonly environment: Readonly<Record<string, $util.Input<string>>>;
+  readonly copyFiles: readonly { readonly from: string; readonly to: string }[];
+  readonly vpc?: { readonly privateSubnets: string[]; readonly securityGroups: $util.Input<string>[] } | undefined;
+}
+
 const assumedByLambda = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
 
 /** What a function of ours is made of, whether it is a plain one or a workflow. */
-const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables) => {
+const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables, one?: OneOf) => {
   const declared = functions.find((each) => each.handler === handler);
   if (declared === undefined) throw new Error(`No function is declared for the handler ${handler}.`);
-  const ports = [...declared.needs.map((need) => portOf[need]), ...(configuredPorts[handler] ?? [])];
+  const needs = one?.needs ?? declared.needs;
+  const ports = [...needs.map((need) => portOf[need]), ...(one?.configured ?? configuredPorts[handler] ?? [])];
   const environment: Record<string, $util.Input<string>> = { EBB_METRICS_NAMESPACE: metricsNamespace };
   for (const name of new Set(variables(handler, ports))) {
     const value =
       own[name] ??
-      documentsIn(declared.needs)[name] ??
+      documentsIn(needs)[name] ??
       configuration[name] ??
       (name === "EBB_SETTINGS_FILE" ? undefined : storeVariables[name]);
     if (value === undefined) throw new Error(`${handler} needs ${name}, which no stack sets.`);
@@ -95,20 +119,22 @@ const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables) => {
   return {
     declared,
     handler: `packages/functions/src/${handler}.handler`,
-    description: `Ebb ${handler}`,
+    description: `Ebb ${handler}${one === undefined ? "" : ` ${one.of}`}`,
     runtime: "nodejs24.x" as const,
     architecture: "arm64" as const,
     memory: `${declared.memoryMb} MB` as const,
-    environment,
-    ...(settingsFile === "" || !("EBB_SETTINGS_FILE" in environment)
-      ? {}
-      : { copyFiles: [{ from: settingsFile, to: packedSettings }] }),
-    permissions: [...declared.needs.flatMap((need) => grants[need]), ...more, tracing].map(
-      ({ actions, resources }) => ({
-        actions: [...actions],
-        resources: [...resources],
-      }),
-    ),
+    environment: { ...environment, ...one?.environment },
+    copyFiles: [
+      ...(settingsFile === "" || !("EBB_SETTINGS_FILE" in environment)
+        ? []
+        : [{ from: settingsFile, to: packedSettings }]),
+      ...(one?.copyFiles ?? []),
+    ] as { from: string; to: string }[],
+    ...(one?.vpc === undefined ? {} : { vpc: one.vpc }),
+    permissions: [...needs.flatMap((need) => grants[need]), ...more, tracing].map(({ actions, resources }) => ({
+      actions: [...actions],
+      resources: [...resources],
+    })),
     logging: { format: "json" as const, retention: logRetention },
     transform: {
       function: { kmsKeyArn: dataKey.arn, tracingConfig: { mode: "Active" } },
@@ -121,11 +147,17 @@ const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables) => {
 };
 
 /** The Lambda function of a declared handler, with exactly what its `needs` stand for and `more`. */
-export const lambdaOf = (handler: string, more: readonly Grant[] = [], own: OwnVariables = {}): sst.aws.Function => {
-  const { declared, ...args } = argsOf(handler, more, own);
-  return new sst.aws.Function(logicalName(handler), {
+export const lambdaOf = (
+  handler: string,
+  more: readonly Grant[] = [],
+  own: OwnVariables = {},
+  one?: OneOf,
+): sst.aws.Function => {
+  const { declared, ...args } = argsOf(handler, more, own, one);
+  return new sst.aws.Function(`${logicalName(handler)}${one === undefined ? "" : wordsOf(one.of)}`, {
     ...args,
     ...(handler === "collect/process-upload" ? { name: processUploadName } : {}),
+    ...(one === undefined ? {} : { name: one.functionName }),
     timeout: `${declared.timeoutSeconds} seconds`,
   });
 };

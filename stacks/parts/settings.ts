@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { SOURCES_FILE } from "@ebb/functions/collect/sources/declared";
 import { EMR_ICEBERG_JAR } from "@ebb/ports/aws/spark-parameters";
 
 /** What a deployment may set by environment variables of `sst deploy`; each has a default that works. */
@@ -36,6 +37,9 @@ export const settingsJson = JSON.stringify(parsedSettings);
 
 /** Origins whose browsers may call the API: `*`, or exact origins. None where the settings file names none. */
 export const corsOrigins = (parsedSettings["corsOrigins"] ?? []) as string[];
+
+/** The declarations of sources, from the project's root; none where there is no such file. */
+export const sourcesFile = setting("EBB_SOURCES_FILE", SOURCES_FILE);
 
 /** CloudWatch namespace of the program's own metrics, one a stage, so that a trial stage never wakes production's alarms. */
 export const metricsNamespace = `Ebb/${$app.stage}`;

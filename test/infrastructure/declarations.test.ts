@@ -24,11 +24,12 @@ before(async () => {
 
 const root = path.resolve(import.meta.dirname, "../..");
 const handlerFile = (handler: string): string => path.join(root, "packages/functions/src", `${handler}.ts`);
-/** Handlers of routes that only the embedded home has. */
+/** Without handlers of routes that only the embedded home has, and those of sources: none is declared here (sources.test.ts). */
 const inAws = functions.filter(
-  ({ handler }) =>
-    !routes.some((route) => route.handler === handler) ||
-    routes.some((route) => route.handler === handler && route.only !== "embedded"),
+  ({ handler, each }) =>
+    each === undefined &&
+    (!routes.some((route) => route.handler === handler) ||
+      routes.some((route) => route.handler === handler && route.only !== "embedded")),
 );
 
 describe("every declared route", () => {
@@ -207,7 +208,7 @@ const portsTouched = (file: string): readonly ConfiguredPort[] => {
 
 const aliasIn = (file: string, alias: string): string | undefined => {
   const text = readFileSync(file, "utf8");
-  const here = new RegExp(`type ${alias} = (Pick<\\s*Ports,[^>]*>)`).exec(text)?.[1];
+  const here = new RegExp(`(?:type ${alias} =|interface ${alias} extends) (Pick<\\s*Ports,[^>]*>)`).exec(text)?.[1];
   if (here !== undefined) return here;
   const from = new RegExp(`\\b${alias}\\b[^;]*from "(\\.[^"]+)"`).exec(text)?.[1];
   return from === undefined ? undefined : aliasIn(path.resolve(path.dirname(file), from), alias);

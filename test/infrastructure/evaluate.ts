@@ -16,8 +16,8 @@ const evaluated = new Map<string, Promise<ResourceGraph>>();
 
 export interface Evaluation {
   readonly stage: string;
-  /** Settings of the deployment (docs/deploy.md), as `sst deploy` would find them in its environment. */
-  readonly settings?: Readonly<Record<`EBB_${string}`, string>>;
+  /** Settings of the deployment (docs/deploy.md), as `sst deploy` would find them in its environment, and secrets of sources. */
+  readonly settings?: Readonly<Record<`EBB_${string}` | `SST_SECRET_${string}`, string>>;
   /** Another program than the project's own, from the project's root. */
   readonly config?: string;
 }

@@ -50,6 +50,7 @@ export const outputsOf = (
       : {}),
     ...(type === "aws:kms/key:Key" ? { keyId: name } : {}),
     ...(type === "aws:lambda/eventSourceMapping:EventSourceMapping" ? { uuid: `${name}-uuid` } : {}),
+    ...(type === "aws:ec2/vpcEndpoint:VpcEndpoint" ? { prefixListId: `pl-${name}` } : {}),
     ...(type === "aws:apigatewayv2/api:Api"
       ? { apiEndpoint: "https://api.example.invalid", executionArn: `arn:aws:execute-api:${region}:${account}:${name}` }
       : {}),

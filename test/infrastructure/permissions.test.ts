@@ -37,6 +37,8 @@ const allowedManaged = new Set([
 
 /** Declared for one machine alone. */
 const standsInForS3 = "collect/upload-content";
+/** Those of sources are in sources.test.ts. */
+const ofOneSource = new Set(functions.flatMap(({ handler, each }) => (each === undefined ? [] : [handler])));
 const permissionsOfHandler = (handler: string): Permissions =>
   actual[lambdaOf(graph, handler).name.replace(/Function$/, "Role")]!;
 
@@ -82,7 +84,7 @@ describe("least privilege", () => {
   it("personal data is open only to the functions that declare it", () => {
     const personal = ["profiles:read", "profiles:put", "profiles:erase"] satisfies Need[];
     for (const { handler, needs } of functions) {
-      if (handler === standsInForS3) continue;
+      if (handler === standsInForS3 || ofOneSource.has(handler)) continue;
       const { actions } = permissionsOfHandler(handler);
       const reaches = Object.values(actions).flat().includes("dynamodb:table/ProfilesTable");
       assert.equal(
@@ -196,7 +198,7 @@ const adapterFiles: Readonly<Record<string, Adapter>> = {
   "run-store.ts": { needs: ["runs:read", "runs:write"], stores: ["dynamodb:table/RunsTable"] },
   "score-store.ts": { needs: ["scores:read", "scores:write"], stores: ["dynamodb:table/CustomersTable"] },
   "job-queue.ts": {
-    needs: ["jobs:process-upload", "jobs:erase"],
+    needs: ["jobs:process-upload", "jobs:erase"], // "jobs:load-source" with the sources
     stores: ["lambda:function:ebb-production-process-upload", "lambda:function:ebb-production-erase-customers"],
   },
   "suppressions.ts": {
@@ -234,7 +236,7 @@ describe("what the adapters call", () => {
       const holders = functions.filter((each) => needs.some((need) => each.needs.includes(need)));
       const allowed = new Set(
         holders
-          .filter(({ handler }) => handler !== standsInForS3)
+          .filter(({ handler }) => handler !== standsInForS3 && !ofOneSource.has(handler))
           .flatMap(({ handler }) => Object.entries(permissionsOfHandler(handler).actions))
           .filter(([, resources]) => resources.some((resource) => stores.some((store) => resource.startsWith(store))))
           .map(([action]) => action),
@@ -256,7 +258,7 @@ describe("what the adapters call", () => {
         /import \{[^}]*(?:Command|paginate)/.test(readFileSync(path.join(adapters, file), "utf8")),
     );
     // dynamo.ts holds what the others share; source-bucket.ts runs on one machine, with the rights of who starts it.
-    // No function uses source-store.ts yet.
+    // source-store.ts is looked at with the sources.
     const looked = new Set([...Object.keys(adapterFiles), "dynamo.ts", "source-bucket.ts", "source-store.ts"]);
     assert.deepEqual(
       calling.filter((file) => !looked.has(file)),

@@ -47,10 +47,11 @@ describe("what is kept, and for how long", () => {
 
   it("nothing else in the lake expires but failed conversions after 30 days, and what jobs leave behind", () => {
     const expiring = rulesOf("LakeBucket").filter(({ expiration }) => expiration?.days !== undefined);
-    assert.deepEqual(expiring.map(({ id }) => id).sort(), ["exports", "failed", "jobs", "raw-events"]);
+    assert.deepEqual(expiring.map(({ id }) => id).sort(), ["exports", "failed", "jobs", "raw-events", "staged"]);
     assert.equal(rule("LakeBucket", "failed").expiration?.days, 30);
     assert.equal(rule("LakeBucket", "jobs").expiration?.days, 30);
     assert.equal(rule("LakeBucket", "exports").expiration?.days, 7);
+    assert.equal(rule("LakeBucket", "staged").expiration?.days, 7);
     assert.deepEqual(
       ["tables", "models", "reports"].map((id) => rule("LakeBucket", id).expiration),
       [undefined, undefined, undefined],

@@ -27,6 +27,9 @@ export type Need =
   | "lake-failures:read"
   | "scores:read"
   | "scores:write"
+  | "sources:write"
+  | "source-tables:write"
+  | "jobs:load-source"
   | "runs:read"
   | "runs:write"
   | "customers:scan"
@@ -56,6 +59,8 @@ export interface FunctionDeclaration {
   readonly needs: readonly Need[];
   readonly memoryMb: number;
   readonly timeoutSeconds: number;
+  /** One function for each source that is declared: none where none is. */
+  readonly each?: "source";
 }
 
 export interface Route {
@@ -179,6 +184,26 @@ export const functions: readonly FunctionDeclaration[] = [
     ],
     memoryMb: 1024,
     timeoutSeconds: 900,
+  },
+  {
+    handler: "collect/load-source",
+    needs: [
+      "log:append",
+      "profiles:put",
+      "order-book:write",
+      "uploads:read",
+      "uploads:write",
+      "objects:read",
+      "objects:write",
+      "jobs:process-upload",
+      "jobs:load-source",
+      "suppressions:read",
+      "sources:write",
+      "source-tables:write",
+    ],
+    memoryMb: 1024,
+    timeoutSeconds: 900,
+    each: "source",
   },
   {
     handler: "score/fold-orders",

@@ -1,66 +1,21 @@
-/** What reads a declared source. Clients are imported when a source asks for them: each takes time and memory. */
-import { readFileSync } from "node:fs";
+/** What lies where others lay down objects for this home. */
 import path from "node:path";
 import type { Source } from "@ebb/functions/collect/sources";
-import { dynamoLoad } from "@ebb/functions/collect/sources/dynamo";
-import type { LoadSpec } from "@ebb/functions/collect/sources/shape";
+import { openBucket } from "@ebb/functions/collect/sources/open";
 import { FolderObjects } from "@ebb/ports/embedded/source-folder";
-import { type RowReader, type SourceObjects, SourceProblem } from "@ebb/ports/source-ports";
+import type { SourceObjects } from "@ebb/ports/source-ports";
 import { namedObjects } from "@ebb/ports/source-readers/named-objects";
 
-const ports = { postgres: 5432, mysql: 3306 } as const;
-
-type Relational = Extract<Source, { kind: "relational" }>;
-type Dynamo = Extract<Source, { kind: "dynamodb" }>;
-type Objects = Extract<Source, { kind: "objects" }>;
-
-/** What is loaded of a source of rows, and what reads it. @throws SourceProblem */
-export const openRows = async (
-  source: Relational | Dynamo,
-  folder: string,
-): Promise<{ readonly load: LoadSpec; readonly reader: RowReader }> => {
-  if (source.kind === "relational") return { load: source.spec, reader: await relationalReader(source, folder) };
-  const { dynamoReader } = await import("./source-aws.ts");
-  return { load: dynamoLoad(source.spec), reader: dynamoReader(source) };
-};
-
 /** What lies in a source's folder or bucket; errors name the source. */
-export const openObjects = async ({ connection, spec }: Objects, folder: string): Promise<SourceObjects> => {
-  if (connection.folder !== undefined)
-    return namedObjects(
-      spec.name,
-      `the folder ${connection.folder}`,
-      new FolderObjects(path.resolve(folder, connection.folder)),
-    );
-  const { bucketObjects } = await import("./source-aws.ts");
-  return namedObjects(spec.name, `the bucket ${connection.bucket}`, bucketObjects(connection));
-};
-
-/** @throws SourceProblem `secret` where the password is not in the environment, `tls` without the authority's file */
-const relationalReader = async ({ connection, spec }: Relational, folder: string): Promise<RowReader> => {
-  const { kind, host, port = ports[kind], database, user, password: reference, tls, ca_file: caFile } = connection;
-  const password = reference === undefined ? undefined : process.env[reference.secret];
-  if (reference !== undefined && password === undefined)
-    throw new SourceProblem("secret", spec.name, `the environment has no ${reference.secret}: start the home with it.`);
-  let ca: string | undefined;
-  try {
-    ca = caFile === undefined ? undefined : readFileSync(path.resolve(folder, caFile), "utf8");
-  } catch (error) {
-    throw new SourceProblem("tls", spec.name, `the file ${caFile} cannot be read.`, { cause: error });
-  }
-  const to = {
-    source: spec.name,
-    host,
-    port,
-    database,
-    user,
-    password,
-    tls: tls === "off" ? ({ mode: "off" } as const) : { mode: "verify" as const, ...(ca === undefined ? {} : { ca }) },
-  };
-  if (kind === "mysql") {
-    const { MysqlReader } = await import("@ebb/ports/source-readers/mysql");
-    return new MysqlReader(to);
-  }
-  const { PostgresReader } = await import("@ebb/ports/source-readers/postgres");
-  return new PostgresReader(to);
+export const openObjects = async (
+  source: Extract<Source, { kind: "objects" }>,
+  folder: string,
+): Promise<SourceObjects> => {
+  const { connection, spec } = source;
+  if (connection.folder === undefined) return await openBucket(source);
+  return namedObjects(
+    spec.name,
+    `the folder ${connection.folder}`,
+    new FolderObjects(path.resolve(folder, connection.folder)),
+  );
 };

@@ -15,6 +15,26 @@ const TableName = z.string().regex(/^[A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)?$/, "i
 
 /** Where a secret is: a variable of the environment on one machine, a secret of Secrets Manager in AWS. */
 const Secret = z.strictObject({ secret: z.string().min(1) });
+/**
+ * Where a database is reached from in AWS: the function runs in these subnets. `route_tables` are those of the subnets;
+ * `security_group` is the database's own, which then lets the function in. `endpoints: "there"`: the subnets reach S3,
+ * DynamoDB, Kinesis, Athena and Lambda already, by endpoints or a NAT gateway.
+ */
+const Vpc = z
+  .strictObject({
+    id: z.string().regex(/^vpc-[0-9a-f]{8,17}$/, "is no VPC's id"),
+    subnets: z.array(z.string().regex(/^subnet-[0-9a-f]{8,17}$/, "is no subnet's id")).min(1),
+    route_tables: z.array(z.string().regex(/^rtb-[0-9a-f]{8,17}$/, "is no route table's id")).default([]),
+    security_group: z
+      .string()
+      .regex(/^sg-[0-9a-f]{8,17}$/, "is no security group's id")
+      .optional(),
+    endpoints: z.enum(["make", "there"]).default("make"),
+  })
+  .refine(({ endpoints, route_tables: tables }) => endpoints === "there" || tables.length > 0, {
+    path: ["route_tables"],
+    error: "are needed for the endpoints of S3 and DynamoDB",
+  });
 const LOCAL = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 const Relational = z
@@ -28,6 +48,8 @@ const Relational = z
     /** `verify` where absent: TLS with a certificate that the system trusts, or one of `ca_file` signed. */
     tls: z.enum(["verify", "off"]).default("verify"),
     ca_file: z.string().min(1).optional(),
+    /** In AWS alone; without one the function reaches the database over the internet. */
+    vpc: Vpc.optional(),
   })
   .refine(({ tls, host }) => tls === "verify" || LOCAL.test(host), {
     path: ["tls"],

@@ -1,8 +1,8 @@
 import middy from "@middy/core";
 import type { Context } from "aws-lambda";
-import type { Ports } from "@ebb/ports";
+import type { AwsPorts } from "@ebb/ports/aws";
 
-type Make<Event, Result> = (ports: Ports) => (event: Event, context: Context) => Promise<Result>;
+type Make<Event, Result> = (ports: AwsPorts) => (event: Event, context: Context) => Promise<Result>;
 
 /**
  * The Lambda entry of a handler. The AWS adapters and Powertools' context, traces and metrics are put around it once a

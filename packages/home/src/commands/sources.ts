@@ -2,6 +2,7 @@
 import path from "node:path";
 import { SourcesInvalid } from "@ebb/functions/collect/sources";
 import { seenObjects } from "@ebb/functions/collect/sources/objects";
+import { openRows } from "@ebb/functions/collect/sources/open";
 import { shapeOf } from "@ebb/functions/collect/sources/shape";
 import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
 import { EmbeddedUploadStore } from "@ebb/ports/embedded/upload-store";
@@ -9,7 +10,7 @@ import { type LoadEnd, SourceProblem } from "@ebb/ports/source-ports";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import { NoHome, TaskFailed, reachHome, task } from "../running-home.ts";
 import { SOURCES_FILE, readSources } from "../source-files.ts";
-import { openObjects, openRows } from "../source-openers.ts";
+import { openObjects } from "../source-openers.ts";
 
 const options = {
   data: { kind: "text", value: "FOLDER", help: "the home's folder (.ebb)" },

@@ -4,6 +4,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { Source } from "@ebb/functions/collect/sources";
 import { loadRows } from "@ebb/functions/collect/sources/load";
 import { loadObjects } from "@ebb/functions/collect/sources/objects";
+import { openRows } from "@ebb/functions/collect/sources/open";
 import { EmbeddedObjectStore, EmbeddedProfileStore, EmbeddedUploadStore, embeddedJobQueue } from "@ebb/ports/embedded";
 import { RemoteEventLog } from "@ebb/ports/embedded/event-log-remote";
 import { EmbeddedOrderBook } from "@ebb/ports/embedded/order-book";
@@ -14,7 +15,7 @@ import { EmbeddedSuppressions } from "@ebb/ports/embedded/suppressions";
 import type { LoadEnd } from "@ebb/ports/source-ports";
 import { type CommonData, commonPorts } from "../home-ports.ts";
 import { readSources } from "../source-files.ts";
-import { openObjects, openRows } from "../source-openers.ts";
+import { openObjects } from "../source-openers.ts";
 import type { FromSourceWorker } from "../sources-stage.ts";
 
 const data = workerData as CommonData & { readonly log: MessagePort; readonly name: string };

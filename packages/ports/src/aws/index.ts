@@ -2,13 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { Pseudonymizer } from "@ebb/core/ids";
 import type { Ports } from "../ports.ts";
+import type { SourceStore, SourceTables } from "../source-ports.ts";
 import { AthenaArrivals } from "./arrivals.ts";
 import { Clients } from "./clients.ts";
 import { DynamoCustomerStore } from "./customer-store.ts";
 import type { ConfiguredPort } from "./environment.ts";
 import { parseEnvironment, settingsOf, variablesFor } from "./environment.ts";
 import { KinesisEventLog } from "./event-log.ts";
-import { LambdaJobQueue } from "./job-queue.ts";
+import { LambdaJobQueue, LambdaSourceJobs, type SourceJobs } from "./job-queue.ts";
 import { AwsJobRunner } from "./job-runner.ts";
 import { DynamoKeyRing } from "./key-ring.ts";
 import { LandingQuarantine } from "./landing-quarantine.ts";
@@ -22,6 +23,8 @@ import { S3Quarantine } from "./quarantine.ts";
 import { AthenaQueryEngine } from "./query-engine.ts";
 import { DynamoRunStore } from "./run-store.ts";
 import { DynamoScoreStore } from "./score-store.ts";
+import { DynamoSourceStore } from "./source-store.ts";
+import { LakeSourceTables } from "./source-tables.ts";
 import { ReceiptSigner } from "../receipt-signer.ts";
 import { awsErasers, queriedVisitors } from "./erasers.ts";
 import { DynamoErasures } from "./erasures.ts";
@@ -41,6 +44,16 @@ const COUNT_TIMEOUT_MS = 300_000;
 const newId: Ports["newId"] = (prefix) =>
   `${prefix}_${Date.now().toString(16).padStart(12, "0")}${randomBytes(10).toString("hex")}`;
 
+/** A function may wait for 15 minutes; what a statement of a load takes longer, its table is too large for. */
+const STATEMENT_TIMEOUT_MS = 600_000;
+
+/** With those that loads of sources need, which one machine opens for each load. */
+export interface AwsPorts extends Ports {
+  readonly sources: SourceStore;
+  readonly sourceTables: SourceTables;
+  readonly sourceJobs: SourceJobs;
+}
+
 /** Builds a value on first use and keeps it. */
 const lazy = <Value>(build: () => Value): (() => Value) => {
   let built: { readonly value: Value } | undefined;
@@ -51,7 +64,7 @@ const lazy = <Value>(build: () => Value): (() => Value) => {
  * All ports, each built on first use from the variables it needs.
  * @throws EnvironmentError now for malformed variables, on first use of a port for missing ones
  */
-export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Ports => {
+export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): AwsPorts => {
   const environment = parseEnvironment(env);
   const of = <Port extends ConfiguredPort>(port: Port) => variablesFor(environment, port);
   const now = Date.now;
@@ -141,6 +154,18 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
       new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: COUNT_TIMEOUT_MS, now }),
     );
   });
+  const sources = lazy(() => new DynamoSourceStore(clients.dynamo, of("sources").EBB_SOURCE_TABLE));
+  const sourceTables = lazy(() => {
+    const variables = of("sourceTables");
+    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database, EBB_LAKE_BUCKET: bucket } = variables;
+    return new LakeSourceTables({
+      queries: new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: STATEMENT_TIMEOUT_MS, now }),
+      objects: new S3ObjectStore(clients.s3, bucket, now),
+      lake: `s3://${bucket}`,
+      now,
+    });
+  });
+  const sourceJobs = lazy(() => new LambdaSourceJobs(clients.lambda, of("sourceJobs").EBB_LOAD_SOURCE_FUNCTION));
   const receipts = lazy(() => new ReceiptSigner(of("receipts").EBB_SUPPRESSION_SECRET));
   const pseudonyms = lazy(() => new Pseudonymizer(of("pseudonyms").EBB_CUSTOMER_SECRET));
   const keys = lazy(() => new DynamoKeyRing(clients.dynamo, of("keys").EBB_KEY_TABLE));
@@ -216,6 +241,15 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Po
     },
     get visitors() {
       return visitors();
+    },
+    get sources() {
+      return sources();
+    },
+    get sourceTables() {
+      return sourceTables();
+    },
+    get sourceJobs() {
+      return sourceJobs();
     },
     get receipts() {
       return receipts();

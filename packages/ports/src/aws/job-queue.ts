@@ -52,3 +52,30 @@ export class LambdaErasing implements Erasing {
     );
   }
 }
+
+/** Loads of sources: the function of a source asks for its own next run. */
+export interface SourceJobs {
+  load(source: string): Promise<void>;
+}
+
+export class LambdaSourceJobs implements SourceJobs {
+  readonly #client: LambdaClient;
+  readonly #functionName: string;
+
+  constructor(client: LambdaClient, functionName: string) {
+    this.#client = client;
+    this.#functionName = functionName;
+  }
+
+  async load(source: string): Promise<void> {
+    await calling("asking for a load to go on", () =>
+      this.#client.send(
+        new InvokeCommand({
+          FunctionName: this.#functionName,
+          InvocationType: "Event",
+          Payload: Buffer.from(JSON.stringify({ source })),
+        }),
+      ),
+    );
+  }
+}

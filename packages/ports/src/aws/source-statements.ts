@@ -7,6 +7,10 @@
 import type { SourceCommit, SourceTable, SourceType } from "../source-ports.ts";
 import { tableFolder, textLiteral } from "./athena-statements.ts";
 
+/** Within the lake's bucket: staged parts, and what is known of each table. */
+export const STAGING_PREFIX = "sources/staging/";
+export const TABLES_PREFIX = "sources/tables/";
+
 /** The external table that shows what is staged. */
 export const STAGED_TABLE = "source_staging";
 

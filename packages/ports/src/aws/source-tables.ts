@@ -13,7 +13,9 @@ import { ObjectNotFound, type ObjectStore, type QueryEngine, type SqlValue, Tran
 import { optimizeStatement, vacuumStatement } from "./athena-statements.ts";
 import { QueryFailed } from "./query-engine.ts";
 import {
+  STAGING_PREFIX,
   type Standing,
+  TABLES_PREFIX,
   checkStatement,
   countsStatement,
   createStatement,
@@ -27,10 +29,6 @@ import {
   strictColumns,
   viewStatement,
 } from "./source-statements.ts";
-
-/** Within the lake's bucket: staged parts, and what is known of each table. */
-export const STAGING_PREFIX = "sources/staging/";
-export const TABLES_PREFIX = "sources/tables/";
 
 /** A table that is replaced stays this long for queries that began before: no query runs longer. */
 const REPLACED_KEPT_MS = 3_600_000;

@@ -38,6 +38,8 @@ export interface LoadContext {
   readonly owner: string;
   /** Milliseconds that are left; a load that has few stops behind a checkpoint. */
   readonly remainingMs: () => number;
+  /** Milliseconds that a commit may take: with fewer left it is the next call's. None where absent. */
+  readonly commitMs?: number;
   readonly onProgress?: (underWay: LoadUnderWay) => void | Promise<void>;
 }
 
@@ -89,10 +91,13 @@ class Load {
       const [fields, lineFields] = await this.#describe(state);
       state = await this.#begin(state, fields);
       const work = new PageWork(this.#ports, this.#shape, fields, lineFields, state);
+      const isCommitAlone = state.underWay!.complete === true;
       while (state.underWay!.complete !== true) {
         if (this.#context.remainingMs() < PAGE_MS) return undefined;
         state = await this.#page(state, work);
       }
+      // A call that found everything read has all its time for the commit.
+      if (!isCommitAlone && this.#context.remainingMs() < (this.#context.commitMs ?? 0)) return undefined;
       return await this.#finish(state, work, [...fields, ...lineFields]);
     } catch (error) {
       metrics.count("SourceLoadsFailed", 1, { source: name });

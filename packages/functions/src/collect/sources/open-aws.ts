@@ -1,6 +1,6 @@
 /** Sources in AWS, with the credentials of the environment. */
-import type { Source } from "@ebb/functions/collect/sources";
-import { typesOf } from "@ebb/functions/collect/sources/dynamo";
+import type { Source } from "../sources.ts";
+import { typesOf } from "./dynamo.ts";
 import { Clients } from "@ebb/ports/aws/clients";
 import { BucketObjects } from "@ebb/ports/aws/source-bucket";
 import type { RowReader } from "@ebb/ports/source-ports";
