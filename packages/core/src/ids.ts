@@ -1,4 +1,5 @@
-import { createHash, createHmac, hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
+import { hmacSha256 } from "./hmac.ts";
 
 /** `evt_` + 32 hex digits. Deterministic: the same producer id under the same source gives the same id. */
 export type EventId = string & { readonly __id: "event" };
@@ -21,14 +22,14 @@ export const eventIdOf = (source: string, ...parts: readonly (string | number)[]
 
 /** Pseudonyms under one secret. The secret is never rotated: a new one would make every customer a stranger. */
 export class Pseudonymizer {
-  readonly #secret: string;
+  readonly #hmac: (text: string) => string;
   /** By kind, then by value: a name made of both would have to be hashed each time. */
   readonly #cache = new Map<string, Map<string, string>>();
   #cached = 0;
 
   constructor(secret: string) {
     if (secret.length < 32) throw new RangeError("the customer secret must have at least 32 characters");
-    this.#secret = secret;
+    this.#hmac = hmacSha256(secret);
   }
 
   customer(customerId: string): CustomerKey {
@@ -47,8 +48,7 @@ export class Pseudonymizer {
   #key(kind: string, value: string): string {
     const known = this.#cache.get(kind)?.get(value);
     if (known !== undefined) return known;
-    const name = `${kind}${SEPARATOR}${value}`;
-    const key = `${kind}_${createHmac("sha256", this.#secret).update(name).digest("hex").slice(0, 32)}`;
+    const key = `${kind}_${this.#hmac(`${kind}${SEPARATOR}${value}`).slice(0, 32)}`;
     if (this.#cached++ >= 50_000) {
       this.#cache.clear(); // bounded: 50,000 keys are about 10 MB
       this.#cached = 1;

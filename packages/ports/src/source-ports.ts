@@ -95,6 +95,16 @@ export interface PageEnd {
   readonly passed: number;
 }
 
+/** Rows of a page; nothing is asked for before they are. */
+export interface PageRows extends AsyncIterable<readonly Row[]> {
+  /**
+   * Instead of the rows, where their database has it cheaper: their text, in pieces that end anywhere. A line a row with
+   * its break, tabs between cells, `\N` for null, quotes (doubled within) round a cell with a quote, a tab or a line
+   * break, and round the text `\N`. Times are days of the calendar, or words.
+   */
+  readonly asText?: () => AsyncIterable<Buffer>;
+}
+
 /** Looks at one moment of a database: what others commit after `begin` is not seen. */
 export interface RowReader {
   /** @throws SourceProblem that names a table or field that is not there */
@@ -107,7 +117,7 @@ export interface RowReader {
    */
   before(plan: ReadPlan, watermark: string, overlap: number): Promise<string | undefined>;
   /** Rows of a page as they arrive, with a bounded number in memory. */
-  page(plan: ReadPlan, page: Page): AsyncIterable<readonly Row[]>;
+  page(plan: ReadPlan, page: Page): PageRows;
   /** Of readers whose rows have no order: how the page that was read last ended. Others go on behind their last row. */
   pageEnd?(): PageEnd;
   /** Rows whose `field` is one of `values`. */
@@ -258,6 +268,8 @@ export interface CommittedTable {
 export interface SourceTables {
   /** Makes a part of the rows of a table durable, in the order of its columns; the same part again replaces it. */
   stage(loadId: string, table: SourceTable, part: number, rows: AsyncIterable<readonly Row[]>): Promise<number>;
+  /** As `stage`, of rows that are in the text of `PageRows` already; each piece stands until the next is asked for. */
+  stageText?(loadId: string, table: SourceTable, part: number, text: AsyncIterable<Buffer>): Promise<void>;
   /** Keys that exist, for `keysStaged`. */
   stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number>;
   /** Rows that the commit will take away, of the columns asked for. @throws SourceProblem `not_unique` */

@@ -50,9 +50,11 @@ const ports: SourcePorts = {
 };
 const reader = new PostgresReader(connection);
 const startedMs = performance.now();
+const before = process.cpuUsage();
 const end = await loadRows(ports, source.spec, reader, { owner: "bench", remainingMs: () => Infinity });
 const ms = performance.now() - startedMs;
+const { user, system } = process.cpuUsage(before);
 await reader.close();
 await sourceTables.close();
 sources.close();
-lastAnswer({ ms, rows: end?.tables?.[0]?.rows ?? 0 });
+lastAnswer({ ms, cpuMs: (user + system) / 1_000, rows: end?.tables?.[0]?.rows ?? 0 });

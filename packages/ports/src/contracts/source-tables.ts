@@ -77,6 +77,27 @@ export const sourceTablesContract = (name: string, open: () => Promise<OpenSourc
       assert.deepEqual(sorted(await opened.read(table.name)), sorted(rows));
     });
 
+    it("rows that come as text are the rows that they say, in pieces that end anywhere", async (context) => {
+      if (opened.tables.stageText === undefined) return context.skip("it takes rows alone");
+      const table = newTable();
+      const commit = commitOf(table);
+      const text = `1\t"a\t""b""\n\\N"\t1.50\t2026-01-02 03:04:05.123456\n2\t"\\N"\t\\N\t\\N\n3\t\\N\t0.00\t\\N\n4\t\t-2.00\t\\N\n`;
+      const pieces = async function* (): AsyncIterable<Buffer> {
+        for (let at = 0; at < text.length; at += 7) yield Buffer.from(text.slice(at, at + 7));
+      };
+      await opened.tables.stageText(commit.loadId, table, 0, pieces());
+      await opened.tables.commit(commit);
+      assert.deepEqual(
+        sorted(await opened.read(table.name)),
+        sorted([
+          ["1", 'a\t"b"\n\\N', "1.50", "2026-01-02 03:04:05.123456"],
+          ["2", "\\N", null, null],
+          ["3", null, "0.00", null],
+          ["4", "", "-2.00", null],
+        ]),
+      );
+    });
+
     it("a part that is staged again replaces itself; of parts with one key the later one counts", async () => {
       const table = newTable();
       const commit = commitOf(table);

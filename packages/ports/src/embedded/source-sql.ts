@@ -35,26 +35,45 @@ export const keySql = (
 /** Conditions between `current_rows c` and `existing k`. */
 export const sameKeys = (table: SourceTable): string => keySql(table, (name) => `c."${name}" = k."${name}"`, " AND ");
 
+/** Staged text as typed rows and nothing else. */
+export const bareSql = (folder: string, table: SourceTable): string =>
+  `SELECT ${typedSql(table)} FROM ${stagedFiles(folder, table)})`;
+
+const typedSql = ({ columns }: SourceTable): string =>
+  columns
+    .map(({ name, type }) => {
+      const cast = type === "timestamp" || type === "date" ? "TRY_CAST" : "CAST";
+      return `${cast}("${name}" AS ${duckdbTypeOf(type)}) AS "${name}"`;
+    })
+    .join(", ");
+
+const rawNames = (table: SourceTable): string[] => [
+  ...table.columns.map(({ name }) => name),
+  ...(table.marksDeleted === true ? ["__mark"] : []),
+];
+
+/** A table function without its closing bracket, for further options. */
+const stagedFiles = (folder: string, table: SourceTable): string => {
+  const columns = rawNames(table)
+    .map((name) => `${quoted(name)}: 'VARCHAR'`)
+    .join(", ");
+  return `read_csv(${quoted(path.join(folder, "*.tsv"))}, ${stagedFormat}, columns = {${columns}}`;
+};
+
 /**
  * Staged text as typed rows with `__part` (the part that brought it) and `__deleted`. No rows where no folder is given.
  * Instants that no calendar has are null already when they are staged; TRY_CAST is for those of a calendar of their own
  * (MySQL's ALLOW_INVALID_DATES).
  */
 export const stagedSql = (folder: string | undefined, table: SourceTable): string => {
-  const typed = table.columns.map(({ name, type }) => {
-    const cast = type === "timestamp" || type === "date" ? "TRY_CAST" : "CAST";
-    return `${cast}("${name}" AS ${duckdbTypeOf(type)}) AS "${name}"`;
-  });
-  const raw = [...table.columns.map(({ name }) => name), ...(table.marksDeleted === true ? ["__mark"] : [])];
   const mark = table.marksDeleted === true ? "coalesce(__mark = 'true', false)" : "false";
+  const typed = typedSql(table);
   if (folder === undefined) {
-    const none = [...raw.map((name) => `NULL::VARCHAR AS "${name}"`), "0 AS __part"].join(", ");
-    return `SELECT ${typed.join(", ")}, __part, ${mark} AS __deleted FROM (SELECT ${none} WHERE false)`;
+    const none = [...rawNames(table).map((name) => `NULL::VARCHAR AS "${name}"`), "0 AS __part"].join(", ");
+    return `SELECT ${typed}, __part, ${mark} AS __deleted FROM (SELECT ${none} WHERE false)`;
   }
-  const columns = raw.map((name) => `${quoted(name)}: 'VARCHAR'`).join(", ");
   const part = `CAST(regexp_extract(filename, '(\\d+)\\.tsv$', 1) AS INTEGER)`;
-  return `SELECT ${typed.join(", ")}, ${part} AS __part, ${mark} AS __deleted
-    FROM read_csv(${quoted(path.join(folder, "*.tsv"))}, ${stagedFormat}, filename = true, columns = {${columns}})`;
+  return `SELECT ${typed}, ${part} AS __part, ${mark} AS __deleted FROM ${stagedFiles(folder, table)}, filename = true)`;
 };
 
 /** The rows of a table as it stands, in the columns that it is to have. */

@@ -14,7 +14,17 @@ import { WITHOUT_BROKEN_STATISTICS } from "./lake-tables.ts";
 import { parquetOptions, quoted } from "./parquet-conversion.ts";
 import { ownSpillFolder } from "./query-engine.ts";
 import { SOURCES_FOLDER, SourceManifest } from "./source-manifest.ts";
-import { type Stored, differSql, duckdbTypeOf, keptSql, keySql, sameKeys, stagedSql, storedSql } from "./source-sql.ts";
+import {
+  type Stored,
+  bareSql,
+  differSql,
+  duckdbTypeOf,
+  keptSql,
+  keySql,
+  sameKeys,
+  stagedSql,
+  storedSql,
+} from "./source-sql.ts";
 import { stagedText } from "./source-text.ts";
 
 export interface SourceTablesOptions {
@@ -54,11 +64,15 @@ export class EmbeddedSourceTables implements SourceTables {
   }
 
   async stage(loadId: string, table: SourceTable, part: number, rows: AsyncIterable<readonly Row[]>): Promise<number> {
-    return await this.#write(loadId, table.name, String(part).padStart(6, "0"), rows);
+    return await this.#writeRows(loadId, table.name, part, rows);
+  }
+
+  async stageText(loadId: string, table: SourceTable, part: number, text: AsyncIterable<Buffer>): Promise<void> {
+    await this.#write(loadId, table.name, part, text);
   }
 
   async stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number> {
-    return await this.#write(loadId, `${table.name}.keys`, "000000", rows);
+    return await this.#writeRows(loadId, `${table.name}.keys`, 0, rows);
   }
 
   async *removed(commit: SourceCommit, columns: readonly string[]): AsyncIterable<readonly Row[]> {
@@ -87,12 +101,13 @@ export class EmbeddedSourceTables implements SourceTables {
     const { connection, close } = await this.#connect();
     const folder = path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", commit.loadId);
     try {
-      await this.#define(connection, commit);
+      const ready = await this.#define(connection, commit);
       const { table, lines } = commit;
       const counts = await this.#counts(connection, commit);
       const committed: CommittedTable[] = [{ name: table.name, ...counts }];
       if (await this.#changesNothing(connection, commit, counts)) return committed;
-      const files = [{ table, file: await this.#result(connection, folder, table.name, keptSql(commit)) }];
+      const file = ready ?? (await this.#result(connection, folder, table.name, keptSql(commit)));
+      const files = [{ table, file }];
       if (lines !== undefined) {
         const sql = `SELECT * FROM current_lines l
           WHERE NOT EXISTS (SELECT 1 FROM staged_rows s WHERE s."${lines.parentKey}" = l."${lines.parent}")
@@ -130,41 +145,58 @@ export class EmbeddedSourceTables implements SourceTables {
     await rm(this.#spill, { recursive: true, force: true });
   }
 
-  /** Text of the rows under a name that only a whole part has, durable. */
-  async #write(loadId: string, table: string, part: string, rows: AsyncIterable<readonly Row[]>): Promise<number> {
-    const folder = path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", loadId, table);
-    await mkdir(folder, { recursive: true });
-    const writing = path.join(folder, `${part}.writing`);
-    const handle = await open(writing, "w");
+  async #writeRows(loadId: string, table: string, part: number, rows: AsyncIterable<readonly Row[]>): Promise<number> {
     let count = 0;
-    try {
-      let text = "";
+    const text = async function* (): AsyncIterable<Buffer> {
       for await (const block of rows) {
         count += block.length;
-        text += stagedText(block);
-        if (text.length < WRITE_BYTES) continue;
-        await handle.write(text);
-        text = "";
+        yield Buffer.from(stagedText(block));
       }
-      if (text !== "") await handle.write(text);
+    };
+    await this.#write(loadId, table, part, text());
+    return count;
+  }
+
+  /** Text of rows under a name that only a whole part has, durable. */
+  async #write(loadId: string, table: string, part: number, text: AsyncIterable<Buffer>): Promise<void> {
+    const folder = path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", loadId, table);
+    await mkdir(folder, { recursive: true });
+    const name = path.join(folder, String(part).padStart(6, "0"));
+    const handle = await open(`${name}.writing`, "w");
+    const gathered = Buffer.allocUnsafe(WRITE_BYTES);
+    let bytes = 0;
+    try {
+      for await (const piece of text) {
+        if (bytes + piece.length > gathered.length) {
+          await handle.appendFile(gathered.subarray(0, bytes));
+          await handle.appendFile(piece);
+          bytes = 0;
+        } else bytes += piece.copy(gathered, bytes);
+      }
+      await handle.appendFile(gathered.subarray(0, bytes));
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(writing, path.join(folder, `${part}.tsv`));
-    return count;
+    await rename(`${name}.writing`, `${name}.tsv`);
   }
 
-  /** Views `staged_rows`, `current_rows`, `existing`, and the lines' where there are any. */
-  async #define(connection: DuckDBConnection, commit: SourceCommit): Promise<void> {
+  /**
+   * Views `staged_rows`, `current_rows`, `existing`, and the lines' where there are any. Answers the file that is the table
+   * already, where what was staged is all there is.
+   */
+  async #define(connection: DuckDBConnection, commit: SourceCommit): Promise<string | undefined> {
     const { table, lines, loadId } = commit;
     const folder = path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", loadId);
     const staged = path.join(folder, `${table.name}.parquet`);
-    await this.#convert(connection, folder, table, staged);
-    await connection.run(
-      `CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT * EXCLUDE (__part) FROM read_parquet(${quoted(staged)})`,
-    );
-    await this.#onlyNewest(connection, commit, staged);
+    const isReady = await this.#isWhole(connection, commit, folder, staged);
+    if (!isReady) {
+      await this.#convert(connection, folder, table, staged);
+      await connection.run(
+        `CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT * EXCLUDE (__part) FROM read_parquet(${quoted(staged)})`,
+      );
+      await this.#onlyNewest(connection, commit, staged);
+    }
     await connection.run(`CREATE OR REPLACE TEMP VIEW current_rows AS ${this.#currentSql(table)}`);
     const keys = path.join(folder, `${table.name}.keys`);
     await connection.run(
@@ -172,20 +204,42 @@ export class EmbeddedSourceTables implements SourceTables {
         ? `CREATE OR REPLACE TEMP TABLE existing AS ${stagedSql(keys, keyTable(table))}`
         : `CREATE OR REPLACE TEMP VIEW existing AS SELECT ${keySql(table)} FROM staged_rows`,
     );
-    if (lines === undefined) return;
+    if (lines === undefined) return isReady ? staged : undefined;
     const parts = path.join(folder, `${lines.table.name}.parquet`);
     await this.#convert(connection, folder, lines.table, parts);
     const newest = `SELECT l.* EXCLUDE (__part, __deleted) FROM read_parquet(${quoted(parts)}) l
       WHERE l.__part = (SELECT max(p.__part) FROM read_parquet(${quoted(staged)}) p WHERE p."${lines.parentKey}" = l."${lines.parent}")`;
     await connection.run(`CREATE OR REPLACE TEMP VIEW staged_lines AS ${newest}`);
     await connection.run(`CREATE OR REPLACE TEMP VIEW current_lines AS ${this.#currentSql(lines.table)}`);
+    return undefined;
+  }
+
+  /**
+   * Makes the table's file of the staged text in one go, as most loads of everything allow: nothing marks rows as deleted,
+   * no lines hang on them, and no row was read twice. Answers whether it is so.
+   */
+  async #isWhole(
+    connection: DuckDBConnection,
+    { mode, table, lines }: SourceCommit,
+    folder: string,
+    staged: string,
+  ): Promise<boolean> {
+    const parts = path.join(folder, table.name);
+    if (mode !== "snapshot" || table.marksDeleted === true || lines !== undefined || !(await hasParts(parts)))
+      return false;
+    await connection.run(
+      `COPY (${bareSql(parts, table)}) TO ${quoted(staged)} (${parquetOptions("snappy", GROUP_ROWS)})`,
+    );
+    const rows = `read_parquet(${quoted(staged)})`;
+    const twice = `SELECT 1 FROM ${rows} GROUP BY ${keySql(table)} HAVING count(*) > 1 LIMIT 1`;
+    if ((await connection.runAndReadAll(twice)).currentRowCount > 0) return false;
+    await connection.run(`CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT *, false AS __deleted FROM ${rows}`);
+    return true;
   }
 
   async #convert(connection: DuckDBConnection, folder: string, table: SourceTable, target: string): Promise<void> {
     const parts = path.join(folder, table.name);
-    await mkdir(parts, { recursive: true });
-    const some = (await readdir(parts)).some((file) => file.endsWith(".tsv"));
-    const rows = some ? stagedSql(parts, table) : `${stagedSql(undefined, table)}`;
+    const rows = stagedSql((await hasParts(parts)) ? parts : undefined, table);
     await connection.run(`COPY (${rows}) TO ${quoted(target)} (${parquetOptions("snappy", GROUP_ROWS)})`);
   }
 
@@ -335,6 +389,9 @@ export class EmbeddedSourceTables implements SourceTables {
     }
   }
 }
+
+const hasParts = async (folder: string): Promise<boolean> =>
+  (await readdir(folder).catch(() => [])).some((file) => file.endsWith(".tsv"));
 
 const keyTable = (table: SourceTable): SourceTable => ({
   name: table.name,

@@ -6,6 +6,7 @@ import pg from "pg";
 import { to as copyTo } from "pg-copy-streams";
 import {
   type Page,
+  type PageRows,
   type ReadPlan,
   type Row,
   type RowReader,
@@ -82,7 +83,15 @@ export class PostgresReader implements RowReader {
     });
   }
 
-  async *page(plan: ReadPlan, page: Page): AsyncIterable<readonly Row[]> {
+  page(plan: ReadPlan, page: Page): PageRows {
+    const rows = this.#page(plan, page);
+    const isOnePhase = plan.watermark === undefined || (page.after !== undefined && phaseOf(page.after) === "rest");
+    return isOnePhase
+      ? Object.assign(rows, { asText: () => this.#text(plan, pageSql(plan, page, "rest", words)) })
+      : rows;
+  }
+
+  async *#page(plan: ReadPlan, page: Page): AsyncGenerator<readonly Row[]> {
     let left = page.limit;
     const nullsFirst = plan.watermark !== undefined && (page.after === undefined || phaseOf(page.after) === "null");
     for (const phase of nullsFirst ? (["null", "rest"] as const) : (["rest"] as const)) {
@@ -101,14 +110,28 @@ export class PostgresReader implements RowReader {
   }
 
   async *#copy(plan: ReadPlan, rest: string): AsyncIterable<Row[]> {
-    if (!this.#selects.has(planId(plan))) await this.describe(plan);
-    const raw = plan.watermark === undefined ? "" : `, ${words.name(plan.watermark)}::text`;
-    const sql = `COPY (SELECT ${this.#selects.get(planId(plan))!}${raw} FROM ${fromOf(plan, words)}${rest}) TO STDOUT`;
+    const sql = `COPY (${await this.#select(plan, rest)}) TO STDOUT`;
     try {
       yield* copyRows(this.#client.query(copyTo(sql)) as AsyncIterable<Buffer>);
     } catch (error) {
       throw this.#problem(plan, error);
     }
+  }
+
+  async *#text(plan: ReadPlan, rest: string): AsyncIterable<Buffer> {
+    const format = String.raw`FORMAT csv, DELIMITER E'\t', NULL E'\\N', QUOTE '"', ESCAPE '"'`;
+    const sql = `COPY (${await this.#select(plan, rest)}) TO STDOUT (${format})`;
+    try {
+      yield* this.#client.query(copyTo(sql)) as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw this.#problem(plan, error);
+    }
+  }
+
+  async #select(plan: ReadPlan, rest: string): Promise<string> {
+    if (!this.#selects.has(planId(plan))) await this.describe(plan);
+    const raw = plan.watermark === undefined ? "" : `, ${words.name(plan.watermark)}::text`;
+    return `SELECT ${this.#selects.get(planId(plan))!}${raw} FROM ${fromOf(plan, words)}${rest}`;
   }
 
   async #calling<T>(plan: ReadPlan, work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 import type { Profile } from "@ebb/ports";
 import type {
   LoadUnderWay,
+  PageRows,
   Row,
   RowReader,
   SourceCommit,
@@ -14,6 +15,7 @@ import { OrderEvents, type OrderSaid, profileOf } from "./order-events.ts";
 import { tableOf } from "./roles.ts";
 import { type CellOf, RowMaker, cellReader, deletionReader } from "./rows.ts";
 import type { Shape } from "./shape.ts";
+import { TextRows, canStayText } from "./text-rows.ts";
 import { type SaidLine, lineSaying, orderSaying, refundSaying } from "./said.ts";
 
 export interface PageDone {
@@ -55,11 +57,12 @@ export class PageWork {
   }
 
   /** @throws SourceProblem, TransientError */
-  async take(underWay: LoadUnderWay, rows: AsyncIterable<readonly Row[]>, reader: RowReader): Promise<PageDone> {
+  async take(underWay: LoadUnderWay, rows: PageRows, reader: RowReader): Promise<PageDone> {
     const { mapping, spec } = this.#shape;
     const { loadId, parts: part } = underWay;
-    const maker = new RowMaker(this.#table, mapping, this.#ports.pseudonyms, this.#deleted);
     const speaks = spec.maps === "orders" || spec.maps === "returns" || spec.maps === "profiles";
+    if (!speaks && rows.asText !== undefined && this.#staysText) return await this.#takeText(underWay, rows.asText());
+    const maker = new RowMaker(this.#table, mapping, this.#ports.pseudonyms, this.#deleted);
     const kept: Row[] = [];
     let last: Row | undefined;
     let read = 0;
@@ -86,6 +89,26 @@ export class PageWork {
     }
     if (speaks) await this.#profiles(kept, underWay.startedAtMs);
     return { rows: read, last, events, quarantined, nulled: maker.nulled };
+  }
+
+  get #staysText(): boolean {
+    return (
+      this.#ports.sourceTables.stageText !== undefined &&
+      this.#linesTable === undefined &&
+      canStayText(this.#table, this.#shape.mapping)
+    );
+  }
+
+  /** Rows that nobody but the lake hears of. */
+  async #takeText({ loadId, parts }: LoadUnderWay, text: AsyncIterable<Buffer>): Promise<PageDone> {
+    const { pseudonyms, sourceTables, suppressions } = this.#ports;
+    const list = await suppressions.current();
+    const rows = new TextRows(this.#table, this.#shape.mapping, pseudonyms, (key) => list.size > 0 && list.has(key));
+    const made = async function* (): AsyncIterable<Buffer> {
+      for await (const piece of text) yield rows.take(piece);
+    };
+    await sourceTables.stageText!(loadId, this.#table, parts, made());
+    return { rows: rows.rows, last: rows.end(), events: 0, quarantined: 0, nulled: rows.nulled };
   }
 
   /** Rows but those of people who were erased. */
