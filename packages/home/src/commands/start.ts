@@ -30,6 +30,7 @@ const options = {
       parseRunAt(text) === undefined ? `"${text}" is no time of the day like 03:00.` : undefined,
   },
   "no-schedule": { kind: "flag", help: "no daily batch run: only ebb run makes one" },
+  "no-keys": { kind: "flag", help: "print no keys: for a service whose output is a log" },
   "log-level": {
     kind: "text",
     value: "LEVEL",
@@ -85,7 +86,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   process.stdout.write(`Ebb is ready at ${home.url} (data in ${shown(folder)})\n`);
   try {
     const example = await shopOf(folder, home, values, stop.signal);
-    if (!stop.signal.aborted) process.stdout.write(whatToTry(home, folder, example));
+    if (!stop.signal.aborted) process.stdout.write(whatToTry(home, folder, example, values["no-keys"] === true));
     await stop.asked;
     process.stdout.write("\nStopping …\n");
   } finally {
@@ -172,7 +173,12 @@ const shown = (folder: string): string => {
   return relative.startsWith("..") ? folder : relative || ".";
 };
 
-const whatToTry = (home: Home, folder: string, example: string | undefined): string => {
+const whatToTry = (home: Home, folder: string, example: string | undefined, keyless: boolean): string => {
+  if (keyless)
+    return `
+  API page    ${home.url}/v1/docs
+  keys        in ${path.join(shown(folder), "first-keys.json")}; npx ebb keys makes others
+`;
   const at = path.relative("", folder) === ".ebb" ? "" : ` --data ${shown(folder)}`;
   const customer = example ?? "ann";
   const order = `{"event":"Order Completed","userId":"ann","properties":{"order_id":"A-1","total":42.5,"currency":"${home.currency}"}}`;
