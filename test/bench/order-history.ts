@@ -18,6 +18,11 @@ export interface OrderHistory {
 
 export const dayText = (day: number): string => new Date(FIRST_MS + day * DAY_MS).toISOString().slice(0, 10);
 
+/** Of a product on a day, minor units: its own, and one week in twenty a fifth less. */
+const priceSql = (product: string, day: number): string =>
+  `(100 + (hash(${product} * 17) % 9000)::BIGINT)
+        * CASE WHEN hash(${product} * 19 + ${Math.floor(day / 7)}) % 20 = 0 THEN 80 ELSE 100 END // 100`;
+
 /**
  * The order events from one number to another, in the shape of `raw_events`: one in fifty is a refund of an order of the
  * two weeks before, one in fifty came twice, few customers buy much.
@@ -33,10 +38,13 @@ WITH numbered AS (
       ELSE number
     END AS order_number,
     TIMESTAMP '${dayText(day)}' + to_milliseconds(CAST(hash(number * 3 + 2) % ${DAY_MS} AS BIGINT)) AS placed_at,
-    list_transform(range(1 + (hash(number) % 9)::BIGINT), lambda line: {
+    list_transform(list_transform(range(1 + (hash(number) % 9)::BIGINT), lambda line: {
       'product': CAST(floor(4000 * pow((hash(number * 11 + line) % 100003) / 100003.0, 2)) AS BIGINT),
-      'quantity': 1 + (hash(number * 13 + line) % 3)::BIGINT,
-      'price': 100 + (hash(number * 17 + line) % 9000)::BIGINT
+      'quantity': 1 + (hash(number * 13 + line) % 3)::BIGINT
+    }), lambda taken: {
+      'product': taken.product,
+      'quantity': taken.quantity,
+      'price': ${priceSql("taken.product", day)}
     }) AS bought
   FROM range(${from}, ${to}) AS generated (number)
 ),

@@ -233,8 +233,8 @@ proveOnEveryEngine({
     },
     explodeRows: {
       sql: (d) => {
-        const items = d.explodeRows("items", ["sku", "amount"]);
-        return `SELECT id, ${items.select} FROM lists ${items.from}`;
+        const items = d.explodeRows("lists", "items", ["sku", "amount"]);
+        return `SELECT id, ${items.select} FROM ${items.from}`;
       },
       expected: [
         [0n, "a", "1.5", 1n],

@@ -65,7 +65,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
     name: "StepFailed",
     message:
       `Tables break their promises. sales_daily: "net = gross - refunds" is broken by ${n} rows. ` +
-      'sales_daily: "the sum is that of all orders and refunds" is broken by 1 row.',
+      'sales_daily: "the sums of orders are those of all orders" is broken by 1 row.',
   });
 });
 

@@ -6,7 +6,8 @@ import { type Cutoffs, makeFeatures } from "@ebb/functions/model/steps/features"
 import { findChangedOrders, orderTables, orderWrites, rememberOrders } from "@ebb/functions/model/steps/changed-orders";
 import { curate } from "@ebb/functions/model/steps/curate";
 import { makeHistory } from "@ebb/lake/batch/history";
-import { curatedTables } from "@ebb/lake/batch/curated";
+import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
+import { rfmBase } from "@ebb/lake/batch/rfm";
 import fc from "fast-check";
 import { type SmallLake, smallLake } from "./small-lake.ts";
 
@@ -23,7 +24,9 @@ const madeBy = async (lake: SmallLake, asOf: string, startedAtMs: number, whole?
   const history = await curate(steps, plan, lake.ports);
   const cutoffs = await makeFeatures(steps, plan, lake.ports, history);
   const changed = await findChangedOrders(steps, plan, lake.ports);
-  const writes = orderTables.flatMap((table) => orderWrites(table, changed, `${asOf}T00:00:00.000Z`));
+  const cutoff = `${asOf}T00:00:00.000Z`;
+  const [facts, ...others] = orderTables.map((table) => orderWrites(table, changed, cutoff));
+  const writes = [...facts!, { table: rfmBase, parameters: { cutoff } }, ...others.flat()];
   await steps.job("order tables", { name: "order-tables", writes });
   await rememberOrders(steps, plan, lake.ports);
   return { history, cutoffs, changed, figures };
@@ -32,7 +35,7 @@ const madeBy = async (lake: SmallLake, asOf: string, startedAtMs: number, whole?
 const tablesOf = async (lake: SmallLake, { asOf, past }: Cutoffs): Promise<Record<string, string[]>> => {
   const within = `cutoff IN (${[asOf, ...past].map((day) => `'${day}'`).join(", ")})`;
   const tables: Record<string, string[]> = {};
-  for (const { name } of [...curatedTables, ...orderTables]) tables[name] = await lake.rows(`SELECT * FROM ${name}`);
+  for (const { name } of [...monthlyTables, ...orderTables]) tables[name] = await lake.rows(`SELECT * FROM ${name}`);
   tables["customer_features"] = await lake.rows(`SELECT * FROM customer_features WHERE ${within}`);
   const labelled = `cutoff IN (${past.map((day) => `'${day}'`).join(", ")})`;
   tables["customer_labels"] = await lake.rows(`SELECT * FROM customer_labels WHERE ${labelled}`);

@@ -55,9 +55,15 @@ export interface Dialect {
   jsonText(json: string, member: string): string;
   /**
    * The rows of a list of structs. `select` lists the fields under their own names and `line_number` (from 1) among the
-   * columns of a SELECT; `from` follows the table in its FROM. Rows with an empty list or NULL disappear.
+   * columns of a SELECT; `from` is its FROM. Rows with an empty list or NULL disappear.
+   *
+   * @param table that has the list: a name, or a SELECT in parentheses with a name
    */
-  explodeRows(list: string, fields: readonly string[]): { readonly select: string; readonly from: string };
+  explodeRows(
+    table: string,
+    list: string,
+    fields: readonly string[],
+  ): { readonly select: string; readonly from: string };
   /** An element of a list, counted from 1; NULL past the end. */
   elementAt(list: string, position: string): string;
   /** A constant text, whatever is in it. */

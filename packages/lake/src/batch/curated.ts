@@ -30,10 +30,22 @@ const rawColumns = (names: readonly string[]): Record<string, ViewColumn> =>
 
 const listed = (kinds: readonly EventKind[]): string => kinds.map((kind) => `'${kind}'`).join(", ");
 
+const socialKinds = ["social_mentioned", "social_engaged"] as const satisfies EventKind[];
+const personKinds = ["identify", "group", "alias", "identity_unlinked"] as const satisfies EventKind[];
+const webKinds = eventKinds.filter(
+  (kind) => !orderKinds.has(kind) && ![...socialKinds, ...personKinds].includes(kind as (typeof socialKinds)[number]),
+);
+
+const kindsOf = {
+  curated_order_events: [...orderKinds],
+  curated_activity: webKinds,
+  curated_social: socialKinds,
+  curated_identifies: personKinds,
+} as const satisfies Record<string, readonly EventKind[]>;
+
 interface CuratedOptions {
-  readonly name: string;
+  readonly name: keyof typeof kindsOf;
   readonly grain: string;
-  readonly kinds: readonly EventKind[];
   /** Columns of `raw_events` that are kept. */
   readonly columns: readonly string[];
   /** Columns of `raw_events` by which two rows are the same event. */
@@ -42,7 +54,7 @@ interface CuratedOptions {
   readonly computed?: Readonly<Record<string, ViewColumn & { readonly sql: (m: Dialect) => string }>>;
 }
 
-const curated = ({ name, grain, kinds, columns, sameEvent, computed = {} }: CuratedOptions): BatchTable => ({
+const curated = ({ name, grain, columns, sameEvent, computed = {} }: CuratedOptions): BatchTable => ({
   name,
   grain,
   key: sameEvent,
@@ -59,7 +71,7 @@ const curated = ({ name, grain, kinds, columns, sameEvent, computed = {} }: Cura
   sql: (m, { months }: BatchParameters) => {
     const sameMonth = sameEvent.includes("occurred_at");
     const wanted = months === undefined ? [] : [inMonths("r.occurred_at", months)];
-    const ofKinds = `r.kind IN (${listed(kinds)})`;
+    const ofKinds = `r.kind IN (${listed(kindsOf[name])})`;
     // Rows that are the same event lie in the same month only when its time is part of what makes them the same.
     const compared = [ofKinds, ...(sameMonth ? wanted : [])].join("\n    AND ");
     const kept = [ofKinds, ...wanted].join("\n    AND ");
@@ -140,7 +152,6 @@ const inReporting = (minor: string): string => `
 export const curatedOrderEvents: BatchTable = curated({
   name: "curated_order_events",
   grain: "one row per order event and the time it was stated with, as first received",
-  kinds: [...orderKinds],
   columns: [
     ...["event_id", "kind", "source", "occurred_at", ...receipt, "customer_key", "anonymous_key", "country"],
     ...["order_id", "order_rank", "order_version", "refund_id", "full_refund", "currency", "total_minor"],
@@ -181,16 +192,9 @@ const ofView = (columns: Readonly<Record<string, unknown>>): string[] => {
   return [event_id, kind, name, source, occurred_at, ...receipt, ...others];
 };
 
-const socialKinds = ["social_mentioned", "social_engaged"] as const satisfies EventKind[];
-const personKinds = ["identify", "group", "alias", "identity_unlinked"] as const satisfies EventKind[];
-const webKinds = eventKinds.filter(
-  (kind) => !orderKinds.has(kind) && ![...socialKinds, ...personKinds].includes(kind as (typeof socialKinds)[number]),
-);
-
 export const curatedActivity: BatchTable = curated({
   name: "curated_activity",
   grain: "one row per event of a visit, as first received",
-  kinds: webKinds,
   columns: ofView(webActivity.columns),
   sameEvent: ["event_id"],
 });
@@ -198,7 +202,6 @@ export const curatedActivity: BatchTable = curated({
 export const curatedSocial: BatchTable = curated({
   name: "curated_social",
   grain: "one row per post about the shop or engagement with it, as first received",
-  kinds: socialKinds,
   columns: ofView(socialActivity.columns),
   sameEvent: ["event_id"],
 });
@@ -207,7 +210,6 @@ export const curatedIdentifies: BatchTable = curated({
   name: "curated_identifies",
   grain:
     "one row per call that said who a visitor is or is not (identify, group, alias, Identity Unlinked), as first received",
-  kinds: personKinds,
   columns: [
     "event_id",
     "kind",
@@ -250,20 +252,24 @@ export const curatedEventTables: EventTables = {
 };
 
 /**
- * A SELECT of one column `day`: the UTC days on which events occurred that arrived on or after a day, and those of the
- * same events where they arrived before. Their months must be written anew.
+ * A SELECT of `table_name` and `day`: the UTC days on which events of each curated table occurred that arrived on or after a
+ * day, and those of the same events where they arrived before. Their months must be written anew.
  */
 export const touchedDays = (m: Dialect, arrivedSince: string): string => `
 WITH arrived AS (SELECT DISTINCT event_id FROM raw_events WHERE dt >= '${arrivedSince}')
-SELECT DISTINCT ${m.dayText(m.truncDay("r.occurred_at"))} AS day
+SELECT DISTINCT
+  CASE ${Object.entries(kindsOf)
+    .map(([name, kinds]) => `WHEN r.kind IN (${listed(kinds)}) THEN '${name}'`)
+    .join(" ")} END AS table_name,
+  ${m.dayText(m.truncDay("r.occurred_at"))} AS day
 FROM raw_events AS r
 JOIN arrived AS a ON a.event_id = r.event_id`;
 
-/** A SELECT of one column `day`: the first days of the months in which curated rows of erased customers are left. */
+/** A SELECT of `table_name` and `day`: the first days of the months in which curated rows of erased customers are left. */
 export const erasedDays = (): string =>
   curatedTables
     .map(
       ({ name }) =>
-        `SELECT DISTINCT concat(c.month, '-01') AS day FROM ${name} AS c JOIN erased_customers AS e ON e.customer_key = c.customer_key`,
+        `SELECT DISTINCT '${name}' AS table_name, concat(c.month, '-01') AS day FROM ${name} AS c JOIN erased_customers AS e ON e.customer_key = c.customer_key`,
     )
     .join("\nUNION\n");

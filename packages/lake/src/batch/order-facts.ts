@@ -147,11 +147,34 @@ export interface OrderChanges {
  * A SELECT of one column `month`: the months in which an event occurred of an order that an arrival is about, or that
  * one cutoff knows otherwise than the other. All that is told of such an order lies in them.
  */
-export const changedOrderMonths = (m: Dialect, { arrivedSince, cutoffs }: OrderChanges): string => {
+export const changedOrderMonths = (m: Dialect, changes: OrderChanges): string => `
+WITH ${changedOrderEvents(m, changes)}
+SELECT DISTINCT month FROM changed_events`;
+
+/**
+ * A SELECT of one column `month`, besides those: the months in which somebody's first counted order may have been or may be
+ * now. Whoever is new in a month or returns is told by them. Reads `rfm_base` as it was made when the tables were.
+ */
+export const changedFirstMonths = (m: Dialect, changes: OrderChanges): string => `
+WITH ${changedOrderEvents(m, changes)},
+-- A change to what came after somebody's first order leaves it the first.
+suspects AS (
+  SELECT c.customer_part
+  FROM changed_events AS c
+  LEFT JOIN rfm_base AS b ON b.customer_key = c.customer_part
+  WHERE c.customer_part <> ''
+  GROUP BY c.customer_part
+  HAVING min(b.first_order_at) IS NULL OR min(c.occurred_at) <= min(b.first_order_at)
+)
+SELECT DISTINCT e.month
+FROM curated_order_events AS e
+JOIN suspects AS s ON s.customer_part = e.customer_key`;
+
+/** `changed_events`: every event of the orders that may have changed. */
+const changedOrderEvents = (m: Dialect, { arrivedSince, cutoffs }: OrderChanges): string => {
   const [from, to] = cutoffs.map(instantMs).sort((a, b) => a - b) as [number, number];
   const order = `coalesce(customer_key, '') AS customer_part, ${orderKeySql(m)}`;
-  return `
-WITH changed AS (
+  return `changed AS (
   SELECT ${order}
   FROM raw_events
   WHERE dt >= '${arrivedSince}' AND kind IN (${[...orderKinds].map((kind) => `'${kind}'`).join(", ")})
@@ -161,9 +184,11 @@ WITH changed AS (
   WHERE occurred_at >= ${timestampLiteral(from)} AND occurred_at < ${timestampLiteral(to)}
 ),
 order_events AS (
-  SELECT ${order}, month FROM curated_order_events
-)
-SELECT DISTINCT e.month
-FROM order_events AS e
-JOIN changed AS c ON c.order_key = e.order_key AND c.customer_part = e.customer_part`;
+  SELECT ${order}, occurred_at, month FROM curated_order_events
+),
+changed_events AS (
+  SELECT e.customer_part, e.occurred_at, e.month
+  FROM order_events AS e
+  JOIN changed AS c ON c.order_key = e.order_key AND c.customer_part = e.customer_part
+)`;
 };

@@ -34,7 +34,7 @@ export const productDays: BatchTable = {
   engine: "spark",
   sql: (m: Dialect, { months }: BatchParameters) => {
     const wanted = months === undefined ? "" : `\n    AND ${inMonths("occurred_at", months)}`;
-    const items = m.explodeRows("lines", lineFields);
+    const items = m.explodeRows("placed", "lines", lineFields);
     return `
 WITH placed AS (
   SELECT source, coalesce(currency, '') AS currency, occurred_at AS told_at, lines
@@ -43,7 +43,7 @@ WITH placed AS (
 ),
 items AS (
   SELECT source, currency, told_at, ${items.select}
-  FROM placed ${items.from}
+  FROM ${items.from}
 ),
 told AS (
   SELECT

@@ -1,181 +1,132 @@
 /** What the data of each source looks like, month by month: what is missing, distinct, out of range, far off, said twice. */
 import type { BatchParameters, BatchTable } from "../batch-table.ts";
 import type { Dialect } from "../dialect.ts";
-import { lineFields } from "../tables/order-lines.ts";
 import { monthText } from "./curated.ts";
 import { inMonths } from "./literals.ts";
+import { type ProfiledColumn, type Subject, subjects } from "./quality-subjects.ts";
 
 /** A value further from the month's mean than so many standard deviations is an outlier. */
 const OUTLIER_SDS = 6;
-
-export interface ProfiledColumn {
-  readonly name: string;
-  readonly is: "text" | "number";
-  /** Its absence is a fault, not a choice. */
-  readonly expected?: boolean;
-  /** Below zero it is a fault. */
-  readonly atLeastZero?: boolean;
-}
-
-/** A table of events as a source sends them: what of it is looked at. */
-export interface Subject {
-  readonly name: string;
-  /** A SELECT of `source`, `told_at`, `received_at` and the columns. @param wanted true for rows of the months that are asked for */
-  readonly sql: (m: Dialect, wanted: string) => string;
-  readonly columns: readonly ProfiledColumn[];
-  /** Rows that are equal in these say the same thing twice; all of the SELECT has them. */
-  readonly sameRow: readonly string[];
-}
-
-const plain = (from: string, columns: readonly string[], where: string) => (_m: Dialect, wanted: string) => `
-  SELECT source, occurred_at AS told_at, received_at, ${columns.join(", ")}
-  FROM ${from}
-  WHERE ${where} AND ${wanted}`;
-
-const text = (name: string, expected = false): ProfiledColumn => ({ name, is: "text", expected });
-const number = (name: string, more: Partial<ProfiledColumn> = {}): ProfiledColumn => ({ name, is: "number", ...more });
-
-export const subjects: readonly Subject[] = [
-  {
-    name: "orders",
-    columns: [
-      text("customer_key", true),
-      text("order_id", true),
-      text("country"),
-      text("currency", true),
-      number("total_minor", { expected: true }),
-      number("line_count"),
-    ],
-    sameRow: ["order_id", "customer_key", "told_at", "total_minor"],
-    sql: plain(
-      "curated_order_events",
-      ["customer_key", "order_id", "country", "currency", "total_minor", "line_count"],
-      "kind = 'order_completed'",
-    ),
-  },
-  {
-    name: "order_lines",
-    columns: [
-      text("customer_key", true),
-      text("product_id", true),
-      text("name"),
-      text("category"),
-      number("quantity", { expected: true }),
-      number("unit_price", { expected: true, atLeastZero: true }),
-      number("line_minor"),
-    ],
-    sameRow: ["order_id", "customer_key", "line_at", "product_id", "name", "quantity", "unit_price"],
-    sql: (m, wanted) => {
-      const items = m.explodeRows("lines", lineFields);
-      return `
-  SELECT
-    source, told_at, received_at, order_id, customer_key, coalesce(occurred_at, told_at) AS line_at, product_id, name,
-    category, quantity, unit_price, total_minor AS line_minor
-  FROM (
-    SELECT source, told_at, received_at, order_id, customer_key, ${items.select}
-    FROM (
-      SELECT source, occurred_at AS told_at, received_at, order_id, customer_key, lines
-      FROM curated_order_events
-      WHERE kind IN ('order_completed', 'order_refunded') AND ${wanted}
-    ) AS placed ${items.from}
-  ) AS lines_of_orders`;
-    },
-  },
-  {
-    name: "visits",
-    columns: [
-      text("visitor", true),
-      text("product_id"),
-      text("category"),
-      text("page_path"),
-      number("unit_price", { atLeastZero: true }),
-    ],
-    sameRow: ["visitor", "kind", "told_at", "product_id", "page_path", "session_id"],
-    sql: plain(
-      "curated_activity",
-      [
-        ...["coalesce(anonymous_key, customer_key) AS visitor", "kind", "session_id", "product_id", "category"],
-        ...["page_path", "unit_price"],
-      ],
-      "kind <> 'products_searched'",
-    ),
-  },
-  {
-    name: "posts",
-    columns: [text("author_key", true), text("body"), text("language"), text("sentiment"), number("reach")],
-    sameRow: ["platform", "author_key", "body"],
-    sql: plain(
-      "curated_social",
-      ["platform", "author_key", "body", "language", "sentiment", "reach"],
-      "kind = 'social_mentioned'",
-    ),
-  },
-];
 
 /** The name under which a table as a whole is told. */
 export const WHOLE_TABLE = "*";
 
 const rounded = (sql: string): string => `round(${sql}, 6)`;
 
-const subjectSql = (m: Dialect, { name, columns, sameRow, sql }: Subject, wanted: string): string => {
-  const each = (of: (column: ProfiledColumn, at: number) => string): string => columns.map(of).join(",\n    ");
-  const unfolded = (of: (column: ProfiledColumn, at: number) => string, whole: string): string =>
-    `CASE n.place WHEN -1 THEN ${whole} ${columns.map((column, at) => `WHEN ${at} THEN ${of(column, at)}`).join(" ")} END`;
-  const value = (column: ProfiledColumn, table: string): string =>
-    column.is === "number" ? `CAST(${table}.${column.name} AS double)` : "CAST(NULL AS double)";
-  return `
-${name}_told AS (SELECT t.*, ${monthText(m, "t.told_at")} AS month FROM (${sql(m, wanted)}
-  ) AS t),
-${name}_moments AS (
+/** What of a subject its CTEs are named by. */
+const idOf = ({ name, part }: Subject): string => (part === undefined ? name : `${name}_of_${part}`);
+
+const asDouble = (column: ProfiledColumn, table: string): string =>
+  column.is === "number" ? `CAST(${table}.${column.name} AS double)` : "CAST(NULL AS double)";
+
+const timesWhere = (condition: string): string => `sum(CASE WHEN ${condition} THEN t.times ELSE 0 END)`;
+
+const NULL_DOUBLE = "CAST(NULL AS double)";
+
+const momentsSql = (m: Dialect, subject: Subject): string => {
+  const id = idOf(subject);
+  const each = (of: (column: ProfiledColumn, at: number) => string): string => subject.columns.map(of).join(",\n    ");
+  const numbers = subject.columns.flatMap((column, at) => (column.is === "number" ? [{ column, at }] : []));
+  const mean = (column: ProfiledColumn): string =>
+    m.ratio(`sum(${asDouble(column, "t")} * t.times)`, timesWhere(`t.${column.name} IS NOT NULL`));
+  return `${id}_moments AS (
   SELECT
-    source, month, count(*) AS row_count, min(told_at) AS first_at, max(told_at) AS last_at, max(received_at) AS received_at,
+    source, month, sum(t.times) AS row_count, min(told_at) AS first_at, max(last_told_at) AS last_at,
+    max(received_at) AS received_at,
     ${each(
-      (column, at) => `count(t.${column.name}) AS present_${at}, count(DISTINCT t.${column.name}) AS distinct_${at},
-    min(${value(column, "t")}) AS minimum_${at}, max(${value(column, "t")}) AS maximum_${at},
-    avg(${value(column, "t")}) AS mean_${at}, stddev_samp(${value(column, "t")}) AS sd_${at},
-    ${column.is === "number" ? `count(CASE WHEN t.${column.name} < 0 THEN 1 END)` : "0"} AS negative_${at}`,
+      (column, at) => `${timesWhere(`t.${column.name} IS NOT NULL`)} AS present_${at},
+    count(DISTINCT t.${column.name}) AS distinct_${at}${
+      column.is === "text"
+        ? ""
+        : `,
+    min(${asDouble(column, "t")}) AS minimum_${at}, max(${asDouble(column, "t")}) AS maximum_${at},
+    ${mean(column)} AS mean_${at}, ${timesWhere(`t.${column.name} < 0`)} AS negative_${at}`
+    }`,
     )}
-  FROM ${name}_told AS t
+  FROM ${id}_told AS t
   GROUP BY source, month
 ),
-${name}_far AS (
+${id}_spread AS (
   SELECT
-    t.source, t.month,
-    ${each((column, at) =>
-      column.is === "number"
-        ? `count(CASE WHEN abs(${value(column, "t")} - m.mean_${at}) > ${OUTLIER_SDS} * m.sd_${at} THEN 1 END) AS far_${at}`
-        : `0 AS far_${at}`,
-    )}
-  FROM ${name}_told AS t
-  JOIN ${name}_moments AS m ON m.source = t.source AND m.month = t.month
+    t.source, t.month${numbers
+      .map(({ column, at }) => {
+        const off = `(${asDouble(column, "t")} - m.mean_${at})`;
+        return `,
+    sqrt(${m.ratio(`sum(${off} * ${off} * t.times)`, `CASE WHEN max(m.present_${at}) > 1 THEN max(m.present_${at}) - 1 END`)}) AS sd_${at}`;
+      })
+      .join("")}
+  FROM ${id}_told AS t
+  JOIN ${id}_moments AS m ON m.source = t.source AND m.month = t.month
   GROUP BY t.source, t.month
 ),
-${name}_same AS (
-  SELECT source, month, sum(times - 1) AS repeated
+${id}_far AS (
+  SELECT
+    t.source, t.month${numbers
+      .map(
+        ({ column, at }) => `,
+    ${timesWhere(`abs(${asDouble(column, "t")} - m.mean_${at}) > ${OUTLIER_SDS} * d.sd_${at}`)} AS far_${at}`,
+      )
+      .join("")}
+  FROM ${id}_told AS t
+  JOIN ${id}_moments AS m ON m.source = t.source AND m.month = t.month
+  JOIN ${id}_spread AS d ON d.source = t.source AND d.month = t.month
+  GROUP BY t.source, t.month
+)`;
+};
+
+const sameSql = ({ sameRow, ...subject }: Subject): string => {
+  const id = idOf(subject);
+  const repeated =
+    sameRow === "repeated"
+      ? `SELECT source, month, sum(repeated) AS repeated FROM ${id}_told GROUP BY source, month`
+      : `SELECT source, month, sum(times - 1) AS repeated
   FROM (
-    SELECT source, month, count(*) AS times FROM ${name}_told GROUP BY source, month, ${sameRow.join(", ")}
+    SELECT source, month, count(*) AS times FROM ${id}_told GROUP BY source, month, ${sameRow!.join(", ")}
   ) AS rows_told
-  GROUP BY source, month
-),
-${name}_rows AS (
+  GROUP BY source, month`;
+  return `,
+${id}_same AS (
+  ${repeated}
+)`;
+};
+
+const subjectSql = (m: Dialect, subject: Subject, wanted: string): string => {
+  const { name, columns, sameRow, sql } = subject;
+  const id = idOf(subject);
+  const unfolded = (of: (column: ProfiledColumn, at: number) => string, whole: string): string =>
+    `CASE n.place WHEN -1 THEN ${whole} ${columns.map((column, at) => `WHEN ${at} THEN ${of(column, at)}`).join(" ")} END`;
+  const ofNumber = (table: string, measure: string, otherwise: string) => (column: ProfiledColumn, at: number) =>
+    column.is === "number" ? `${table}.${measure}_${at}` : otherwise;
+  const places = [...(sameRow === undefined ? [] : [-1]), ...columns.keys()];
+  const repeated = sameRow === undefined ? "0" : "s.repeated";
+  return `
+${id}_told AS (SELECT t.*, ${monthText(m, "t.told_at")} AS month FROM (${sql(m, wanted)}
+  ) AS t),
+${momentsSql(m, subject)}${sameRow === undefined ? "" : sameSql(subject)},
+${id}_rows AS (
   SELECT
     m.source, '${name}' AS table_name,
     CASE n.place WHEN -1 THEN '${WHOLE_TABLE}' ${columns.map((column, at) => `WHEN ${at} THEN '${column.name}'`).join(" ")} END AS column_name,
     CAST(m.row_count AS bigint) AS rows_told,
     CAST(${unfolded((_, at) => `m.row_count - m.present_${at}`, "0")} AS bigint) AS missing,
-    CAST(${unfolded((_, at) => `m.distinct_${at}`, "m.row_count - s.repeated")} AS bigint) AS distinct_values,
-    ${unfolded((_, at) => `m.minimum_${at}`, "CAST(NULL AS double)")} AS minimum,
-    ${unfolded((_, at) => `m.maximum_${at}`, "CAST(NULL AS double)")} AS maximum,
-    ${rounded(unfolded((_, at) => `m.mean_${at}`, "CAST(NULL AS double)"))} AS mean,
-    ${rounded(unfolded((_, at) => `m.sd_${at}`, "CAST(NULL AS double)"))} AS sd,
-    CAST(${unfolded((_, at) => `m.negative_${at}`, "0")} AS bigint) AS negative,
-    CAST(${unfolded((_, at) => `f.far_${at}`, "0")} AS bigint) AS outliers,
-    CAST(CASE WHEN n.place = -1 THEN s.repeated ELSE 0 END AS bigint) AS repeated,
+    CAST(${unfolded((_, at) => `m.distinct_${at}`, `m.row_count - ${repeated}`)} AS bigint) AS distinct_values,
+    ${unfolded(ofNumber("m", "minimum", NULL_DOUBLE), NULL_DOUBLE)} AS minimum,
+    ${unfolded(ofNumber("m", "maximum", NULL_DOUBLE), NULL_DOUBLE)} AS maximum,
+    ${rounded(unfolded(ofNumber("m", "mean", NULL_DOUBLE), NULL_DOUBLE))} AS mean,
+    ${rounded(unfolded(ofNumber("d", "sd", NULL_DOUBLE), NULL_DOUBLE))} AS sd,
+    CAST(${unfolded(ofNumber("m", "negative", "0"), "0")} AS bigint) AS negative,
+    CAST(${unfolded(ofNumber("f", "far", "0"), "0")} AS bigint) AS outliers,
+    CAST(CASE WHEN n.place = -1 THEN ${repeated} ELSE 0 END AS bigint) AS repeated,
     m.first_at, m.last_at, m.received_at, m.month
-  FROM ${name}_moments AS m
-  JOIN ${name}_far AS f ON f.source = m.source AND f.month = m.month
-  JOIN ${name}_same AS s ON s.source = m.source AND s.month = m.month
-  CROSS JOIN (VALUES (-1), ${columns.map((_, at) => `(${at})`).join(", ")}) AS n (place)
+  FROM ${id}_moments AS m
+  JOIN ${id}_spread AS d ON d.source = m.source AND d.month = m.month
+  JOIN ${id}_far AS f ON f.source = m.source AND f.month = m.month${
+    sameRow === undefined
+      ? ""
+      : `
+  JOIN ${id}_same AS s ON s.source = m.source AND s.month = m.month`
+  }
+  CROSS JOIN (VALUES ${places.map((place) => `(${place})`).join(", ")}) AS n (place)
 )`;
 };
 
@@ -188,7 +139,7 @@ export const qualityProfiles: BatchTable = {
   key: ["source", "table_name", "column_name", "month"],
   columns: {
     source: { type: "string", description: "Source of the events" },
-    table_name: { type: "string", description: subjects.map(({ name }) => `\`${name}\``).join(", ") },
+    table_name: { type: "string", description: [...new Set(subjects.map(({ name }) => `\`${name}\``))].join(", ") },
     column_name: { type: "string", description: "The column, or `*`" },
     rows_told: bigint("Rows of the month, each event once"),
     missing: bigint("Rows without a value"),
@@ -200,7 +151,7 @@ export const qualityProfiles: BatchTable = {
     negative: bigint("Values below zero"),
     outliers: bigint(`Values further from the mean than ${OUTLIER_SDS} standard deviations`),
     repeated: bigint(
-      "Of `*`: rows that say what another row of the month has said, under another event id or as another line",
+      "Of `*`: rows that say what another row of the month has said under another event id; lines, what another one of their order has said",
     ),
     first_at: { type: "timestamp", description: "UTC; when the first row of the month occurred" },
     last_at: { type: "timestamp", description: "UTC; when the last row of the month occurred" },
@@ -214,7 +165,7 @@ export const qualityProfiles: BatchTable = {
     const wanted = months === undefined ? "true" : inMonths("occurred_at", months);
     return `
 WITH ${subjects.map((subject) => subjectSql(m, subject, wanted).trim()).join(",\n")}
-${subjects.map(({ name }) => `SELECT * FROM ${name}_rows`).join("\nUNION ALL\n")}`;
+${subjects.map((subject) => `SELECT * FROM ${idOf(subject)}_rows`).join("\nUNION ALL\n")}`;
   },
   tests: {
     "one row a column and month": `
@@ -277,8 +228,3 @@ GROUP BY source`,
     "gaps are among what is named": "SELECT source FROM quality_references WHERE gaps < 0 OR gaps > values_named",
   },
 };
-
-/** What is expected of each column, for the report. */
-export const columnRules = subjects.flatMap(({ name: table, columns }) =>
-  columns.map(({ name: column, expected = false, atLeastZero = false }) => ({ table, column, expected, atLeastZero })),
-);

@@ -6,12 +6,17 @@ import { monthText } from "./curated.ts";
 import { inMonths } from "./literals.ts";
 
 const day: ViewColumn = { type: "date", description: "UTC day of the order, of the refund for refunds" };
+const monthOfDay: ViewColumn = { type: "string", description: "UTC month of day, YYYY-MM (partition)" };
 const country: ViewColumn = { type: "string", description: "As given with the event; empty where none was" };
+
+/** Rows of the months that are written. */
+const ofMonths = (months: readonly string[] | undefined, timestamp = "occurred_at"): string =>
+  months === undefined ? "true" : inMonths(timestamp, months);
 
 export const salesDaily: BatchTable = {
   name: "sales_daily",
   grain: "one row per day, country, currency and source with an order or a refund, of customers known or not",
-  key: ["day", "country", "currency", "source"],
+  key: ["day", "country", "currency", "source", "month"],
   columns: {
     day,
     country,
@@ -28,15 +33,15 @@ export const salesDaily: BatchTable = {
       description: "Customers with a counted order that have an earlier day with one",
     },
     customers: { type: "bigint", description: "Known customers with an order or a refund" },
+    month: monthOfDay,
   },
-  reads: ["order_facts"],
+  partitionedBy: "month",
+  reads: ["order_facts", "rfm_base"],
   engine: "athena",
-  sql: (m) => `
+  sql: (m, { months }) => `
 WITH first_days AS (
-  SELECT customer_key AS buyer_key, ${m.truncDay("min(occurred_at)")} AS first_day
-  FROM order_facts
-  WHERE counts AND customer_key IS NOT NULL
-  GROUP BY customer_key
+  SELECT customer_key AS buyer_key, ${m.truncDay("first_order_at")} AS first_day
+  FROM rfm_base
 ),
 -- Everybody once a day: what is counted below need not be told apart again.
 visits AS (
@@ -46,6 +51,7 @@ visits AS (
     sum(CASE WHEN counts THEN 1 ELSE 0 END) AS orders, sum(coalesce(units, 0)) AS units,
     sum(gross_minor) AS gross_minor, sum(refund_minor) AS refund_minor
   FROM order_facts
+  WHERE ${ofMonths(months)}
   GROUP BY ${m.truncDay("occurred_at")}, coalesce(country, ''), coalesce(currency, ''), source, customer_key
 )
 SELECT
@@ -57,7 +63,8 @@ SELECT
   CAST(sum(v.gross_minor - v.refund_minor) AS bigint) AS net_minor,
   CAST(sum(CASE WHEN v.orders > 0 AND d.first_day = v.day THEN 1 ELSE 0 END) AS bigint) AS new_customers,
   CAST(sum(CASE WHEN v.orders > 0 AND d.first_day < v.day THEN 1 ELSE 0 END) AS bigint) AS returning_customers,
-  CAST(count(v.customer_key) AS bigint) AS customers
+  CAST(count(v.customer_key) AS bigint) AS customers,
+  ${monthText(m, "v.day")} AS month
 FROM visits AS v
 LEFT JOIN first_days AS d ON d.buyer_key = v.customer_key
 GROUP BY v.day, v.country, v.currency, v.source`,
@@ -65,13 +72,16 @@ GROUP BY v.day, v.country, v.currency, v.source`,
     "one row a day, country, currency and source":
       "SELECT day FROM sales_daily GROUP BY day, country, currency, source HAVING count(*) > 1",
     "net = gross - refunds": "SELECT day FROM sales_daily WHERE net_minor <> gross_minor - refund_minor",
-    "the sum is that of all orders and refunds": `
-      WITH mart AS (SELECT sum(net_minor) AS net_minor, sum(orders) AS orders FROM sales_daily),
+    // A refund is in the month of its order in order_facts, in its own here.
+    "the sums of orders are those of all orders": `
+      WITH mart AS (SELECT sum(net_minor + refund_minor) AS gross_minor, sum(orders) AS orders FROM sales_daily),
       facts AS (
-        SELECT sum(gross_minor - refund_minor) AS net_minor, sum(CASE WHEN counts THEN 1 ELSE 0 END) AS orders
+        SELECT sum(gross_minor) AS gross_minor, sum(CASE WHEN counts THEN 1 ELSE 0 END) AS orders
         FROM order_facts
       )
-      SELECT m.net_minor FROM mart AS m CROSS JOIN facts AS f WHERE m.net_minor <> f.net_minor OR m.orders <> f.orders`,
+      SELECT m.gross_minor FROM mart AS m CROSS JOIN facts AS f
+      WHERE m.gross_minor <> f.gross_minor OR m.orders <> f.orders`,
+    "who bought is new or returns": "SELECT day FROM sales_daily WHERE new_customers + returning_customers > customers",
   },
 };
 
@@ -82,31 +92,30 @@ export const activeCustomersMonthly: BatchTable = {
     "one row per month and country with an order or a refund of a known customer, and one per month over all countries",
   key: ["month", "country"],
   columns: {
-    month: { type: "string", description: "UTC month, YYYY-MM" },
     country: { type: "string", description: "As given with the event, empty where none was; `*` for all countries" },
     customers: {
       type: "bigint",
       description: "Distinct customers with an order or a refund; not additive over countries",
     },
     buyers: { type: "bigint", description: "Of those the customers with a counted order" },
+    month: { type: "string", description: "UTC month, YYYY-MM (partition)" },
   },
+  partitionedBy: "month",
   reads: ["order_facts"],
   engine: "athena",
-  sql: (m) => `
+  sql: (m, { months }) => `
 WITH seen AS (
   SELECT ${monthText(m, "occurred_at")} AS month, coalesce(country, '') AS country, customer_key, max(CASE WHEN counts THEN 1 ELSE 0 END) AS bought
   FROM order_facts
-  WHERE customer_key IS NOT NULL
+  WHERE customer_key IS NOT NULL AND ${ofMonths(months)}
   GROUP BY 1, 2, 3
 )
-SELECT month, country, CAST(count(*) AS bigint) AS customers, CAST(sum(bought) AS bigint) AS buyers
+SELECT country, CAST(count(*) AS bigint) AS customers, CAST(sum(bought) AS bigint) AS buyers, month
 FROM seen
 GROUP BY month, country
 UNION ALL
-SELECT
-  month, '*' AS country, CAST(count(DISTINCT customer_key) AS bigint) AS customers,
-  CAST(count(DISTINCT CASE WHEN bought = 1 THEN customer_key END) AS bigint) AS buyers
-FROM seen
+SELECT '*' AS country, CAST(count(*) AS bigint) AS customers, CAST(sum(bought) AS bigint) AS buyers, month
+FROM (SELECT month, customer_key, max(bought) AS bought FROM seen GROUP BY month, customer_key) AS anywhere
 GROUP BY month`,
   tests: {
     "one row a month and country":
@@ -141,7 +150,7 @@ export const productSalesDaily: BatchTable = {
       description:
         "Σ quantity × unit price, refunds taken off, at the order's rate in minor units of the reporting currency: before discounts, shipping and tax of the order as a whole",
     },
-    month: { type: "string", description: "UTC month of day, YYYY-MM (partition)" },
+    month: monthOfDay,
   },
   partitionedBy: "month",
   reads: ["order_facts", "curated_order_events"],
@@ -153,7 +162,7 @@ WITH live_entries AS (
     c.total_minor AS stated_minor, c.reporting_minor AS stated_reporting_minor, c.lines
   FROM order_facts AS f
   JOIN curated_order_events AS c ON c.event_id = f.event_id AND c.occurred_at = f.stated_at
-  WHERE NOT f.cancelled${months === undefined ? "" : `\n    AND ${inMonths("f.occurred_at", months)}`}
+  WHERE NOT f.cancelled AND ${ofMonths(months, "f.occurred_at")}
 ),
 order_lines AS (${orderItemsSql(m, {
     from: "live_entries",

@@ -22,9 +22,10 @@ export const duckdb: Dialect = {
   jsonText: (json, member) =>
     // Reading a member of what is no JSON is an error.
     scalarOnly(`(CASE WHEN json_valid(${json}) THEN json_extract_string(${json}, '$.${plainMember(member)}') END)`),
-  explodeRows: (list, fields) => ({
+  // Not LATERAL: a condition on a field, pushed into it, becomes a join by distinct lists (a quarter of the CPU).
+  explodeRows: (table, list, fields) => ({
     select: [...fields.map((field) => `item.${field}`), "item_number AS line_number"].join(", "),
-    from: `, LATERAL (SELECT unnest(${list}) AS item, generate_subscripts(${list}, 1) AS item_number)`,
+    from: `(SELECT *, unnest(${list}) AS item, generate_subscripts(${list}, 1) AS item_number FROM ${table}) AS exploded`,
   }),
   elementAt: (list, position) => `(${list})[${position}]`,
   textLiteral,

@@ -19,9 +19,9 @@ export const spark: Dialect = {
   daySeries: (from, to) => `SELECT explode(sequence(${from}, ${to}, INTERVAL 1 DAY)) AS day`,
 
   jsonText: (json, member) => scalarOnly(`get_json_object(${json}, '$.${plainMember(member)}')`),
-  explodeRows: (list, fields) => ({
+  explodeRows: (table, list, fields) => ({
     select: [...fields.map((field) => `item.${field}`), "item_index + 1 AS line_number"].join(", "),
-    from: `LATERAL VIEW posexplode(${list}) exploded AS item_index, item`,
+    from: `${table} LATERAL VIEW posexplode(${list}) exploded AS item_index, item`,
   }),
   // Plain element_at fails past the end.
   elementAt: (list, position) => `try_element_at(${list}, CAST(${position} AS int))`,

@@ -29,9 +29,9 @@ export const trino: Dialect = {
 
   jsonText: (json, member) => scalarOnly(`json_extract_scalar(${json}, '$.${plainMember(member)}')`),
   // A list of rows unnests to one column a field, in the order of the type.
-  explodeRows: (list, fields) => ({
+  explodeRows: (table, list, fields) => ({
     select: [...fields.map((field) => `item.${field}`), "item.line_number"].join(", "),
-    from: `CROSS JOIN UNNEST(${list}) WITH ORDINALITY AS item (${fields.join(", ")}, line_number)`,
+    from: `${table} CROSS JOIN UNNEST(${list}) WITH ORDINALITY AS item (${fields.join(", ")}, line_number)`,
   }),
   elementAt: (list, position) => `element_at(${list}, ${position})`,
   textLiteral,

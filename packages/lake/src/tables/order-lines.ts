@@ -29,7 +29,7 @@ export const orderItemsSql = (
   { from, carried, taken = lineFields }: { from: string; carried: readonly string[]; taken?: readonly string[] },
 ): string => {
   const others = taken.filter((field) => field !== "quantity" && field !== "total_minor");
-  const items = m.explodeRows("lines", lineFields);
+  const items = m.explodeRows("stated", "lines", lineFields);
   const own = carried.map((column) => `${column}, `).join("");
   return `
 WITH stated AS (
@@ -38,7 +38,7 @@ WITH stated AS (
 ),
 items AS (
   SELECT ${own}turn, ${items.select}
-  FROM stated ${items.from}
+  FROM ${items.from}
 )
 SELECT
   ${own}line_number, ${others.map((field) => `${field}, `).join("")}

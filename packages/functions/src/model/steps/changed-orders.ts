@@ -1,8 +1,9 @@
 /** Which months of the tables of orders a run writes: those of orders that have changed since these were written. */
 import { digest } from "@ebb/core/ids";
 import type { BatchParameters, BatchTable } from "@ebb/lake/batch-table";
-import { type OrderChanges, changedOrderMonths, orderFacts } from "@ebb/lake/batch/order-facts";
-import { productSalesDaily } from "@ebb/lake/batch/sales-marts";
+import { type OrderChanges, changedFirstMonths, changedOrderMonths, orderFacts } from "@ebb/lake/batch/order-facts";
+import { rfmBase } from "@ebb/lake/batch/rfm";
+import { activeCustomersMonthly, productSalesDaily, salesDaily } from "@ebb/lake/batch/sales-marts";
 import type { TableWrite } from "@ebb/ports";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
@@ -11,15 +12,24 @@ import { definitionOf, keepWritten, readWritten } from "../written-tables.ts";
 import { arrivedSince } from "./touched-months.ts";
 
 /** Written by month, as of the run. */
-export const orderTables: readonly BatchTable[] = [orderFacts, productSalesDaily];
+export const orderTables: readonly BatchTable[] = [orderFacts, salesDaily, activeCustomersMonthly, productSalesDaily];
 
 /** Months of the order tables that the run writes; absent where it writes them whole. */
 export interface ChangedOrders {
   readonly months?: readonly string[];
+  /** Those and the months in which somebody's first order may have been, or may be now. */
+  readonly firstMonths?: readonly string[];
 }
 
+/** The months of one of the order tables that the run writes; absent where it is written whole. */
+export const orderMonths = (
+  table: BatchTable,
+  { months, firstMonths }: ChangedOrders,
+): readonly string[] | undefined => (table === salesDaily ? firstMonths : months);
+
 /** The write of one of the order tables, or none where no order has changed. */
-export const orderWrites = (table: BatchTable, { months }: ChangedOrders, cutoff: string): TableWrite[] => {
+export const orderWrites = (table: BatchTable, changed: ChangedOrders, cutoff: string): TableWrite[] => {
+  const months = orderMonths(table, changed);
   const parameters: BatchParameters = { cutoff, ...(months === undefined ? {} : { months }) };
   return months?.length === 0 ? [] : [{ table, parameters }];
 };
@@ -34,7 +44,7 @@ const changesSince = async (
   ports: Pick<RunModelPorts, "objects" | "runner">,
 ): Promise<Partial<OrderChanges>> => {
   const { orders, wholeAt, shrunkAt } = await readWritten(ports);
-  const missing = await ports.runner.unwritten(orderTables.map(({ name }) => name));
+  const missing = await ports.runner.unwritten([...orderTables, rfmBase].map(({ name }) => name));
   const stands =
     orders !== undefined &&
     missing.length === 0 &&
@@ -62,6 +72,7 @@ export const findChangedOrders = async (
           writes: [],
           exports: [
             { name: "months", sql: (dialect) => changedOrderMonths(dialect, { arrivedSince: since, cutoffs }) },
+            { name: "first-months", sql: (dialect) => changedFirstMonths(dialect, { arrivedSince: since, cutoffs }) },
           ],
         });
   return await steps.step(
@@ -70,8 +81,11 @@ export const findChangedOrders = async (
       const { orders: _, ...others } = await readWritten(ports);
       await keepWritten(ports, others);
       if (exported === undefined) return {};
-      const { month } = await ports.runner.readColumns(exported.exports["months"]!, ["month"]);
-      return { months: [...(month as string[])].sort() };
+      const monthsIn = async (name: string): Promise<readonly string[]> =>
+        (await ports.runner.readColumns(exported.exports[name]!, ["month"]))["month"] as string[];
+      const months = await monthsIn("months");
+      const firstMonths = [...new Set([...months, ...(await monthsIn("first-months"))])];
+      return { months: [...months].sort(), firstMonths: firstMonths.sort() };
     },
     ({ months }) => ({ months: months?.length ?? "all" }),
   );

@@ -10,7 +10,7 @@ import { rfmGrid, segmentDaily, segmentMovements } from "@ebb/lake/batch/segment
 import { churnScores } from "@ebb/lake/model/churn-scores";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
-import { type ChangedOrders, orderTables, orderWrites } from "./changed-orders.ts";
+import { type ChangedOrders, orderMonths, orderTables, orderWrites } from "./changed-orders.ts";
 import type { Cutoffs } from "./features.ts";
 
 export const marts: readonly BatchTable[] = [
@@ -33,16 +33,17 @@ export const makeMarts = async (steps: RunSteps, { asOf }: RunPlan, changed: Cha
 };
 
 /** The tables that a run has written when its marts are, and what of them is its own; those that it curated are checked before. */
-export const tablesOfRun = (
-  { asOf, past }: Cutoffs,
-  churn: boolean,
-  { months }: ChangedOrders = {},
-): CheckedTable[] => {
+export const tablesOfRun = ({ asOf, past }: Cutoffs, churn: boolean, changed: ChangedOrders = {}): CheckedTable[] => {
   const cutoffsOf = (table: BatchTable): readonly string[] => {
     if (table === customerLabels) return past;
     return table === customerFeatures ? [asOf, ...past] : [asOf];
   };
   return [...batchTables.filter((table) => !monthlyTables.includes(table)), ...(churn ? [churnScores] : [])]
-    .map((table) => ({ table, cutoffs: cutoffsOf(table), ...(months === undefined ? {} : { months }) }))
-    .filter(({ table, cutoffs }) => cutoffs.length > 0 && !(table.partitionedBy === "month" && months?.length === 0));
+    .map((table) => {
+      const months = orderMonths(table, changed);
+      return { table, cutoffs: cutoffsOf(table), ...(months === undefined ? {} : { months }) };
+    })
+    .filter(
+      ({ table, cutoffs, months }) => cutoffs.length > 0 && !(table.partitionedBy === "month" && months?.length === 0),
+    );
 };

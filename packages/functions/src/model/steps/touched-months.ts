@@ -24,14 +24,25 @@ export interface ToCurate {
   readonly version: number;
   /** Names of tables that are written whole: never written before, or made by other SQL. */
   readonly whole: readonly string[];
-  /** Months of the others that are written. */
-  readonly months: readonly string[];
+  /** Months of the others that are written, by table. */
+  readonly months: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The parameters of a curated table's write; undefined where nothing of it is to be written. */
+/** The parameters of a table's write; undefined where nothing of it is to be written. */
 export const curateParameters = ({ whole, months }: ToCurate, table: string): BatchParameters | undefined => {
   if (whole.includes(table)) return {};
-  return months.length === 0 ? undefined : { months };
+  const own = months[table] ?? [];
+  return own.length === 0 ? undefined : { months: own };
+};
+
+/** Of every monthly table the months that were touched in one that it is made of. @param touched of the curated tables */
+const monthsByTable = (touched: ReadonlyMap<string, ReadonlySet<string>>): Record<string, readonly string[]> => {
+  const months = new Map(touched);
+  for (const { name, reads } of monthlyTables) {
+    const own = [name, ...reads].flatMap((each) => [...(months.get(each) ?? [])]);
+    months.set(name, new Set(own));
+  }
+  return Object.fromEntries([...months].map(([name, own]) => [name, [...own].sort()]));
 };
 
 const definitions = (): Record<string, string> =>
@@ -76,12 +87,16 @@ export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunMode
   return await steps.step(
     "months to write",
     async () => {
-      const days =
+      const found =
         exported === undefined
-          ? []
-          : ((await ports.runner.readColumns(exported.exports["days"]!, ["day"]))["day"] as string[]);
+          ? { table_name: [], day: [] }
+          : await ports.runner.readColumns(exported.exports["days"]!, ["table_name", "day"]);
+      const [tables, days] = [found["table_name"] as string[], found["day"] as string[]];
       const rows = exported === undefined ? undefined : await readOrderRows(ports, exported.exports["rows"]!);
-      const months = [...new Set(days.map((day) => day.slice(0, 7)))].sort();
+      const touched = new Map<string, Set<string>>();
+      for (const [row, table] of tables.entries())
+        touched.set(table, (touched.get(table) ?? new Set()).add(days[row]!.slice(0, 7)));
+      const months = monthsByTable(touched);
       const written = await readWritten(ports);
       // Made again after a crash it is the same version.
       const version = written.runId === plan.runId ? written.version : written.version + 1;
@@ -97,7 +112,9 @@ export const findTouched = async (steps: RunSteps, plan: RunPlan, ports: RunMode
       });
       return { version, whole, months };
     },
-    ({ months }) => ({ months: whole.length === names.length ? "all" : months.length }),
+    ({ months }) => ({
+      months: whole.length === names.length ? "all" : new Set(Object.values(months).flat()).size,
+    }),
   );
 };
 

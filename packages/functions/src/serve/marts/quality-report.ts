@@ -1,6 +1,6 @@
 /** The quality report as the tables of the latest run have it. */
 import { type Arrived, type MonthProfile, type QualityReport, qualityReport } from "@ebb/core/quality";
-import { columnRules } from "@ebb/lake/batch/quality-profiles";
+import { columnRules } from "@ebb/lake/batch/quality-subjects";
 import type { QueryEngine, SqlValue } from "@ebb/ports";
 import { type MartRow, instantOf, numberOf, numberOrAbsent, rowsOf, textOf } from "./mart-handler.ts";
 
