@@ -24,6 +24,7 @@ import { awsPorts } from "@ebb/ports/aws";
 import { Clients } from "@ebb/ports/aws/clients";
 import { awsErasers } from "@ebb/ports/aws/erasers";
 import { LambdaErasing } from "@ebb/ports/aws/job-queue";
+import { trino } from "@ebb/lake/dialect";
 import { newReceipt, sampleCustomerKey, sampleQuarantined } from "@ebb/ports/contracts/samples";
 import { isSigned } from "@ebb/ports/receipt-signer";
 import { send } from "../support/http-event.ts";
@@ -98,6 +99,8 @@ const workPorts = () => {
     profiles: ports.profiles,
     documents: ports.objects,
     // What Spark does is proven on Spark (test/engines): here no run has made a table yet.
+    // No source is loaded here: nothing may be asked.
+    queries: { dialect: trino, query: () => Promise.reject(new Error("a table of a source was asked for")) },
     runner: { unwritten: async (tables: readonly string[]) => [...tables] } as JobRunner,
     now: () => NOW_MS,
   });

@@ -20,6 +20,7 @@ import { type Eraser, type LinkedVisitors, type Subject, setsOf } from "../erasu
 import { PersonFinder } from "../person-finder.ts";
 import { type ProfileStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
 import { type Item, WIDTH, text } from "./dynamo.ts";
+import { sourceTablesEraser } from "./erase-source-tables.ts";
 import { calling, chunksOf, mapLimit } from "./errors.ts";
 
 const removalOf = (store: string, count: number): Removal[] => (count === 0 ? [] : [{ store, count }]);
@@ -33,6 +34,8 @@ export interface AwsEraserParts {
   /** The lake's objects. */
   readonly documents: ErasedObjects;
   readonly runner: JobRunner;
+  /** Over the tables that sources fill. */
+  readonly queries: QueryEngine;
   readonly now: () => number;
 }
 
@@ -42,6 +45,7 @@ export const awsErasers = (parts: AwsEraserParts): readonly Eraser[] => [
   customersEraser(parts),
   rawEventsEraser(parts),
   tablesEraser(parts),
+  sourceTablesEraser({ queries: parts.queries, objects: parts.documents }),
   documentsEraser(parts.documents, ["models/", "reports/"]),
   profilesEraser(parts),
 ];

@@ -69,6 +69,14 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Aw
   const of = <Port extends ConfiguredPort>(port: Port) => variablesFor(environment, port);
   const now = Date.now;
 
+  const statements = (of: { readonly EBB_ATHENA_WORKGROUP: string; readonly EBB_GLUE_DATABASE: string }) =>
+    new AthenaQueryEngine(clients.athena, {
+      workgroup: of.EBB_ATHENA_WORKGROUP,
+      database: of.EBB_GLUE_DATABASE,
+      timeoutMs: STATEMENT_TIMEOUT_MS,
+      now,
+    });
+
   const ledger = lazy(() => new DynamoLedger(clients.dynamo, of("ledger").EBB_LEDGER_TABLE));
   const quarantine = lazy(() => new S3Quarantine(clients.s3, of("quarantine").EBB_QUARANTINE_BUCKET));
   const log = lazy(
@@ -145,6 +153,7 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Aw
       profiles: profiles(),
       documents: new S3ObjectStore(clients.s3, of("runner").EBB_LAKE_BUCKET, now),
       runner: runner(),
+      queries: statements(of("queries")),
       now,
     });
   });
@@ -157,9 +166,9 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Aw
   const sources = lazy(() => new DynamoSourceStore(clients.dynamo, of("sources").EBB_SOURCE_TABLE));
   const sourceTables = lazy(() => {
     const variables = of("sourceTables");
-    const { EBB_ATHENA_WORKGROUP: workgroup, EBB_GLUE_DATABASE: database, EBB_LAKE_BUCKET: bucket } = variables;
+    const { EBB_LAKE_BUCKET: bucket } = variables;
     return new LakeSourceTables({
-      queries: new AthenaQueryEngine(clients.athena, { workgroup, database, timeoutMs: STATEMENT_TIMEOUT_MS, now }),
+      queries: statements(variables),
       objects: new S3ObjectStore(clients.s3, bucket, now),
       lake: `s3://${bucket}`,
       now,
