@@ -12,6 +12,7 @@ import type {
 } from "@ebb/ports/source-ports";
 import type { SourcePorts } from "./load.ts";
 import { OrderEvents, type OrderSaid, profileOf } from "./order-events.ts";
+import { KnownNames } from "./known-names.ts";
 import { tableOf } from "./roles.ts";
 import { type CellOf, RowMaker, cellReader, deletionReader } from "./rows.ts";
 import type { Shape } from "./shape.ts";
@@ -37,6 +38,7 @@ export class PageWork {
   readonly #linesTable: SourceTable | undefined;
   readonly #deleted: CellOf;
   readonly #orders: OrderEvents;
+  #known: KnownNames | undefined;
 
   constructor(
     ports: SourcePorts,
@@ -103,7 +105,14 @@ export class PageWork {
   async #takeText({ loadId, parts }: LoadUnderWay, text: AsyncIterable<Buffer>): Promise<PageDone> {
     const { pseudonyms, sourceTables, suppressions } = this.#ports;
     const list = await suppressions.current();
-    const rows = new TextRows(this.#table, this.#shape.mapping, pseudonyms, (key) => list.size > 0 && list.has(key));
+    const isErased = list.size === 0 ? undefined : (key: string): boolean => list.has(key);
+    const rows = new TextRows(
+      this.#table,
+      this.#shape.mapping,
+      pseudonyms,
+      (this.#known ??= new KnownNames()),
+      isErased,
+    );
     const made = async function* (): AsyncIterable<Buffer> {
       for await (const piece of text) yield rows.take(piece);
     };

@@ -3,6 +3,7 @@ import test from "node:test";
 import { Pseudonymizer } from "@ebb/core/ids";
 import type { Row, SourceField } from "@ebb/ports/source-ports";
 import fc from "fast-check";
+import { KnownNames } from "./known-names.ts";
 import { mappingOf, tableOf } from "./roles.ts";
 import { RowMaker } from "./rows.ts";
 import { TextRows, canStayText } from "./text-rows.ts";
@@ -23,6 +24,7 @@ const mapping = mappingOf({
   besides: ["agent"],
 });
 const table = tableOf("source_contacts", mapping, fields, false);
+const known = new KnownNames();
 
 const texts = fc.oneof(
   fc.constantFrom("", "\\N", '"', "a\tb", "line\nbreak", '""', "\r\n", "é€😀", "\\", "plain", "\\."),
@@ -79,35 +81,44 @@ const parsed = (text: string): Row[] => {
 test("bytes become what their rows would, wherever the pieces are cut; nothing of the erased, nothing personal", () => {
   const isErased = (key: string): boolean => key === pseudonyms.customer("gone");
   fc.assert(
-    fc.property(fc.array(row, { maxLength: 12 }), fc.array(fc.nat({ max: 60 })), (rows, cuts) => {
-      const text = Buffer.from(rows.map((cells) => `${cells.map(written).join("\t")}\n`).join(""));
-      const work = new TextRows(table, mapping, pseudonyms, isErased);
-      const pieces: Buffer[] = [];
-      let from = 0;
-      for (const cut of [...cuts, text.length]) {
-        pieces.push(Buffer.from(work.take(text.subarray(from, Math.min(text.length, from + cut)))));
-        from = Math.min(text.length, from + cut);
-      }
-      const last = work.end();
-      const maker = new RowMaker(table, mapping, pseudonyms, undefined);
-      const unspoiled = rows.map((cells) => cells.map((cell) => (cell === null ? null : Buffer.from(cell).toString())));
-      const expected = unspoiled.filter((cells) => cells[1] == null || !isErased(pseudonyms.customer(cells[1])));
-      assert.deepEqual(
-        parsed(Buffer.concat(pieces).toString()),
-        expected.map((cells) => maker.make(cells)),
-      );
-      assert.deepEqual([work.rows, last], [rows.length, unspoiled.at(-1)]);
-      assert.deepEqual(work.nulled, maker.nulled);
-    }),
+    fc.property(
+      fc.array(row, { maxLength: 12 }),
+      fc.array(fc.nat({ max: 60 })),
+      fc.boolean(),
+      (rows, cuts, someErased) => {
+        const text = Buffer.from(rows.map((cells) => `${cells.map(written).join("\t")}\n`).join(""));
+        const work = new TextRows(table, mapping, pseudonyms, known, someErased ? isErased : undefined);
+        const pieces: Buffer[] = [];
+        let from = 0;
+        for (const cut of [...cuts, text.length]) {
+          pieces.push(Buffer.from(work.take(text.subarray(from, Math.min(text.length, from + cut)))));
+          from = Math.min(text.length, from + cut);
+        }
+        const last = work.end();
+        const maker = new RowMaker(table, mapping, pseudonyms, undefined);
+        const unspoiled = rows.map((cells) =>
+          cells.map((cell) => (cell === null ? null : Buffer.from(cell).toString())),
+        );
+        const expected = unspoiled.filter(
+          (cells) => cells[1] == null || !someErased || !isErased(pseudonyms.customer(cells[1])),
+        );
+        assert.deepEqual(
+          parsed(Buffer.concat(pieces).toString()),
+          expected.map((cells) => maker.make(cells)),
+        );
+        assert.deepEqual([work.rows, last], [rows.length, unspoiled.at(-1)]);
+        assert.deepEqual(work.nulled, maker.nulled);
+      },
+    ),
     { seed: 20_261_122, numRuns: 400 },
   );
 });
 
 test("a text that ends within a row is told, and so is a row of more than 4 MB", () => {
-  const work = new TextRows(table, mapping, pseudonyms, () => false);
+  const work = new TextRows(table, mapping, pseudonyms, known);
   work.take(Buffer.from('1\tada\t\\N\t"open'));
   assert.throws(() => work.end(), /ended within a row/);
-  const long = new TextRows(table, mapping, pseudonyms, () => false);
+  const long = new TextRows(table, mapping, pseudonyms, known);
   assert.throws(() => long.take(Buffer.from(`1\tada\t\\N\t${"x".repeat(4_000_001)}\t1.00\t\\N\n`)), RangeError);
 });
 

@@ -4,6 +4,7 @@
  */
 import type { Pseudonymizer } from "@ebb/core/ids";
 import type { Cell, Row, SourceTable, SourceType } from "@ebb/ports/source-ports";
+import type { KnownNames } from "./known-names.ts";
 import { type Mapping, holds } from "./roles.ts";
 
 const [TAB, LINE, QUOTE, MINUS, ZERO, NINE] = [9, 10, 34, 45, 48, 57];
@@ -31,7 +32,9 @@ export class TextRows {
   readonly #types: readonly SourceType[];
   readonly #fields: readonly string[];
   readonly #pseudonyms: Pseudonymizer;
-  readonly #isErased: (customerKey: string) => boolean;
+  /** Absent where nobody is on the list. */
+  readonly #isErased: ((customerKey: string) => boolean) | undefined;
+  readonly #known: KnownNames;
   /** Of the row at hand: fields whose values became null. */
   readonly #nulledHere: string[] = [];
   #rest: Buffer | undefined;
@@ -43,8 +46,10 @@ export class TextRows {
     table: SourceTable,
     mapping: Mapping,
     pseudonyms: Pseudonymizer,
-    isErased: (customerKey: string) => boolean,
+    known: KnownNames,
+    isErased?: (customerKey: string) => boolean,
   ) {
+    this.#known = known;
     this.#pseudonyms = pseudonyms;
     this.#isErased = isErased;
     this.#fields = mapping.read;
@@ -102,14 +107,15 @@ export class TextRows {
       while (at < data.length && data[at] !== TAB && data[at] !== LINE) at++;
       if (at === data.length) return this.#undone(began);
       const work = works[cell];
-      if (work !== undefined && work !== "as it is" && !isNull(data, cellAt, at)) {
-        const made =
-          work === "customer" ? this.#customer(data, cellAt, at) : this.#checked(data, cell, cellAt, at, isQuoted);
-        if (made !== undefined) {
+      if (work === "customer" && !isNull(data, cellAt, at)) {
+        this.#copy(data, copied, cellAt);
+        erased = this.#writeCustomer(data, cellAt, at) || erased;
+        copied = at;
+      } else if (work !== undefined && work !== "as it is" && !isNull(data, cellAt, at)) {
+        if (!this.#isHeld(data, cell, cellAt, at, isQuoted)) {
           this.#copy(data, copied, cellAt);
-          this.#write(made);
+          this.#write("\\N");
           copied = at;
-          erased ||= work === "customer" && this.#isErased(made);
         }
       }
       const isEnd = data[at] === LINE;
@@ -133,19 +139,27 @@ export class TextRows {
     return -1;
   }
 
-  /** `\N` for a customer without an id. */
-  #customer(data: Buffer, from: number, to: number): string {
+  /** A pseudonym, `\N` for a customer without an id. Answers whether the customer was erased. */
+  #writeCustomer(data: Buffer, from: number, to: number): boolean {
+    this.#hold(PSEUDONYM_BYTES);
+    if (this.#isErased === undefined) {
+      const bytes = this.#known.copy(data, from, to, this.#out, this.#at);
+      this.#at += bytes;
+      if (bytes > 0) return false;
+    }
     const id = textOf(data, from, to);
-    return id === "" ? "\\N" : this.#pseudonyms.customer(id);
+    const name = id === "" ? "\\N" : this.#pseudonyms.customer(id);
+    this.#known.keep(data, from, to, name);
+    this.#write(name);
+    return this.#isErased?.(name) ?? false;
   }
 
-  /** `\N` where no column of the type holds the value; `undefined` where it stays. */
-  #checked(data: Buffer, cell: number, from: number, to: number, isQuoted: boolean): string | undefined {
+  /** Whether a column of the cell's type holds its value. */
+  #isHeld(data: Buffer, cell: number, from: number, to: number, isQuoted: boolean): boolean {
     const isPlain = this.#works[cell] === "decimal" ? isPlainNumber(data, from) : isPlainTime(data, from, to);
-    if (isPlain && !isQuoted) return undefined;
-    if (holds(this.#types[cell]!, textOf(data, from, to))) return undefined;
+    if ((isPlain && !isQuoted) || holds(this.#types[cell]!, textOf(data, from, to))) return true;
     this.#nulledHere.push(this.#fields[cell]!);
-    return "\\N";
+    return false;
   }
 
   #copy(data: Buffer, from: number, to: number): void {
