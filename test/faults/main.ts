@@ -1,20 +1,26 @@
 /**
  * The fault campaign: schedules of everything that goes wrong between a producer and a customer's figures, on the adapters
  * of both homes, and the real process killed under load. Prints what was found, and by which command it is found again.
- *
- * Usage: npm run faults -- [--schedules N] [--dynamodb N] [--kills N] [--seed S] [--only NAME] [--mutants] [--json]
- *
- *   --schedules N   seeded schedules on the adapters of one machine (8,000)
- *   --dynamodb N    schedules of the score stage over the DynamoDB adapter on an emulator (2,000); needs Python
- *   --kills N       kill -9 of the real process under load (500)
- *   --only NAME     one schedule, as it is named where it failed
- *   --mutants       what breaks exactly once on purpose, and the schedules that catch it; nothing else
  */
 import { parseArgs } from "node:util";
 import { logger } from "@ebb/functions/runtime/logger";
 import { campaign } from "./campaign.ts";
 import { hunt, mutations } from "./mutants.ts";
 import { Tally } from "./tally.ts";
+
+const HELP = `Usage: npm run faults -- [OPTIONS]
+
+  --schedules N   seeded schedules on the adapters of one machine (8,000)
+  --dynamodb N    schedules of the score stage over the DynamoDB adapter on an emulator (2,000); needs Python
+  --kills N       kill -9 of the real process under load (500)
+  --seed S        another seed gives other schedules (20261122)
+  --only NAME     one schedule, as it is named where it failed
+  --mutants       what breaks exactly once on purpose, and the schedules that catch it; nothing else
+  --json          the sum as JSON
+  --help          show this
+
+Whoever names a number of one kind means that kind alone; without any the whole campaign is run.
+`;
 
 const { values } = parseArgs({
   options: {
@@ -25,10 +31,14 @@ const { values } = parseArgs({
     only: { type: "string" },
     mutants: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
 const seed = Number(values.seed);
-// Whoever names a number of one kind means that kind; without any the whole campaign is run.
 const whole = values.schedules === undefined && values.dynamodb === undefined && values.kills === undefined;
 const count = (value: string | undefined, usual: number): number => Number(value ?? (whole ? usual : 0));
 logger.setLogLevel("SILENT"); // what goes wrong here is meant to

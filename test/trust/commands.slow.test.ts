@@ -1,4 +1,4 @@
-/** `ebb ledger`, `ebb quarantine` and `ebb erase` as their users meet them: processes, with exit codes and words. */
+/** `ebb ledger`, `quarantine`, `replay`, `keys` and `erase` as their users meet them: processes, with exit codes and words. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -124,7 +124,7 @@ describe("commands of trust", { timeout: 180_000 }, () => {
       assert.equal((JSON.parse(bytes) as { messageId: string }).messageId, "bad\u001b[2J");
       assert.equal((await here("quarantine", "--original")).out, `${bytes}\n`);
       const other = await here("quarantine", "--reason", "too_large");
-      assert.deepEqual([other.code, other.out], [0, "Nothing is in quarantine.\n"]);
+      assert.deepEqual([other.code, other.out], [0, "Nothing of this is in quarantine.\n"]);
     });
 
     it("misunderstood is exit code 2, with what is understood", async () => {
@@ -134,6 +134,68 @@ describe("commands of trust", { timeout: 180_000 }, () => {
       assert.equal((await here("quarantine", "--since", "soon")).code, 2);
       assert.equal((await here("quarantine", "more")).code, 2);
       assert.equal((await ebb("quarantine", "--data", path.join(root, "nowhere"))).code, 1);
+    });
+  });
+
+  describe("replay", () => {
+    it("from the lake says what it took from the log, and leaves a home that runs as it is", async () => {
+      const rebuilt = await here("replay", "--from", "lake");
+      assert.equal(rebuilt.code, 0, rebuilt.err);
+      assert.match(
+        rebuilt.out,
+        /^(0 customers from 0 order events, as of record 0\.\nWith what the log has|3 customers)/,
+      );
+      assert.match(rebuilt.out, /Every one of 3 equals the live one in every field\./);
+      const refused = await here("replay", "--from", "lake", "--replace");
+      assert.equal(refused.code, 1);
+      assert.match(refused.err, /Another home has .* open\. Stop it first\.\n$/);
+    });
+
+    it("misunderstood is exit code 2, with what is understood", async () => {
+      for (const [args, said] of [
+        [["--since", "yesterday"], /no instant like 2026-01-31/],
+        [["--from", "elsewhere"], /none of quarantine, dead-letters, lake/],
+        [["--replace"], /for --from lake/],
+        [["all"], /takes no "all"/],
+      ] as const) {
+        const { code, err } = await here("replay", ...args);
+        assert.deepEqual([code, said.test(err)], [2, true], err);
+      }
+    });
+  });
+
+  describe("keys", () => {
+    const status = async (key: string): Promise<number> =>
+      (await fetch(`${home.url}/v1/pipeline`, { headers: { authorization: `Bearer ${key}` } })).status;
+
+    it("a key made works at once, its successor after it, and neither once it has ended", async () => {
+      const made = await here("keys", "create", "--scope", "read:operations", "--label", "monitor");
+      assert.equal(made.code, 0, made.err);
+      const key = made.out.trim();
+      const [id] = /key_[0-9a-f]{12}/.exec(made.err)!;
+      assert.equal(await status(key), 200);
+      const next = (await here("keys", "rotate", id, "--overlap", "0")).out.trim();
+      assert.deepEqual([await status(key), await status(next)], [401, 200]);
+      const successor = `key_${next.split("_")[1]!}`;
+      assert.equal((await here("keys", "revoke", successor)).code, 0);
+      assert.equal(await status(next), 401);
+      const listed = (await here("keys")).out;
+      assert.match(listed, new RegExp(`${successor} .*revoked .*monitor`));
+      for (const secret of [key, next]) assert.ok(!listed.includes(secret));
+    });
+
+    it("misunderstood is exit code 2, and says what of it was", async () => {
+      for (const [args, said] of [
+        [["mint"], /^ebb keys has no "mint"\. See ebb keys --help\.\n$/],
+        [["rotate"], /^ebb keys rotate takes the id of a key/],
+        [["create"], /^--scope is needed/],
+        [["create", "--scope", "write,erase"], /a write key has no other scope/],
+        [["create", "--scope", "erase", "--expires", "2020-01-01"], /"2020-01-01" is past/],
+      ] as const) {
+        const { code, err } = await here("keys", ...args);
+        assert.deepEqual([code, said.test(err)], [2, true], err);
+      }
+      assert.equal((await here("keys", "revoke", "key_000000000000")).code, 1);
     });
   });
 

@@ -232,6 +232,8 @@ export interface Comparison {
   /** Customers whose aggregates differ, at most `MOST_LISTED`. */
   readonly differing: readonly string[];
   readonly count: number;
+  /** The last record that both know. */
+  readonly offset: number;
 }
 
 const MOST_LISTED = 1_000;
@@ -270,7 +272,8 @@ export const compareWithLive = async (home: string, target: string): Promise<Com
       await follow();
       suspects = await differing(rebuilt, live, suspects);
     }
-    return { customers, differing: suspects.slice(0, MOST_LISTED), count: suspects.length };
+    const offset = await rebuilt.offset(CONSUMER);
+    return { customers, differing: suspects.slice(0, MOST_LISTED), count: suspects.length, offset };
   } finally {
     suppressions.close();
     log.close();

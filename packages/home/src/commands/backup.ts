@@ -51,7 +51,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     return 0;
   } catch (error) {
     if (!(error instanceof BackupError || error instanceof TaskFailed || error instanceof FolderInUse)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${error.message}${error instanceof FolderInUse ? " Stop it first." : ""}\n`);
     return 1;
   }
 };

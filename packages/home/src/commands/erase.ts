@@ -210,6 +210,7 @@ const ended = async (door: Door, erasureId: string): Promise<Answer> => {
 const STEPS = 53;
 
 const told = async (receipt: ErasureReceipt, file: string | undefined, several: boolean): Promise<void> => {
+  if (receipt.removed.length === 0) process.stdout.write("Nothing of them was anywhere.\n");
   for (const { store, count, objects } of receipt.removed) {
     const files = objects === undefined ? "" : ` in ${objects.toLocaleString("en")} files or records`;
     process.stdout.write(`${store.padEnd(28)}${count.toLocaleString("en").padStart(12)}${files}\n`);

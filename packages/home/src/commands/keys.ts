@@ -92,6 +92,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
     }
     if (action === "create" && id === undefined) {
       if (values.scope === undefined) throw new UsageError(`--scope is needed: what may the key do?\n\n${help}`);
+      if (values.expires !== undefined && parseExpiry(values.expires, nowMs)! <= nowMs)
+        throw new UsageError(`--expires: "${values.expires}" is past.`);
       tell(await createKey(store, { ...wanted(values, nowMs), scopes: values.scope.split(",") as Scope[] }, nowMs));
       return 0;
     }
@@ -114,7 +116,13 @@ export const run = async (args: readonly string[]): Promise<number> => {
     process.stderr.write(`${error.message}\n`);
     return 1;
   }
-  throw new UsageError(help);
+  throw new UsageError(`${misunderstood(action, id)} See ebb keys --help.`);
+};
+
+const misunderstood = (action: string, id: string | undefined): string => {
+  if (!["list", "create", "rotate", "revoke"].includes(action)) return `ebb keys has no "${action}".`;
+  if (id === undefined) return `ebb keys ${action} takes the id of a key; ebb keys lists them.`;
+  return `ebb keys ${action} takes no more than that.`;
 };
 
 /** With the credentials and the region that the AWS SDK finds. */

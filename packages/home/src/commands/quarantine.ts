@@ -22,7 +22,8 @@ export const selectionOptions = {
     kind: "text",
     value: "INSTANT",
     help: "only what was refused at or after this, like 2026-01-31 or 2026-01-31T12:00:00Z",
-    check: (text: string) => (parseInstant(text) === undefined ? `"${text}" is no instant.` : undefined),
+    check: (text: string) =>
+      parseInstant(text) === undefined ? `"${text}" is no instant like 2026-01-31 or 2026-01-31T12:00:00Z.` : undefined,
   },
 } as const;
 
@@ -83,7 +84,10 @@ export const run = async (args: readonly string[]): Promise<number> => {
     if (values.json === true) for await (const item of items) await write(`${JSON.stringify(answerOf(item))}\n`);
     else if (values.original === true)
       for await (const item of items) await write(Buffer.concat([item.original, Buffer.from("\n")]));
-    else process.stdout.write(await summaryOf(items, values.samples ?? 2));
+    else {
+      const narrowed = [values.reason, values.upload, values.since, values.open].some((value) => value !== undefined);
+      process.stdout.write(await summaryOf(items, values.samples ?? 2, narrowed));
+    }
     return 0;
   } finally {
     log.close();
@@ -119,7 +123,11 @@ interface Reason {
 const SHOWN = 120;
 
 /** Counts of each reason and its first items. Holds no more than the samples. */
-const summaryOf = async (items: AsyncIterable<QuarantinedItem>, samples: number): Promise<string> => {
+const summaryOf = async (
+  items: AsyncIterable<QuarantinedItem>,
+  samples: number,
+  narrowed: boolean,
+): Promise<string> => {
   const reasons = new Map<string, Reason>();
   for await (const item of items) {
     const reason = reasons.get(item.code) ?? { items: 0, appended: 0, refused: 0, samples: [] };
@@ -128,7 +136,7 @@ const summaryOf = async (items: AsyncIterable<QuarantinedItem>, samples: number)
     if (item.replayed !== undefined) reason[item.replayed.outcome]++;
     if (reason.samples.length < samples) reason.samples.push(item);
   }
-  if (reasons.size === 0) return "Nothing is in quarantine.\n";
+  if (reasons.size === 0) return narrowed ? "Nothing of this is in quarantine.\n" : "Nothing is in quarantine.\n";
   const sorted = [...reasons].sort(([, a], [, b]) => b.items - a.items);
   const columns = [
     { name: "reason", align: "left" },

@@ -75,7 +75,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     return await inHome(values.data, home, query);
   } catch (error) {
     if (!(error instanceof TaskFailed || error instanceof FolderInUse || error instanceof RebuildError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${error.message}${error instanceof FolderInUse ? " Stop it first." : ""}\n`);
     return 1;
   }
 };
@@ -131,7 +131,11 @@ const fromLake = async (home: string, target: string, replace: boolean): Promise
       process.stdout.write("They are in the place of the home's; the next start goes on from the log.\n");
       return 0;
     }
-    const { customers, count, differing } = await compareWithLive(home, target);
+    const { customers, count, differing, offset } = await compareWithLive(home, target);
+    if (offset > rebuilt.offset)
+      process.stdout.write(
+        `With what the log has beyond the lake, up to record ${offset.toLocaleString("en")}: ${customers.toLocaleString("en")} customers.\n`,
+      );
     process.stdout.write(
       count === 0
         ? `Every one of ${customers.toLocaleString("en")} equals the live one in every field. ${target} may be removed.\n`

@@ -62,7 +62,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
         (again > 0
           ? `${again.toLocaleString("en")} of them are in the backup: the home erases them again when it starts.\n`
           : "") +
-        "Keys that were revoked after the backup are valid again: look at ebb keys.\n",
+        `Keys that were revoked after the backup are valid again: look at ebb keys --data ${home}.\n` +
+        `Start it with ebb start --data ${home}; check it with ebb audit --data ${home}.\n`,
     );
     return 0;
   } catch (error) {
