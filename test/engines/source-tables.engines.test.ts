@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import type { CustomerKey } from "@ebb/core/ids";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { Clients } from "@ebb/ports/aws/clients";
 import { sourceTablesEraser } from "@ebb/ports/aws/erase-source-tables";

@@ -23,7 +23,7 @@ const COLUMNS = {
   order_id: "INTEGER",
   customer_key: "customer",
   occurred_at: "TIMESTAMP",
-  total: "DECIMAL(12,2)",
+  total: "DECIMAL(14,3)",
   note: "VARCHAR",
 };
 const SELECT = "SELECT id, customer_id, placed_at, total, note FROM orders";
@@ -176,10 +176,13 @@ void describe("collect/load-source over PostgreSQL", { skip }, () => {
     await equals(await now());
   });
 
-  it("a widened type, a dropped field and a renamed table", async () => {
-    const before = await now();
+  it("a widened type, until it is accepted, a dropped field and a renamed table", async () => {
     await server.run("ALTER TABLE orders ALTER total TYPE numeric(14,3)");
     await faulty("type_changed", /field total was .*\(12,2\) and is now .*\(14,3\)/);
+    const taken = await make(ports, () => declared())({ source: "orders", accept: true }, whole());
+    assert.equal(taken?.tables?.[0]?.rows, ORDERS);
+    const before = await now();
+    await equals(before);
     await server.run("ALTER TABLE orders DROP COLUMN note");
     await faulty("no_field", /has no field note/);
     await server.run("ALTER TABLE orders RENAME TO purchases");

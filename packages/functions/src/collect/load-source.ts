@@ -9,6 +9,7 @@ import { type LoadEnd, SourceProblem } from "@ebb/ports/source-ports";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import type { Source } from "./sources.ts";
+import { accepted } from "./sources/accept.ts";
 import { readDeclared } from "./sources/declared.ts";
 import { SourceBusy } from "./sources/lease.ts";
 import { loadRows } from "./sources/load.ts";
@@ -34,7 +35,11 @@ export type LoadSourcePorts = Pick<
   | "sourceJobs"
 >;
 
-export const LoadSourceEvent = z.object({ source: z.string().min(1) });
+export const LoadSourceEvent = z.object({
+  source: z.string().min(1),
+  /** An operator takes fields whose type changed: everything is read again. */
+  accept: z.boolean().default(false),
+});
 type JobContext = Pick<Context, "awsRequestId" | "getRemainingTimeInMillis">;
 
 /** What asking for the next run and giving the lease back takes at most. */
@@ -46,9 +51,11 @@ const COMMIT_MS = 480_000;
 export const make =
   (ports: LoadSourcePorts, declared: () => readonly Source[] = () => readDeclared(sourcesFile())) =>
   async (event: unknown, context: JobContext): Promise<LoadEnd | undefined> => {
-    const { source: name } = LoadSourceEvent.parse(event);
+    const { source: name, accept } = LoadSourceEvent.parse(event);
     const source = declared().find(({ spec }) => spec.name === name);
     if (source === undefined) throw new Error(`There is no source "${name}".`);
+    const state = accept ? await ports.sources.get(name) : undefined;
+    if (state !== undefined) await ports.sources.put(accepted(state));
     try {
       const end = await load(ports, source, context);
       if (end === undefined) await ports.sourceJobs.load(name);

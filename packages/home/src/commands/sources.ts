@@ -1,6 +1,7 @@
 /** `ebb sources`: what is declared, whether it can be read, loads with their progress, and how they went. */
 import path from "node:path";
 import { SourcesInvalid } from "@ebb/functions/collect/sources";
+import { accepted } from "@ebb/functions/collect/sources/accept";
 import { seenObjects } from "@ebb/functions/collect/sources/objects";
 import { openRows } from "@ebb/functions/collect/sources/open";
 import { shapeOf } from "@ebb/functions/collect/sources/shape";
@@ -185,8 +186,7 @@ const accept = async (folder: string, name: string): Promise<number> => {
     const state = await store.get(name);
     if (state === undefined) out(`${name} was never loaded: there is nothing to accept.`);
     else {
-      const { plan: _, fields: __, watermark: ___, underWay: ____, ...rest } = state;
-      await store.put(rest);
+      await store.put(accepted(state));
       out(`The next load of ${name} takes the fields as they are and reads everything.`);
     }
   } finally {
