@@ -35,7 +35,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   assert.deepEqual(cutoffs.past, []);
   const { fit } = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion);
   assert.ok(fit.kind === "refused" && fit.reason.startsWith("The history is too short"));
-  await checkQuality(steps, plan, lake.ports, history);
+  await checkQuality(steps, plan, history);
   await makeSegments(steps, plan, lake.ports);
   await makeMarts(steps, plan);
   await checkTables(steps, lake.ports, tablesOfRun(cutoffs, false));

@@ -3,6 +3,9 @@
  * Pure: from the rows of `quality_profiles` and `quality_references`, and from the sums of the ledger.
  */
 
+import { columnDrift, percent, rowsDrift, severityOf } from "./quality-drift.ts";
+import { type Limits, type Measure, type Place, type QualityLimit, limitsOf } from "./quality-limits.ts";
+
 /** A row of `quality_profiles`; numbers of texts are absent. `column` `*` is the table as a whole. */
 export interface MonthProfile {
   readonly source: string;
@@ -63,8 +66,9 @@ export const findingCodes = [
 ] as const;
 
 export interface Finding {
-  /** `stop`: no churn model is made of such data. */
   readonly severity: "warn" | "stop";
+  /** Of what stops: the run as a whole, or its churn model alone. */
+  readonly stops?: "run" | "model";
   readonly code: (typeof findingCodes)[number];
   readonly source: string;
   readonly table: string;
@@ -108,23 +112,12 @@ export interface QualityReport {
   readonly arrived?: readonly Arrived[];
   /** Those that stop first, then by source and table. */
   readonly findings: readonly Finding[];
+  /** What was set besides the limits that are there without it. */
+  readonly limits: readonly QualityLimit[];
 }
 
-/**
- * From which share on something is told; `stop`, of orders, from which on no model is made. Orders that name nobody stop
- * nothing: a till knows no customers, and its orders are in no customer's history.
- */
-export const qualityThresholds = {
-  missing: { warn: 0.05 },
-  negative: { warn: 0 },
-  repeated: { warn: 0.001, stop: 0.5 },
-  outliers: { warn: 0.005 },
-  gaps: { warn: 0.05 },
-  duplicates: { warn: 0.005 },
-  quarantined: { warn: 0.01 },
-  /** Newest month against those before: points of the missing share, standard deviations of the mean, times the rows a day. */
-  drift: { missing: 0.1, meanSds: 1, rowsTimes: 4, monthsBefore: 3, rows: 100 },
-} as const;
+/** The newest month is compared with so many before it at least, where it has so many rows. */
+const DRIFT = { monthsBefore: 3, rows: 100 } as const;
 
 const WHOLE = "*";
 const DAY_MS = 86_400_000;
@@ -133,7 +126,6 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 const latest = (values: readonly string[]): string => values.reduce((a, b) => (a > b ? a : b));
 const earliest = (values: readonly string[]): string => values.reduce((a, b) => (a < b ? a : b));
 const present = (values: readonly (number | undefined)[]): number[] => values.filter((value) => value !== undefined);
-const percent = (share: number): string => `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
 const count = (value: number): string => value.toLocaleString("en");
 
 const columnOf = (column: string, months: readonly MonthProfile[]): ColumnQuality => {
@@ -174,53 +166,40 @@ const tableOf = (profiles: readonly MonthProfile[]): TableQuality => {
   };
 };
 
-/** A finding where the share reaches a threshold and there is anything at all. */
+type LimitsAt = (measure: Measure, place: Place) => Limits;
+
+/** A finding where the share reaches a limit and there is anything at all. */
 const judged = (
-  code: "missing" | "negative" | "repeated" | "outliers" | "gaps" | "duplicates" | "quarantined",
+  limits: LimitsAt,
+  code: Exclude<Finding["code"], "drift">,
   where: Pick<Finding, "source" | "table" | "column">,
   some: number,
   all: number,
   what: string,
 ): Finding[] => {
-  const limits: { readonly warn: number; readonly stop?: number } = qualityThresholds[code];
   const share = all === 0 ? 0 : some / all;
-  if (some === 0 || share < limits.warn) return [];
-  const severity = limits.stop !== undefined && share >= limits.stop && where.table === "orders" ? "stop" : "warn";
+  const found = some === 0 ? undefined : severityOf(share, limits(code, where));
+  if (found === undefined) return [];
   const place = `${where.source}, ${where.table}${where.column === undefined ? "" : `.${where.column}`}`;
-  return [
-    {
-      severity,
-      code,
-      ...where,
-      count: some,
-      share,
-      sentence: `${place}: ${count(some)} of ${count(all)} ${what} (${percent(share)}).`,
-    },
-  ];
+  const sentence = `${place}: ${count(some)} of ${count(all)} ${what} (${percent(share)}).`;
+  return [{ ...found, code, ...where, count: some, share, sentence }];
 };
 
-/** What is to be said of rows that say what another row of the table says. */
-export const repeatedFindings = ({
-  source,
-  table,
-  rows,
-  repeated,
-}: Pick<TableQuality, "source" | "table" | "rows" | "repeated">): Finding[] =>
-  judged("repeated", { source, table }, repeated, rows, "rows say what another row says");
-
-const ofTable = (table: TableQuality, rules: readonly ColumnRule[]): Finding[] => {
+const ofTable = (limits: LimitsAt, table: TableQuality, rules: readonly ColumnRule[]): Finding[] => {
   const { source, rows } = table;
   const where = { source, table: table.table };
   return [
-    ...repeatedFindings(table),
+    ...judged(limits, "repeated", where, table.repeated, rows, "rows say what another row says"),
     ...table.columns.flatMap((each) => {
       const at = { ...where, column: each.column };
       const rule = rules.find(({ table: name, column }) => name === table.table && column === each.column);
       const told = rows - each.missing;
       return [
-        ...(rule?.expected === true ? judged("missing", at, each.missing, rows, "rows have no value") : []),
-        ...(rule?.atLeastZero === true ? judged("negative", at, each.negative, told, "values are below zero") : []),
-        ...judged("outliers", at, each.outliers, told, "values are far from all others"),
+        ...(rule?.expected === true ? judged(limits, "missing", at, each.missing, rows, "rows have no value") : []),
+        ...(rule?.atLeastZero === true
+          ? judged(limits, "negative", at, each.negative, told, "values are below zero")
+          : []),
+        ...judged(limits, "outliers", at, each.outliers, told, "values are far from all others"),
       ];
     }),
   ];
@@ -230,40 +209,29 @@ const rowsADay = ({ rows, firstAt, lastAt }: MonthProfile): number =>
   rows / (Math.floor(Date.parse(lastAt) / DAY_MS) - Math.floor(Date.parse(firstAt) / DAY_MS) + 1);
 
 /** The newest month of a column, or of a table as a whole, against the months before it. */
-const driftOf = (months: readonly MonthProfile[]): Finding[] => {
-  const { drift } = qualityThresholds;
+const driftOf = (limits: LimitsAt, months: readonly MonthProfile[]): Finding[] => {
   const inTurn = [...months].sort((a, b) => (a.month < b.month ? -1 : 1));
   const newest = inTurn.pop();
-  if (newest === undefined || inTurn.length < drift.monthsBefore || newest.rows < drift.rows) return [];
+  if (newest === undefined || inTurn.length < DRIFT.monthsBefore || newest.rows < DRIFT.rows) return [];
   const { source, table, column, month } = newest;
-  const tell = (what: string): Finding => ({
-    severity: "warn",
-    code: "drift",
-    ...{ source, table },
-    ...(column === WHOLE ? {} : { column }),
-    sentence: `${source}, ${table}${column === WHOLE ? "" : `.${column}`}: in ${month} ${what}.`,
-  });
+  const when = `in ${month}`;
   if (column === WHOLE) {
-    const [now, before] = [rowsADay(newest), sum(inTurn.map(rowsADay)) / inTurn.length];
-    return now > before * drift.rowsTimes || now * drift.rowsTimes < before
-      ? [tell(`${now.toFixed(0)} rows a day, ${before.toFixed(0)} in the months before`)]
-      : [];
+    const before = sum(inTurn.map(rowsADay)) / inTurn.length;
+    return rowsDrift(limits, { source, table }, when, [rowsADay(newest), before], "rows a day");
   }
   const all = columnOf(column, inTurn);
-  const rows = sum(inTurn.map((each) => each.rows));
-  const [now, before] = [newest.missing / newest.rows, all.missing / rows];
-  const found =
-    Math.abs(now - before) > drift.missing ? [tell(`${percent(now)} are missing, ${percent(before)} before`)] : [];
   const sds = present(inTurn.map(({ sd }) => sd));
-  const sd = sds.length === 0 ? 0 : sum(sds) / sds.length;
-  if (
-    newest.mean !== undefined &&
-    all.mean !== undefined &&
-    sd > 0 &&
-    Math.abs(newest.mean - all.mean) > drift.meanSds * sd
-  )
-    found.push(tell(`the mean is ${newest.mean.toPrecision(4)}, ${all.mean.toPrecision(4)} before`));
-  return found;
+  return columnDrift(
+    limits,
+    { source, table, column },
+    when,
+    { missing: newest.missing / newest.rows, mean: newest.mean },
+    {
+      missing: all.missing / sum(inTurn.map((each) => each.rows)),
+      mean: all.mean,
+      sd: sds.length === 0 ? undefined : sum(sds) / sds.length,
+    },
+  );
 };
 
 export interface QualityInput {
@@ -271,24 +239,40 @@ export interface QualityInput {
   readonly references: readonly ReferenceGaps[];
   readonly rules: readonly ColumnRule[];
   readonly arrived?: readonly Arrived[];
+  /** What a team has set. */
+  readonly limits?: readonly QualityLimit[] | undefined;
 }
 
-export const qualityReport = ({ profiles, references, rules, arrived }: QualityInput): QualityReport => {
+export const qualityReport = ({
+  profiles,
+  references,
+  rules,
+  arrived,
+  limits: own = [],
+}: QualityInput): QualityReport => {
+  const limits = limitsOf(own);
   const tables = [...Map.groupBy(profiles, ({ source, table }) => `${source}\n${table}`).values()]
     .map(tableOf)
     .sort((a, b) => (`${a.source}\n${a.table}` < `${b.source}\n${b.table}` ? -1 : 1));
   const columns = Map.groupBy(profiles, ({ source, table, column }) => `${source}\n${table}\n${column}`);
   const findings = [
-    ...tables.flatMap((table) => ofTable(table, rules)),
+    ...tables.flatMap((table) => ofTable(limits, table, rules)),
     ...references.flatMap(({ source, reference, values, gaps }) =>
-      judged("gaps", { source, table: reference }, gaps, values, "values are not found"),
+      judged(limits, "gaps", { source, table: reference }, gaps, values, "values are not found"),
     ),
     ...(arrived ?? []).flatMap(({ source, by, received, duplicates, quarantined }) => [
-      ...judged("duplicates", { source, table: by }, duplicates, received, "rows carried an id that was there already"),
-      ...judged("quarantined", { source, table: by }, quarantined, received, "rows were refused"),
+      ...judged(
+        limits,
+        "duplicates",
+        { source, table: by },
+        duplicates,
+        received,
+        "rows carried an id that was there already",
+      ),
+      ...judged(limits, "quarantined", { source, table: by }, quarantined, received, "rows were refused"),
     ]),
-    ...[...columns.values()].flatMap(driftOf),
+    ...[...columns.values()].flatMap((months) => driftOf(limits, months)),
   ];
   findings.sort((a, b) => Number(b.severity === "stop") - Number(a.severity === "stop"));
-  return { tables, references, ...(arrived === undefined ? {} : { arrived }), findings };
+  return { tables, references, ...(arrived === undefined ? {} : { arrived }), findings, limits: own };
 };

@@ -51,6 +51,7 @@ export const settingsOf = (folder: string, options: SettingsOptions): Settings =
     allowedProperties: options.allowedProperties ?? settings.allowedProperties,
     allowedTraits: options.allowedTraits ?? settings.allowedTraits,
     ...(settings.model === undefined ? {} : { model: settings.model }),
+    ...(settings.quality === undefined ? {} : { quality: settings.quality }),
   };
 };
 

@@ -7,6 +7,7 @@ import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { RateTable } from "@ebb/core/money";
 import type { CutPoints } from "@ebb/core/rfm";
+import type { QualityLimit } from "@ebb/core/quality-limits";
 import type { Refusal } from "@ebb/core/reasons";
 import type { Scope } from "@ebb/core/scopes";
 import type { Pseudonymizer } from "@ebb/core/ids";
@@ -341,6 +342,8 @@ export interface Settings {
   readonly allowedProperties: readonly string[];
   readonly allowedTraits: readonly string[];
   readonly model?: ModelSettings;
+  /** Limits of data quality besides those that are there without them. */
+  readonly quality?: readonly QualityLimit[];
 }
 
 export interface Metrics {

@@ -9,6 +9,7 @@ export const stepNames = [
   "history",
   "declared sources",
   "unify",
+  "quality limits",
   "cutoffs to write",
   "features",
   "labels",

@@ -51,6 +51,27 @@ test("the report tells every table and column, and what somebody should look at"
   );
 });
 
+test("a limit that is set is told with what it finds, in JSON and on the page", async () => {
+  const quality = [
+    { measure: "missing", source: "till <b>", column: "customer_key", warn: 0.3 },
+    { measure: "gaps", stop: 0.5 },
+  ] as const;
+  const ports = { ...lake.ports, settings: { ...lake.ports.settings, quality } };
+  const { body } = await ask(make(ports), "/v1/quality");
+  const { findings, limits } = body as unknown as { findings: object[]; limits: object[] };
+  assert.deepEqual(limits, quality);
+  assert.deepEqual(
+    findings.map((one) => [one["code" as never], one["severity" as never], one["stops" as never]]),
+    [
+      ["gaps", "stop", "run"],
+      ["repeated", "warn", undefined],
+    ],
+  );
+  const page = await ask(make(ports), "/v1/quality", { format: "html" });
+  assert.ok(page.text.includes("Stops a run: till &lt;b&gt;, refunds to orders"));
+  assert.ok(page.text.includes("missing of till &lt;b&gt;, customer_key: warns from 0.3."));
+});
+
 test("as a page it runs nothing, and what comes from outside is text", async () => {
   const answer = await ask(make(lake.ports), "/v1/quality", { format: "html" });
   assert.match(String(answer.headers["content-type"]), /^text\/html/);

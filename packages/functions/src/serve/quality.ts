@@ -20,6 +20,7 @@ export const qualityJson = (report: QualityReport): object => ({
     received_at: receivedAt,
   })),
   references: report.references,
+  limits: report.limits,
   ...(report.arrived === undefined ? {} : { arrived: report.arrived }),
 });
 
@@ -28,7 +29,7 @@ export const make = (ports: MartPorts): HttpHandler =>
     ports,
     async ({ event, run, queries }) => {
       const { format } = parametersOf(event, shape);
-      const report = await readQuality(queries);
+      const report = await readQuality(queries, ports.settings.quality);
       if (format === "json") return qualityJson(report);
       const headers = {
         "content-type": "text/html; charset=utf-8",
@@ -38,7 +39,7 @@ export const make = (ports: MartPorts): HttpHandler =>
     },
     (event) => {
       parametersOf(event, shape);
-      return { findings: [], tables: [], references: [] };
+      return { findings: [], tables: [], references: [], limits: ports.settings.quality ?? [] };
     },
   );
 

@@ -2,9 +2,11 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Arrived, QualityReport } from "@ebb/core/quality";
+import { limitText } from "@ebb/core/quality-limits";
 import { qualityHtml } from "@ebb/functions/model/report/quality-html";
 import { readQuality } from "@ebb/functions/serve/marts/quality-report";
 import { qualityJson } from "@ebb/functions/serve/quality";
+import { openSettings } from "@ebb/ports/embedded/configuration";
 import { LogReader } from "@ebb/ports/embedded/log-reader";
 import { DuckDbQueryEngine } from "@ebb/ports/embedded/query-engine";
 import { batchTables } from "@ebb/ports/embedded/batch-manifest";
@@ -22,8 +24,8 @@ const options = {
 const help = `Usage: ebb quality [OPTIONS]
 
 What the latest batch run found of each source and table: rows, freshness, what is missing, distinct, out of range, far
-off, said twice or referring to nothing, and how the newest month differs from those before. Ends with 1 where something
-is found that stops the model.
+off, said twice or referring to nothing, and how the newest month differs from those before. From where on it warns or
+stops is set in settings.json (docs/unified.md). Ends with 1 where something is found that stops a run or its model.
 
 ${optionHelp(options)}
 `;
@@ -59,7 +61,7 @@ const reportOf = async (home: string, lake: string): Promise<QualityReport> => {
   const arrived = await arrivedIn(home);
   const engine = await DuckDbQueryEngine.open({ folder: lake });
   try {
-    return await readQuality(engine, arrived);
+    return await readQuality(engine, openSettings(home).quality, arrived);
   } finally {
     engine.close();
   }
@@ -111,7 +113,10 @@ const textOf = (report: QualityReport): string => {
     ];
   });
   const found = report.findings.map(
-    ({ severity, sentence }) => `${severity === "stop" ? "STOP" : "warn"}  ${sentence}\n`,
+    ({ severity, stops, sentence }) =>
+      `${severity === "stop" ? `STOP (${stops === "model" ? "no model" : "no run"})` : "warn"}  ${sentence}\n`,
   );
-  return `${renderTable(columns, rows, Math.max(process.stdout.columns ?? 0, 120)).text}\n${found.length === 0 ? "Nothing that somebody should look at.\n" : found.join("")}`;
+  const limits = report.limits.map((limit) => `  ${limitText(limit)}\n`);
+  const set = limits.length === 0 ? "" : `\nLimits of settings.json:\n${limits.join("")}`;
+  return `${renderTable(columns, rows, Math.max(process.stdout.columns ?? 0, 120)).text}\n${found.length === 0 ? "Nothing that somebody should look at.\n" : found.join("")}${set}`;
 };

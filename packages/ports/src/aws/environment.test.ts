@@ -56,6 +56,7 @@ describe("the environment", () => {
       corsOrigins: [],
       allowedProperties: [],
       allowedTraits: [],
+      quality: [],
       model: {},
       hookSecrets: { x: "hush" },
     });

@@ -46,6 +46,7 @@
  * `EnvironmentError`. What is there must be well-formed: all faults are told at once, at the first event.
  */
 import { readFileSync } from "node:fs";
+import { QualityLimit } from "@ebb/core/quality-limits";
 import { z } from "zod";
 import type { Settings } from "../ports.ts";
 
@@ -86,6 +87,7 @@ const StoredSettings = z.strictObject({
       margin: z.number().gt(0).max(1).optional(),
     })
     .default({}),
+  quality: z.array(QualityLimit).default([]),
 });
 
 const Environment = z.object({

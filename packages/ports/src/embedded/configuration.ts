@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
 import { currencyDigits } from "@ebb/core/money";
+import { QualityLimit } from "@ebb/core/quality-limits";
 import { SegmentConfiguration } from "@ebb/core/segments";
 import type { Settings } from "../ports.ts";
 import { readJsonFile, writePrivateJson } from "./private-file.ts";
@@ -36,6 +37,7 @@ const SettingsFile = z.strictObject({
       segments: SegmentConfiguration.optional(),
     })
     .default({}),
+  quality: z.array(QualityLimit).default([]),
 });
 
 /** The secrets of a home, made at its first start. @throws Error that names what is wrong, never a secret */

@@ -1,5 +1,6 @@
 /** The quality report as a page: what somebody should look at, then every table and column. Nothing is fetched. */
 import type { QualityReport, TableQuality } from "@ebb/core/quality";
+import { limitText } from "@ebb/core/quality-limits";
 import { type Html, html, table } from "./html.ts";
 import { styles } from "./styles.ts";
 
@@ -33,8 +34,19 @@ const findings = (report: QualityReport): Html =>
   report.findings.length === 0
     ? html`<p>Nothing that somebody should look at.</p>`
     : html`<ul class="remarks">
-        ${report.findings.map(({ severity, sentence }) => html`<li>${severity === "stop" ? "Stops the model: " : ""}${sentence}</li>`)}
+        ${report.findings.map(({ severity, stops, sentence }) => {
+          const what = severity === "warn" ? "" : `Stops ${stops === "model" ? "the model" : "a run"}: `;
+          return html`<li>${what}${sentence}</li>`;
+        })}
       </ul>`;
+
+const limits = ({ limits: set }: QualityReport): Html =>
+  set.length === 0
+    ? html``
+    : html`<h2>Limits that are set</h2>
+        <ul class="remarks">
+          ${set.map((limit) => html`<li>${limitText(limit)}.</li>`)}
+        </ul>`;
 
 const arrived = (report: QualityReport): Html =>
   report.arrived === undefined
@@ -72,6 +84,7 @@ export const qualityHtml = (report: QualityReport, asOf: string): string =>
             ["source", "reference", "values", "not found"],
             report.references.map((each) => [each.source, each.reference, whole(each.values), whole(each.gaps)]),
           )}
+          ${limits(report)}
         </main>
       </body>
     </html>`.html

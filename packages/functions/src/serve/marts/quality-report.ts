@@ -1,18 +1,9 @@
 /** The quality report as the tables of the latest run have it. */
 import { type Arrived, type MonthProfile, type QualityReport, qualityReport } from "@ebb/core/quality";
 import { columnRules } from "@ebb/lake/batch/quality-subjects";
-import type { QueryEngine, SqlValue } from "@ebb/ports";
+import type { QueryEngine, Settings, SqlValue } from "@ebb/ports";
+import { PROFILES_SQL, REFERENCES_SQL } from "../../model/sql/quality.ts";
 import { type MartRow, instantOf, numberOf, numberOrAbsent, rowsOf, textOf } from "./mart-handler.ts";
-
-const PROFILES_SQL = `
-SELECT
-  source, table_name, column_name, month, rows_told, missing, distinct_values, minimum, maximum, mean, sd, negative,
-  outliers, repeated, first_at, last_at, received_at
-FROM quality_profiles
-ORDER BY source, table_name, column_name, month`;
-
-const REFERENCES_SQL =
-  "SELECT source, reference, values_named, gaps FROM quality_references ORDER BY source, reference";
 
 const some = (name: string, value: SqlValue | undefined) => {
   const number = numberOrAbsent(value);
@@ -39,8 +30,12 @@ const profileOf = (row: MartRow): MonthProfile => ({
   receivedAt: instantOf(row["received_at"])!,
 });
 
-/** @param arrived sums of the ledger, where they are at hand. @throws QueryError before the first run */
-export const readQuality = async (queries: QueryEngine, arrived?: readonly Arrived[]): Promise<QualityReport> => {
+/** @param arrived sums of the ledger, where they are at hand */
+export const readQuality = async (
+  queries: QueryEngine,
+  limits: Settings["quality"],
+  arrived?: readonly Arrived[],
+): Promise<QualityReport> => {
   const [profiles, references] = await Promise.all([rowsOf(queries, PROFILES_SQL), rowsOf(queries, REFERENCES_SQL)]);
   return qualityReport({
     profiles: profiles.map(profileOf),
@@ -51,6 +46,7 @@ export const readQuality = async (queries: QueryEngine, arrived?: readonly Arriv
       gaps: numberOf(row["gaps"]),
     })),
     rules: columnRules,
+    limits,
     ...(arrived === undefined ? {} : { arrived }),
   });
 };

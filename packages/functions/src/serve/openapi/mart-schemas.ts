@@ -146,6 +146,7 @@ export const martSchemas: Readonly<Record<string, JsonSchema>> = {
     findings: list({ type: "object" }),
     tables: list({ type: "object" }),
     references: list({ type: "object" }),
+    limits: list({ type: "object" }),
   }),
   CurrentModel: object({ run_id: string, as_of: instant, currency: string, card: { type: "object" } }),
   Pipeline: object({
