@@ -1,6 +1,6 @@
 /** The daily run of one machine. There is nothing in its lake, so that each run ends at once and says so. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, describe, test } from "node:test";
@@ -19,6 +19,7 @@ const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
 const TODAY = dayOf(NOON);
 
 interface Home {
+  readonly folder: string;
   readonly runs: EmbeddedRunStore;
   start(options?: { clock?: false; events?: false }): ModelStage;
   /** The clock goes on; whatever it sets off has begun when this resolves. */
@@ -40,6 +41,7 @@ const homeAtNoon = async (context: TestContext): Promise<Home> => {
     await rm(folder, { recursive: true, force: true });
   });
   return {
+    folder,
     runs,
     start({ clock, events } = {}) {
       const stage = new ModelStage({
@@ -112,6 +114,18 @@ describe("the daily run", () => {
     assert.equal(stage.runUnderWay, undefined, "one that failed is not made again by the clock");
     assert.equal((await home.runs.list({ limit: 5 })).runs.length, 1);
   });
+});
+
+test("a run whose process goes down before its first step ends as failed, so that nobody waits for it", async (context) => {
+  const home = await homeAtNoon(context);
+  const stage = home.start();
+  await writeFile(path.join(home.folder, "scores.db"), "this is no database ".repeat(300));
+  const runId = await stage.begin({ startedBy: "command" });
+  let run = await stage.ended(runId);
+  while (run === undefined) run = await stage.ended(runId); // it is tried again
+  assert.deepEqual([run.runId, run.state, run.startedBy, run.horizonDays], [TODAY, "failed", "command", 90]);
+  assert.match(run.reason!, /went down 3 times/);
+  assert.equal(stage.runUnderWay, undefined);
 });
 
 describe("a run that an earlier home left unfinished", () => {

@@ -149,15 +149,28 @@ export class ModelStage {
     const run = await runs.get(request.runId);
     if (failure !== undefined) logger.error("a run failed", { runId: request.runId, cause: failure });
     if (run?.state === "succeeded" && !this.#closing) this.#parts.onSucceeded?.();
-    if (run?.state !== "running" || this.#closing) return;
+    if ((run !== undefined && run.state !== "running") || this.#closing) return;
     if (starts < MOST_STARTS) return this.#start(request); // its process went down: it goes on where it stopped
-    await runs.unlock(run.runId);
+    await runs.unlock(request.runId);
     await runs.put({
-      ...run,
+      ...(run ?? this.#neverBegun(request)),
       state: "failed",
       endedAtMs: Date.now(),
       reason: `The process of the run went down ${starts} times: ${(failure ?? "").split("\n")[0]}`,
     });
+  }
+
+  /** The trail of a run whose process went down before it noted that there is a run: whoever waits for it is told. */
+  #neverBegun({ runId, asOf, horizonDays, startedBy }: RunRequest & { readonly runId: string }): Run {
+    return {
+      runId,
+      asOf: asOf ?? dayOf(Date.now()),
+      horizonDays: horizonDays ?? horizonOf(this.#parts.settings),
+      state: "failed",
+      startedBy,
+      startedAtMs: Date.now(),
+      steps: [],
+    };
   }
 
   async #flush(child: ChildProcess, id: number): Promise<void> {
