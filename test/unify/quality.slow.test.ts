@@ -74,8 +74,9 @@ void describe("the quality report over Online Retail, REES46 and labelled tweets
     assert.equal(found("repeated", "order_lines").count, 5_268);
   });
 
-  it("finds the 155 tweets whose id had come before", () => {
+  it("finds the 155 tweets whose id had come before, and the 119 of them that say something else", () => {
     assert.equal(found("duplicates", "airline_tweets.csv").count, 155);
+    assert.equal(found("conflicting", "airline_tweets.csv").count, 119);
   });
 
   it("says all of it on the page", () => {

@@ -9,6 +9,7 @@ export const measures = {
   outliers: "share of the values that are far from all others",
   gaps: "share of the values that are not found in the other table",
   duplicates: "share of the rows with an id that was there already",
+  conflicting: "share of the rows with the id of another row of their file that say something else",
   quarantined: "share of the refused rows",
   drift_missing: "points by which the share of missing values differs from before",
   drift_mean: "standard deviations by which the mean differs from before",
@@ -17,7 +18,7 @@ export const measures = {
 export type Measure = keyof typeof measures;
 
 /** What a run cannot know: they are sums of the ledger. */
-const ofLedger: ReadonlySet<Measure> = new Set(["duplicates", "quarantined"]);
+const ofLedger: ReadonlySet<Measure> = new Set(["duplicates", "conflicting", "quarantined"]);
 const notAShare: ReadonlySet<Measure> = new Set(["drift_mean", "drift_rows"]);
 
 export const QualityLimit = z
@@ -67,6 +68,7 @@ export const defaultLimits: readonly QualityLimit[] = [
   { measure: "outliers", warn: 0.005 },
   { measure: "gaps", warn: 0.05 },
   { measure: "duplicates", warn: 0.005 },
+  { measure: "conflicting", warn: 0 },
   { measure: "quarantined", warn: 0.01 },
   { measure: "drift_missing", warn: 0.1 },
   { measure: "drift_mean", warn: 1 },

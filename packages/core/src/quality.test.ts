@@ -71,13 +71,14 @@ test("gaps and what the ledger says are told with their counts", () => {
     profiles: [],
     references: [{ source: "shop", reference: "refunds to orders", values: 10, gaps: 1 }],
     rules,
-    arrived: [{ source: "shop", by: "tweets.csv", received: 1_000, duplicates: 155, quarantined: 9 }],
+    arrived: [{ source: "shop", by: "tweets.csv", received: 1_000, duplicates: 155, conflicting: 119, quarantined: 9 }],
   });
   assert.deepEqual(
     findings.map(({ sentence }) => sentence),
     [
       "shop, refunds to orders: 1 of 10 values are not found (10.0 %).",
       "shop, tweets.csv: 155 of 1,000 rows carried an id that was there already (15.5 %).",
+      "shop, tweets.csv: 119 of 1,000 rows carried the id of another row of the file and say something else (11.9 %).",
     ],
   );
 });

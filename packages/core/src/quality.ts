@@ -43,6 +43,8 @@ export interface Arrived {
   readonly by: string;
   readonly received: number;
   readonly duplicates: number;
+  /** Of the duplicates of files: rows with the id of another row of their file that say something else. */
+  readonly conflicting?: number;
   readonly quarantined: number;
 }
 
@@ -62,6 +64,7 @@ export const findingCodes = [
   "gaps",
   "drift",
   "duplicates",
+  "conflicting",
   "quarantined",
 ] as const;
 
@@ -260,7 +263,7 @@ export const qualityReport = ({
     ...references.flatMap(({ source, reference, values, gaps }) =>
       judged(limits, "gaps", { source, table: reference }, gaps, values, "values are not found"),
     ),
-    ...(arrived ?? []).flatMap(({ source, by, received, duplicates, quarantined }) => [
+    ...(arrived ?? []).flatMap(({ source, by, received, duplicates, conflicting = 0, quarantined }) => [
       ...judged(
         limits,
         "duplicates",
@@ -268,6 +271,14 @@ export const qualityReport = ({
         duplicates,
         received,
         "rows carried an id that was there already",
+      ),
+      ...judged(
+        limits,
+        "conflicting",
+        { source, table: by },
+        conflicting,
+        received,
+        "rows carried the id of another row of the file and say something else",
       ),
       ...judged(limits, "quarantined", { source, table: by }, quarantined, received, "rows were refused"),
     ]),

@@ -246,6 +246,8 @@ export interface Upload {
     readonly received: number;
     readonly accepted: number;
     readonly duplicate: number;
+    /** Of the duplicates: rows with the id of another row of the file that say something else. Absent where there are none. */
+    readonly conflicting?: number;
     readonly quarantined: number;
     /** False where the log cannot know duplicates at once (Kinesis): accepted then holds those of other uploads too. */
     readonly settled?: boolean;

@@ -115,14 +115,18 @@ const start = async (run: UploadRun): Promise<Checkpoint | undefined> => {
 };
 
 const finish = async (run: UploadRun, checkpoint: Checkpoint): Promise<void> => {
-  const { received, accepted, duplicate, quarantined, settled, reasons } = checkpoint;
+  const { received, accepted, duplicate, conflicting, quarantined, settled, reasons } = checkpoint;
   if (received !== accepted + duplicate + quarantined || received !== checkpoint.rows)
     throw new Error(
       `the ledger of ${run.upload.uploadId} does not balance: ${checkpoint.rows} rows, ${received} received, ${accepted} accepted, ${duplicate} duplicate, ${quarantined} quarantined`,
     );
   await run.save({
     state: "done",
-    ledger: { received, accepted, duplicate, quarantined, reasons, ...(settled ? {} : { settled }) },
+    ledger: {
+      ...{ received, accepted, duplicate, quarantined, reasons },
+      ...(conflicting === 0 ? {} : { conflicting }),
+      ...(settled ? {} : { settled }),
+    },
     checkpoint: undefined,
   });
   const { metrics } = run.ports;

@@ -82,9 +82,17 @@ const arrivedIn = async (home: string): Promise<Arrived[]> => {
         const upload = line.channel === "upload" ? await uploads.get(line.receiptId) : undefined;
         const by = upload?.filename ?? line.channel;
         const name = `${line.source}\n${by}`;
-        const sum = sums.get(name) ?? { source: line.source, by, received: 0, duplicates: 0, quarantined: 0 };
+        const sum = sums.get(name) ?? {
+          source: line.source,
+          by,
+          received: 0,
+          duplicates: 0,
+          conflicting: 0,
+          quarantined: 0,
+        };
         sum.received += line.received;
         sum.duplicates += line.duplicate ?? upload?.ledger?.duplicate ?? 0;
+        sum.conflicting = (sum.conflicting ?? 0) + (upload?.ledger?.conflicting ?? 0);
         sum.quarantined += line.quarantined;
         sums.set(name, sum);
       }

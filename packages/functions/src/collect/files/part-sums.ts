@@ -3,6 +3,8 @@ export interface PartSums {
   readonly received: number;
   readonly accepted: number;
   readonly duplicate: number;
+  /** Of the duplicates: rows with the id of another row of the file that say something else. */
+  readonly conflicting: number;
   readonly quarantined: number;
   readonly events: number;
   readonly settled: boolean;
@@ -14,6 +16,7 @@ export const noSums: PartSums = {
   received: 0,
   accepted: 0,
   duplicate: 0,
+  conflicting: 0,
   quarantined: 0,
   events: 0,
   settled: true,
@@ -24,6 +27,7 @@ export const addSums = (a: PartSums, b: PartSums): PartSums => ({
   received: a.received + b.received,
   accepted: a.accepted + b.accepted,
   duplicate: a.duplicate + b.duplicate,
+  conflicting: a.conflicting + b.conflicting,
   quarantined: a.quarantined + b.quarantined,
   events: a.events + b.events,
   settled: a.settled && b.settled,

@@ -36,6 +36,7 @@ export class PartWriter {
   readonly #quarantined: QuarantinedItem[] = [];
   #accepted = 0;
   #duplicate = 0;
+  #conflicting = 0;
 
   constructor(run: UploadRun, shape: FileShape, partition: number, part: number) {
     this.#run = run;
@@ -77,6 +78,12 @@ export class PartWriter {
   count(accepted: number, duplicate: number): void {
     this.#accepted += accepted;
     this.#duplicate += duplicate;
+  }
+
+  /** A row with the id of one before it. */
+  countKnown(says: "the same" | "something else"): void {
+    this.#duplicate++;
+    if (says === "something else") this.#conflicting++;
   }
 
   /** Rows of erased people are counted and their bytes not kept. */
@@ -137,6 +144,7 @@ export class PartWriter {
       received,
       accepted: this.#accepted + own - known,
       duplicate: this.#duplicate + known,
+      conflicting: this.#conflicting,
       quarantined,
       events: appended,
       settled: !rowsAreEvents || duplicates !== undefined,

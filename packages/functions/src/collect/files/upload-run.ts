@@ -25,6 +25,8 @@ export const Checkpoint = z.object({
   received: z.int(),
   accepted: z.int(),
   duplicate: z.int(),
+  /** Absent where an older release began. */
+  conflicting: z.int().default(0),
   quarantined: z.int(),
   /** Events appended so far: the next one's receipt number. */
   events: z.int(),

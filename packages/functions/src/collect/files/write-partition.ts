@@ -1,4 +1,5 @@
 /** Second phase of an upload: one partition of the spool, whole, part by part. Safe to repeat from its beginning. */
+import { hash } from "node:crypto";
 import { customerErased } from "@ebb/core/erasure";
 import { eventOf, readEventRow } from "@ebb/core/files/event-rows";
 import { tooLarge } from "@ebb/core/files/file-orders";
@@ -207,6 +208,7 @@ class PartitionWork {
     const read = recordReader(this.#checkpoint.shape);
     const reader = new FieldReader(this.#run.rowContext(this.#checkpoint.shape));
     const ordinals = new Map<string, number>();
+    const owned = new OwnIds();
     let erased = await this.#run.lookForErased();
     let writer = this.#nextPart();
     let rows = 0;
@@ -218,7 +220,10 @@ class PartitionWork {
         if (isRefusal(row)) return writer.quarantine(place, row);
         const ordinal = ordinals.get(row.canonical) ?? 0;
         ordinals.set(row.canonical, ordinal + 1);
-        if (row.ownId !== undefined && ordinal > 0) return writer.count(0, 1);
+        if (row.ownId !== undefined) {
+          const says = owned.says(row.ownId, place);
+          if (says !== undefined) return writer.countKnown(says);
+        }
         const event = eventOf(row, ordinal, writer.eventContext);
         const whose = event.customer_key ?? event.anonymous_key;
         if (whose !== undefined && erased.has(whose)) return writer.quarantine(place, customerErased);
@@ -233,6 +238,24 @@ class PartitionWork {
       },
     );
     if (rows > 0 || this.#parts === 1) await this.#append(writer, true);
+  }
+}
+
+/** Rows that bring an id, and what those with one id said: two that are alike to the byte say the same. */
+class OwnIds {
+  readonly #said = new Map<string, string[]>();
+
+  /** What the row says beside the rows of its id before it; `undefined` for the first. */
+  says(id: string, { bytes, start, end }: Place): "the same" | "something else" | undefined {
+    const content = hash("sha256", bytes.subarray(start, end), "base64url").slice(0, 22);
+    const said = this.#said.get(id);
+    if (said === undefined) {
+      this.#said.set(id, [content]);
+      return undefined;
+    }
+    if (said.includes(content)) return "the same";
+    said.push(content);
+    return "something else";
   }
 }
 

@@ -54,11 +54,11 @@ const arrived = (report: QualityReport): Html =>
     : html`<h2>What arrived</h2>
         ${table(
           "By the ledger",
-          ["source", "by", "received", "with an id that was there", "refused"],
+          ["source", "by", "received", "with an id that was there", "that say something else", "refused"],
           report.arrived.map((each) => [
             each.source,
             each.by,
-            ...[each.received, each.duplicates, each.quarantined].map(whole),
+            ...[each.received, each.duplicates, each.conflicting ?? 0, each.quarantined].map(whole),
           ]),
         )}`;
 
