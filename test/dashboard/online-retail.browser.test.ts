@@ -266,6 +266,8 @@ describe("the dashboard over Online Retail", { skip: missing("online_retail.csv.
     await site.open("pipeline?reason=invalid_time");
     await refused.getByText("D-7,nobody,not a date,GBP,1.00").waitFor();
     await refused.getByRole("link", { name: "invalid_time" }).waitFor();
+    const newest = panel("Latest requests and files").locator("tbody tr").first();
+    assert.deepEqual((await newest.locator("td").allInnerTexts()).slice(1), ["upload", "40", "39", "0", "1"]);
     const counts = await sheetOf("Quarantine by reason");
     assert.deepEqual(counts[0], ["reason", "rows and events"]);
     assert.ok(Number(counts.find(([reason]) => reason === "invalid_time")?.[1]) >= 1);
