@@ -23,72 +23,69 @@ const timesWhere = (condition: string): string => `sum(CASE WHEN ${condition} TH
 
 const NULL_DOUBLE = "CAST(NULL AS double)";
 
+/** What of a sum of squares is left by rounding where all values are the same. */
+const ROUNDING = "1e-12";
+
+/**
+ * Standard deviation (n − 1) by sums, in the pass that counts: engines compute a relation anew for everybody who names it.
+ * NULL for fewer than two values.
+ */
+const deviation = (m: Dialect, { count, total, squares }: Record<"count" | "total" | "squares", string>): string => {
+  const spread = `${squares} - ${total} * ${m.ratio(total, count)}`;
+  return `sqrt(${m.ratio(`CASE WHEN ${spread} > ${ROUNDING} * ${squares} THEN ${spread} ELSE 0e0 END`, `CASE WHEN ${count} > 1 THEN ${count} - 1 END`)})`;
+};
+
 const momentsSql = (m: Dialect, subject: Subject): string => {
   const id = idOf(subject);
   const each = (of: (column: ProfiledColumn, at: number) => string): string => subject.columns.map(of).join(",\n    ");
   const numbers = subject.columns.flatMap((column, at) => (column.is === "number" ? [{ column, at }] : []));
-  const mean = (column: ProfiledColumn): string =>
-    m.ratio(`sum(${asDouble(column, "t")} * t.times)`, timesWhere(`t.${column.name} IS NOT NULL`));
+  const present = (column: ProfiledColumn): string => timesWhere(`t.${column.name} IS NOT NULL`);
+  const total = (column: ProfiledColumn): string => `sum(${asDouble(column, "t")} * t.times)`;
   return `${id}_moments AS (
   SELECT
     source, month, sum(t.times) AS row_count, min(told_at) AS first_at, max(last_told_at) AS last_at,
-    max(received_at) AS received_at,
+    max(received_at) AS received_at,${subject.sameRow === "repeated" ? " sum(t.repeated) AS repeated," : ""}
     ${each(
-      (column, at) => `${timesWhere(`t.${column.name} IS NOT NULL`)} AS present_${at},
+      (column, at) => `${present(column)} AS present_${at},
     count(DISTINCT t.${column.name}) AS distinct_${at}${
       column.is === "text"
         ? ""
         : `,
     min(${asDouble(column, "t")}) AS minimum_${at}, max(${asDouble(column, "t")}) AS maximum_${at},
-    ${mean(column)} AS mean_${at}, ${timesWhere(`t.${column.name} < 0`)} AS negative_${at}`
+    ${m.ratio(total(column), present(column))} AS mean_${at},
+    ${deviation(m, { count: present(column), total: total(column), squares: `sum(${asDouble(column, "t")} * ${asDouble(column, "t")} * t.times)` })} AS sd_${at}, ${timesWhere(`t.${column.name} < 0`)} AS negative_${at}`
     }`,
     )}
   FROM ${id}_told AS t
   GROUP BY source, month
-),
-${id}_spread AS (
-  SELECT
-    t.source, t.month${numbers
-      .map(({ column, at }) => {
-        const off = `(${asDouble(column, "t")} - m.mean_${at})`;
-        return `,
-    sqrt(${m.ratio(`sum(${off} * ${off} * t.times)`, `CASE WHEN max(m.present_${at}) > 1 THEN max(m.present_${at}) - 1 END`)}) AS sd_${at}`;
-      })
-      .join("")}
-  FROM ${id}_told AS t
-  JOIN ${id}_moments AS m ON m.source = t.source AND m.month = t.month
-  GROUP BY t.source, t.month
-),
-${id}_far AS (
-  SELECT
-    t.source, t.month${numbers
-      .map(
-        ({ column, at }) => `,
-    ${timesWhere(`abs(${asDouble(column, "t")} - m.mean_${at}) > ${OUTLIER_SDS} * d.sd_${at}`)} AS far_${at}`,
-      )
-      .join("")}
-  FROM ${id}_told AS t
-  JOIN ${id}_moments AS m ON m.source = t.source AND m.month = t.month
-  JOIN ${id}_spread AS d ON d.source = t.source AND d.month = t.month
-  GROUP BY t.source, t.month
-)`;
+)${numbers.length === 0 ? "" : farSql(id, numbers)}`;
 };
 
-const sameSql = ({ sameRow, ...subject }: Subject): string => {
-  const id = idOf(subject);
-  const repeated =
-    sameRow === "repeated"
-      ? `SELECT source, month, sum(repeated) AS repeated FROM ${id}_told GROUP BY source, month`
-      : `SELECT source, month, sum(times - 1) AS repeated
-  FROM (
-    SELECT source, month, count(*) AS times FROM ${id}_told GROUP BY source, month, ${sameRow!.join(", ")}
-  ) AS rows_told
-  GROUP BY source, month`;
-  return `,
-${id}_same AS (
-  ${repeated}
+type Numbers = readonly { readonly column: ProfiledColumn; readonly at: number }[];
+
+const farSql = (id: string, numbers: Numbers): string => `,
+${id}_far AS (
+  SELECT
+    t.source, t.month,
+    ${numbers
+      .map(
+        ({ column, at }) =>
+          `${timesWhere(`abs(${asDouble(column, "t")} - m.mean_${at}) > ${OUTLIER_SDS} * m.sd_${at}`)} AS far_${at}`,
+      )
+      .join(",\n    ")}
+  FROM ${id}_told AS t
+  JOIN ${id}_moments AS m ON m.source = t.source AND m.month = t.month
+  GROUP BY t.source, t.month
 )`;
-};
+
+const sameSql = (id: string, sameRow: readonly string[]): string => `,
+${id}_same AS (
+  SELECT source, month, sum(times - 1) AS repeated
+  FROM (
+    SELECT source, month, count(*) AS times FROM ${id}_told GROUP BY source, month, ${sameRow.join(", ")}
+  ) AS rows_told
+  GROUP BY source, month
+)`;
 
 const subjectSql = (m: Dialect, subject: Subject, wanted: string): string => {
   const { name, columns, sameRow, sql } = subject;
@@ -98,11 +95,18 @@ const subjectSql = (m: Dialect, subject: Subject, wanted: string): string => {
   const ofNumber = (table: string, measure: string, otherwise: string) => (column: ProfiledColumn, at: number) =>
     column.is === "number" ? `${table}.${measure}_${at}` : otherwise;
   const places = [...(sameRow === undefined ? [] : [-1]), ...columns.keys()];
-  const repeated = sameRow === undefined ? "0" : "s.repeated";
+  const same = Array.isArray(sameRow) ? (sameRow as readonly string[]) : undefined;
+  const repeated = sameRow === undefined ? "0" : same === undefined ? "m.repeated" : "s.repeated";
+  const joined = (relation: string, letter: string): string =>
+    `\n  JOIN ${id}_${relation} AS ${letter} ON ${letter}.source = m.source AND ${letter}.month = m.month`;
+  const joins = [
+    columns.some(({ is }) => is === "number") ? joined("far", "f") : "",
+    same === undefined ? "" : joined("same", "s"),
+  ].join("");
   return `
 ${id}_told AS (SELECT t.*, ${monthText(m, "t.told_at")} AS month FROM (${sql(m, wanted)}
   ) AS t),
-${momentsSql(m, subject)}${sameRow === undefined ? "" : sameSql(subject)},
+${momentsSql(m, subject)}${same === undefined ? "" : sameSql(id, same)},
 ${id}_rows AS (
   SELECT
     m.source, '${name}' AS table_name,
@@ -113,19 +117,12 @@ ${id}_rows AS (
     ${unfolded(ofNumber("m", "minimum", NULL_DOUBLE), NULL_DOUBLE)} AS minimum,
     ${unfolded(ofNumber("m", "maximum", NULL_DOUBLE), NULL_DOUBLE)} AS maximum,
     ${rounded(unfolded(ofNumber("m", "mean", NULL_DOUBLE), NULL_DOUBLE))} AS mean,
-    ${rounded(unfolded(ofNumber("d", "sd", NULL_DOUBLE), NULL_DOUBLE))} AS sd,
+    ${rounded(unfolded(ofNumber("m", "sd", NULL_DOUBLE), NULL_DOUBLE))} AS sd,
     CAST(${unfolded(ofNumber("m", "negative", "0"), "0")} AS bigint) AS negative,
     CAST(${unfolded(ofNumber("f", "far", "0"), "0")} AS bigint) AS outliers,
     CAST(CASE WHEN n.place = -1 THEN ${repeated} ELSE 0 END AS bigint) AS repeated,
     m.first_at, m.last_at, m.received_at, m.month
-  FROM ${id}_moments AS m
-  JOIN ${id}_spread AS d ON d.source = m.source AND d.month = m.month
-  JOIN ${id}_far AS f ON f.source = m.source AND f.month = m.month${
-    sameRow === undefined
-      ? ""
-      : `
-  JOIN ${id}_same AS s ON s.source = m.source AND s.month = m.month`
-  }
+  FROM ${id}_moments AS m${joins}
   CROSS JOIN (VALUES ${places.map((place) => `(${place})`).join(", ")}) AS n (place)
 )`;
 };

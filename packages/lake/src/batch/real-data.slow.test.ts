@@ -55,7 +55,7 @@ test(
   { skip: missing(ONLINE_RETAIL) },
   async () => {
     const lake = await lakeOfFile(ONLINE_RETAIL);
-    for (const name of ["sales_daily", "active_customers_monthly", "product_sales_daily"]) {
+    for (const name of ["rfm_base", "sales_daily", "active_customers_monthly", "product_sales_daily"]) {
       await write(lake, named(name), {});
       assert.deepEqual(await brokenPromises(lake, named(name)), []);
     }

@@ -66,7 +66,7 @@ FROM summed`;
 
 /** Quantile `fifth`/5: the smallest value that at least so many of all are not above (`fifths` in `@ebb/core/segments`). */
 const cut = (fifth: number): string =>
-  `CAST(min(CASE WHEN customers_up_to * 5 >= customers * ${fifth} THEN value END) AS bigint) AS cut_${fifth}`;
+  `CAST(min(CASE WHEN place * 5 >= customers * ${fifth} THEN value END) AS bigint) AS cut_${fifth}`;
 
 export const rfmQuantiles: BatchTable = {
   name: "rfm_quantiles",
@@ -88,23 +88,18 @@ export const rfmQuantiles: BatchTable = {
   reads: ["rfm_base"],
   engine: "athena",
   sql: (m) => {
-    const counts = (measure: string, value: string): string => `
-  SELECT '${measure}' AS measure, ${value} AS value, count(*) AS equal_customers
-  FROM rfm_base WHERE orders > 0 GROUP BY ${value}`;
+    // A cut is a value, and equal values are scored alike: which of them has which place does not matter.
+    const places = (measure: string, value: string): string => `
+  SELECT '${measure}' AS measure, value, customers, row_number() OVER (ORDER BY value) AS place
+  FROM (
+    SELECT ${value} AS value, c.customers
+    FROM rfm_base CROSS JOIN (SELECT count(*) AS customers FROM rfm_base WHERE orders > 0) AS c
+    WHERE orders > 0
+  ) AS ${measure}_values`;
     return `
-WITH counted AS (${counts("recency", m.epochMs("last_order_at"))}
-  UNION ALL${counts("frequency", "orders")}
-  UNION ALL${counts("monetary", "monetary_minor")}
-),
--- Equal values are one row, so that ties are never split.
-ranked AS (
-  SELECT
-    measure, value,
-    sum(equal_customers) OVER (PARTITION BY measure) AS customers,
-    sum(equal_customers) OVER (
-      PARTITION BY measure ORDER BY value ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    ) AS customers_up_to
-  FROM counted
+WITH ranked AS (${places("recency", m.epochMs("last_order_at"))}
+  UNION ALL${places("frequency", "orders")}
+  UNION ALL${places("monetary", "monetary_minor")}
 )
 SELECT
   measure,

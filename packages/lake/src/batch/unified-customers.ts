@@ -174,25 +174,32 @@ WITH said AS (
   FROM ${profileValues.name}
   WHERE attribute <> '${PRESENT}'
 ),
+-- Few say more than one thing: the last time of each is found before anything is put in order.
+distinct_values AS (
+  SELECT customer_key, attribute, source, value, max(occurred_at) AS occurred_at
+  FROM said
+  WHERE value IS NOT NULL
+  GROUP BY customer_key, attribute, source, value
+),
+stated AS (
+  SELECT d.customer_key, d.attribute, d.source, d.value, d.occurred_at, max(s.event_id) AS event_id
+  FROM distinct_values AS d
+  JOIN said AS s
+    ON s.customer_key = d.customer_key AND s.attribute = d.attribute AND s.source = d.source AND s.value = d.value
+    AND s.occurred_at = d.occurred_at
+  GROUP BY d.customer_key, d.attribute, d.source, d.value, d.occurred_at
+),
 in_turn AS (
   SELECT
-    said.*,
-    row_number() OVER (
-      PARTITION BY customer_key, attribute, source
-      ORDER BY found_on DESC NULLS LAST, occurred_at DESC, event_id DESC NULLS LAST
-    ) AS turn
-  FROM said
-),
-changed AS (
-  SELECT customer_key, attribute, source, CAST(count(DISTINCT value) AS bigint) AS changes
-  FROM in_turn
-  GROUP BY customer_key, attribute, source
+    stated.*,
+    row_number() OVER (PARTITION BY customer_key, attribute, source ORDER BY occurred_at DESC, event_id DESC) AS turn,
+    count(*) OVER (PARTITION BY customer_key, attribute, source) AS changes
+  FROM stated
 ),
 latest AS (
-  SELECT i.customer_key, i.attribute, i.source, i.value, i.occurred_at, i.event_id, c.changes
-  FROM in_turn AS i
-  JOIN changed AS c ON c.customer_key = i.customer_key AND c.attribute = i.attribute AND c.source = i.source
-  WHERE i.turn = 1 AND i.value IS NOT NULL
+  SELECT customer_key, attribute, source, value, occurred_at, event_id, CAST(changes AS bigint) AS changes
+  FROM in_turn
+  WHERE turn = 1
 )
 SELECT
   customer_key, attribute, source, value, occurred_at, event_id, changes,

@@ -12,6 +12,7 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { BatchJob, ExportedColumn, JobRunner, JobState } from "../batch-ports.ts";
 import { TransientError } from "../ports.ts";
 import { type BatchFile, BatchManifest, type StoredColumn } from "./batch-manifest.ts";
+import { exportedColumns } from "./exported-columns.ts";
 import { type JobPlan, type PlannedWrite, planOf } from "./job-plan.ts";
 import { moveDurably } from "./lake-files.ts";
 import { WITHOUT_BROKEN_STATISTICS, defineTable, defineTables } from "./lake-tables.ts";
@@ -94,42 +95,10 @@ export class DuckDbJobRunner implements JobRunner {
   }
 
   async readColumns(exportKey: string, columns: readonly string[]): Promise<Record<string, ExportedColumn>> {
-    const file = path.join(this.#options.objectsFolder, exportKey);
     const instance = await this.#instance();
     const connection = await instance.connect();
     try {
-      const source = `read_parquet(${quoted(file)}, hive_partitioning = false)`;
-      const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`);
-      const types = new Map(described.getRows().map(([name, type]) => [String(name), String(type)]));
-      const plans = columns.map((name) => {
-        const type = types.get(name);
-        if (type === undefined) throw new RangeError(`${exportKey} has no column ${name}`);
-        return {
-          name,
-          isNumber: NUMBER_TYPE.test(type),
-          values: [] as (string | undefined)[],
-          numbers: [] as Float64Array[],
-        };
-      });
-      const select = plans.map(({ name, isNumber }) =>
-        isNumber ? `coalesce("${name}"::DOUBLE, 'NaN'::DOUBLE)` : `"${name}"::VARCHAR`,
-      );
-      const result = await connection.stream(`SELECT ${select.join(", ")} FROM ${source}`);
-      for (;;) {
-        const chunk = await result.fetchChunk();
-        if (chunk === null || chunk.rowCount === 0) break;
-        for (const [index, { isNumber, numbers, values }] of plans.entries()) {
-          const vector = chunk.getColumnVector(index);
-          const part = new Float64Array(isNumber ? chunk.rowCount : 0);
-          for (let row = 0; row < chunk.rowCount; row++)
-            if (isNumber) part[row] = vector.getItem(row) as number;
-            else values.push((vector.getItem(row) as string | null) ?? undefined);
-          numbers.push(part);
-        }
-      }
-      return Object.fromEntries(
-        plans.map(({ name, isNumber, values, numbers }) => [name, isNumber ? concatenated(numbers) : values]),
-      );
+      return await exportedColumns(connection, path.join(this.#options.objectsFolder, exportKey), columns);
     } finally {
       connection.closeSync();
       instance.closeSync();
@@ -264,18 +233,6 @@ export class DuckDbJobRunner implements JobRunner {
     if (files.length + jobs.length > 0) this.#manifest.forget(files, jobs);
   }
 }
-
-const NUMBER_TYPE = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
-
-const concatenated = (parts: readonly Float64Array[]): Float64Array => {
-  const result = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
-};
 
 /** Rows and files by table; a table that a job writes several times (one cutoff after the other) counts them all. */
 const sumsOf = (

@@ -12,10 +12,12 @@ export interface Cutoffs {
   /** UTC days, newest first; the first is the as-of date itself. */
   readonly asOf: string;
   readonly past: readonly string[];
+  /** Days whose partitions this run has written. */
+  readonly written: ToWrite;
 }
 
 /** Days whose partitions are written; the others stand as they would be written. */
-interface ToWrite {
+export interface ToWrite {
   readonly features: readonly string[];
   readonly labels: readonly string[];
 }
@@ -73,5 +75,5 @@ export const makeFeatures = async (
     await keepWritten(ports, { ...written, cutoffs });
     return true;
   });
-  return { asOf, past };
+  return { asOf, past, written: toWrite };
 };

@@ -50,7 +50,7 @@ const fitted = async () => {
   await writeJson(objects, CURRENT_MODEL_KEY, current satisfies CurrentModel);
   const steps = new RunSteps(plan, { step: (_name, work) => work(), waitFor: () => assert.fail() }, ports);
   const promotion = { promoted: true, because: "it is the first model", scoresBy: plan.runId };
-  await rememberFit(steps, plan, ports, { asOf: plan.asOf, past }, { fit, promotion });
+  await rememberFit(steps, plan, ports, { past }, { fit, promotion });
   const kept = (next: Partial<RunPlan> = {}, cutoffs = past) =>
     fitToKeep({ ...planOf("2026-05-05"), ...next }, ports, { past: cutoffs });
   return { ports, stored, current, kept };

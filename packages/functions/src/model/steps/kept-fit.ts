@@ -66,7 +66,7 @@ export const rememberFit = async (
   steps: RunSteps,
   plan: RunPlan,
   ports: RunModelPorts,
-  cutoffs: Cutoffs,
+  cutoffs: Pick<Cutoffs, "past">,
   { fit, promotion }: { readonly fit: Extract<Fit, { kind: "trained" }>; readonly promotion: Promotion },
 ): Promise<void> => {
   if (fit.fittedBy !== undefined) return;

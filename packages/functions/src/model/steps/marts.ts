@@ -33,10 +33,14 @@ export const makeMarts = async (steps: RunSteps, { asOf }: RunPlan, changed: Cha
 };
 
 /** The tables that a run has written when its marts are, and what of them is its own; those that it curated are checked before. */
-export const tablesOfRun = ({ asOf, past }: Cutoffs, churn: boolean, changed: ChangedOrders = {}): CheckedTable[] => {
+export const tablesOfRun = (
+  { asOf, written }: Cutoffs,
+  churn: boolean,
+  changed: ChangedOrders = {},
+): CheckedTable[] => {
   const cutoffsOf = (table: BatchTable): readonly string[] => {
-    if (table === customerLabels) return past;
-    return table === customerFeatures ? [asOf, ...past] : [asOf];
+    if (table === customerLabels) return written.labels;
+    return table === customerFeatures ? written.features : [asOf];
   };
   return [...batchTables.filter((table) => !monthlyTables.includes(table)), ...(churn ? [churnScores] : [])]
     .map((table) => {

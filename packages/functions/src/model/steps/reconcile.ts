@@ -4,12 +4,13 @@
  */
 import type { CustomerAggregate } from "@ebb/core/customers";
 import type { Dialect } from "@ebb/lake/dialect";
+import { instantMs, timestampLiteral } from "@ebb/lake/batch/literals";
 import { orderEffectsAsOf } from "@ebb/lake/batch/orders-as-of";
 import { customerRfmSql } from "@ebb/lake/tables/order-effects";
 import type { CustomerStore, ExportedColumn } from "@ebb/ports";
 import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
-import type { RunPlan } from "../run-request.ts";
+import { type RunPlan, midnightOf } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
 
 export interface Reconciliation {
@@ -35,7 +36,7 @@ export const reconcile = async (steps: RunSteps, plan: RunPlan, ports: RunModelP
   const exported = await steps.job("batch RFM", {
     name: "batch-rfm",
     writes: [],
-    exports: [{ name: "rfm", sql: curatedRfmSql }],
+    exports: [{ name: "rfm", sql: (dialect) => curatedRfmSql(dialect, plan.asOf) }],
   });
   const first = await steps.step("compare", () => comparedAll(ports, exported.exports["rfm"]!), figuresOf);
   let left = first;
@@ -94,13 +95,31 @@ SELECT
   ${m.epochMs("last_order_at")} AS last_ms
 FROM ${from}`;
 
-/** Over the curated tables as this run has written them. */
-const curatedRfmSql = (m: Dialect): string => `
-WITH ${orderEffectsAsOf(m, { known: "true" }).trim()},
-batch_rfm AS (${customerRfmSql("SELECT * FROM order_effects")}
+/**
+ * Over the tables as this run has written them: what `order_facts` knows, which segments and marts are made of, and of whoever
+ * did something since the as-of date all that is curated.
+ */
+export const curatedRfmSql = (m: Dialect, asOf: string): string => {
+  const since = `customer_key IS NOT NULL AND occurred_at >= ${timestampLiteral(instantMs(midnightOf(asOf)))}`;
+  const active = `SELECT customer_key FROM curated_order_events WHERE ${since}`;
+  return `
+WITH ${orderEffectsAsOf(m, { known: `customer_key IN (${active})` }).trim()},
+active AS (
+  SELECT customer_key AS active_key FROM curated_order_events WHERE ${since} GROUP BY customer_key
+),
+entries AS (
+  SELECT f.customer_key, f.counts, f.gross_minor, f.refund_minor, f.occurred_at AS ordered_at
+  FROM order_facts AS f
+  LEFT JOIN active AS a ON a.active_key = f.customer_key
+  WHERE a.active_key IS NULL
+  UNION ALL
+  SELECT customer_key, counts, gross_minor, refund_minor, ordered_at FROM order_effects
+),
+batch_rfm AS (${customerRfmSql("SELECT * FROM entries", "customer_key IS NOT NULL")}
 )
 ${inMs(m, "batch_rfm")}
 ORDER BY customer_key`;
+};
 
 /** Over all events that have landed by now. */
 const freshRfmSql = (m: Dialect, { differing, count }: Compared): string => {
@@ -135,8 +154,8 @@ const readRfm = async (ports: Pick<RunModelPorts, "runner">, exportKey: string):
   const rowOf = new Map(keys.map((key, row) => [key, row]));
   return {
     keys,
-    of: (key) => {
-      const row = rowOf.get(key);
+    rowOf: (key) => rowOf.get(key),
+    at: (row) => {
       if (row === undefined) return undefined;
       return {
         orders: orders[row]!,
@@ -151,7 +170,8 @@ const readRfm = async (ports: Pick<RunModelPorts, "runner">, exportKey: string):
 
 interface Rfm {
   readonly keys: readonly string[];
-  of(customerKey: string): BatchRfm | undefined;
+  rowOf(customerKey: string): number | undefined;
+  at(row: number | undefined): BatchRfm | undefined;
 }
 
 const same = (stream: CustomerAggregate | undefined, batch: BatchRfm | undefined): boolean => {
@@ -170,7 +190,7 @@ const comparedAll = async (
   exportKey: string,
 ): Promise<Compared> => {
   const batch = await readRfm(ports, exportKey);
-  const unseen = new Set(batch.keys);
+  const seen = new Uint8Array(batch.keys.length);
   const differing: string[] = [];
   let count = 0;
   const note = (key: string): void => {
@@ -178,10 +198,13 @@ const comparedAll = async (
     if (differing.length < MOST_LISTED) differing.push(key);
   };
   for await (const customer of ports.customers.scan()) {
-    if (!same(customer, batch.of(customer.customerKey))) note(customer.customerKey);
-    unseen.delete(customer.customerKey);
+    const row = batch.rowOf(customer.customerKey);
+    if (!same(customer, batch.at(row))) note(customer.customerKey);
+    if (row !== undefined) seen[row] = 1;
   }
-  unseen.forEach(note);
+  batch.keys.forEach((key, row) => {
+    if (seen[row] === 0) note(key);
+  });
   return { customers: batch.keys.length, differing: differing.sort(), count };
 };
 
@@ -197,7 +220,7 @@ const comparedSome = async (
   for (let from = 0; from < keys.length; from += READ_AT_ONCE) {
     const some = keys.slice(from, from + READ_AT_ONCE) as Parameters<CustomerStore["orders"]>[0][];
     const states = await ports.customers.read(some.map((customerKey) => ({ customerKey, orderKeys: [] })));
-    for (const key of some) if (!same(states.get(key)?.customer, batch.of(key))) differing.push(key);
+    for (const key of some) if (!same(states.get(key)?.customer, batch.at(batch.rowOf(key)))) differing.push(key);
   }
   return { customers: keys.length, differing, count: differing.length };
 };

@@ -30,7 +30,7 @@ export interface ToWriteBack {
 
 /** Customers that are in memory at once. */
 const PART_CUSTOMERS = 100_000;
-const WRITE_AT_ONCE = 500;
+const WRITE_AT_ONCE = 10_000;
 
 export const writeBack = async (
   steps: RunSteps,
