@@ -26,6 +26,9 @@ const declaration = path.join($cli.paths.root, sourcesFile);
 /** CloudWatch looks back a week at most. */
 const LONGEST_EVERY_SECONDS = 2 * 86_400;
 
+/** Letters, digits and _, and none of those that mean something to Lambda, Node or us. */
+const SECRET = /^(?!(?:AWS|EBB|LAMBDA|NODE|POWERTOOLS)_)[A-Za-z][A-Za-z0-9_]*$/;
+
 const faultsOf = ({ kind, connection, spec }: Source): string[] => {
   const faults: string[] = [];
   const { schedule } = spec;
@@ -33,6 +36,8 @@ const faultsOf = ({ kind, connection, spec }: Source): string[] => {
     faults.push("its connection is a folder, which is read on one machine alone: name a bucket");
   if (kind === "relational" && connection.tls === "off")
     faults.push("its connection is to this machine itself, where no database is in AWS");
+  if (kind === "relational" && connection.password !== undefined && !SECRET.test(connection.password.secret))
+    faults.push(`${connection.password.secret} is no name that a variable of a function may have`);
   if (kind !== "relational" && connection.endpoint !== undefined)
     faults.push("its connection names an endpoint, which is for one machine alone");
   if (schedule !== undefined && "every" in schedule && schedule.every % 60 !== 0)
@@ -76,6 +81,8 @@ const lake: readonly Grant[] = [
       glueArn($interpolate`table/${database.name}/*`),
     ],
   },
+  // Athena looks there whatever database a statement names (Athena user guide, "Fine-grained access").
+  { actions: ["glue:GetDatabase"], resources: [glueArn("database/default")] },
   {
     actions: ["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"],
     resources: [

@@ -42,7 +42,7 @@ const standingOf = ({ name, columns }: SourceTable) => ({ physical: name, column
 
 /** With a table in the place of what is between USING and ON. */
 const over = (source: string, sql: string): string =>
-  sql.replace(/USING \([\s\S]*\n\) AS s\n/, `USING ${source} AS s\n`);
+  sql.replace(/USING \([\s\S]*\n\) AS ebb_s\n/, `USING ${source} AS ebb_s\n`);
 
 describe("MERGE of a source's tables on Iceberg", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "ebb-source-merge-"));

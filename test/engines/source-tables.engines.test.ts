@@ -14,7 +14,7 @@ import { sampleCustomerKey } from "@ebb/ports/contracts/samples";
 import type { Row, SourceTable } from "@ebb/ports/source-ports";
 import { startEmulator } from "../aws/emulators.ts";
 import { engineNamed } from "./engines.ts";
-import { trinoLake } from "./trino-lake.ts";
+import { readAsText, trinoLake } from "./trino-lake.ts";
 
 process.env["AWS_ACCESS_KEY_ID"] ??= "test";
 process.env["AWS_SECRET_ACCESS_KEY"] ??= "test";
@@ -32,14 +32,7 @@ const open = async () => {
   const { queries } = trinoLake(engine, objects);
   const opened: OpenSourceTables = {
     tables: new LakeSourceTables({ queries, objects, lake: "s3://lake", now: Date.now }),
-    read: async (name) => {
-      const { rows: there } = await engine.rows(
-        `SELECT column_name FROM information_schema.columns WHERE table_schema = 'default' AND table_name = '${name}' ORDER BY ordinal_position`,
-      );
-      if (there.length === 0) return undefined;
-      const columns = there.map(([column]) => `CAST("${column as string}" AS varchar) AS "${column as string}"`);
-      return (await engine.rows(`SELECT ${columns.join(", ")} FROM "${name}"`)).rows as readonly Row[];
-    },
+    read: (name) => readAsText(engine, name),
     reopen: open,
     close: async () => undefined,
   };

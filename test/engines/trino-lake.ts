@@ -1,6 +1,6 @@
 /**
  * Athena's words on Trino 435: what stands in the lake's bucket under `sources/staging/` shows as the table
- * `source_staging`, Hive's DDL becomes Trino's, and a MERGE, which the memory connector does not take, is parsed by Trino,
+ * `ebb_source_staging`, Hive's DDL becomes Trino's, and a MERGE, which the memory connector does not take, is parsed by Trino,
  * its source run by Trino, and its clauses carried out one by one.
  */
 import assert from "node:assert/strict";
@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { buffer } from "node:stream/consumers";
 import type { ObjectStore, QueryEngine, QueryResult, SqlValue } from "@ebb/ports";
 import { trino } from "@ebb/lake/dialect";
+import { STAGED_TABLE } from "@ebb/ports/aws/source-statements";
 import type { Engine } from "./engine.ts";
 
 const STAGING = /^sources\/staging\/load=([^/]+)\/name=([^/]+)\/[^/]+\.json\.gz$/;
@@ -18,7 +19,7 @@ const trinoTypes: Readonly<Record<string, string>> = { string: "varchar", int: "
 /** The parts of a MERGE; it has those that the adapter writes and no others. */
 const partsOf = (sql: string) => {
   const whole =
-    /^MERGE INTO "(?<target>\w+)" AS t\nUSING \(\n(?<using>[\s\S]*)\n\) AS s\nON (?<on>.*)\n(?<clauses>(?:WHEN .*\n?)+)$/.exec(
+    /^MERGE INTO "(?<target>\w+)" AS ebb_t\nUSING \(\n(?<using>[\s\S]*)\n\) AS ebb_s\nON (?<on>.*)\n(?<clauses>(?:WHEN .*\n?)+)$/.exec(
       sql,
     )?.groups;
   assert.ok(whole !== undefined, `no MERGE as it is known here: ${sql}`);
@@ -58,9 +59,9 @@ export const trinoLake = (engine: Engine, objects: ObjectStore): TrinoLake => {
     }
     const now = values.join(",\n");
     if (now === shown) return;
-    await engine.rows("DROP TABLE IF EXISTS source_staging");
-    await engine.rows("CREATE TABLE source_staging (load varchar, name varchar, p integer, c array(varchar))");
-    if (now !== "") await engine.rows(`INSERT INTO source_staging VALUES ${now}`);
+    await engine.rows(`DROP TABLE IF EXISTS ${STAGED_TABLE}`);
+    await engine.rows(`CREATE TABLE ${STAGED_TABLE} (load varchar, name varchar, p integer, c array(varchar))`);
+    if (now !== "") await engine.rows(`INSERT INTO ${STAGED_TABLE} VALUES ${now}`);
     shown = now;
   };
 
@@ -71,25 +72,25 @@ export const trinoLake = (engine: Engine, objects: ObjectStore): TrinoLake => {
     const columns = (await engine.rows(`SELECT * FROM "${target}" LIMIT 0`)).columns.map(({ name }) => name);
     const count = async (select: string): Promise<number> => Number((await engine.rows(select)).rows[0]![0]);
     // Iceberg refuses such a MERGE: MERGE_TARGET_ROW_MULTIPLE_MATCHES.
-    const matches = await count(`SELECT count(*) FROM "${target}" AS t JOIN merge_source AS s ON ${on}`);
+    const matches = await count(`SELECT count(*) FROM "${target}" AS ebb_t JOIN merge_source AS ebb_s ON ${on}`);
     const matched = await count(
-      `SELECT count(*) FROM "${target}" AS t WHERE EXISTS (SELECT 1 FROM merge_source AS s WHERE ${on})`,
+      `SELECT count(*) FROM "${target}" AS ebb_t WHERE EXISTS (SELECT 1 FROM merge_source AS ebb_s WHERE ${on})`,
     );
     assert.equal(matches, matched, "a row of the target is met by two of the source");
     const set = new Map((updates?.["set"] ?? "").split(", ").map((each) => each.split(" = ") as [string, string]));
-    const updated = columns.map((name) => `${set.get(`"${name}"`) ?? `t."${name}"`} AS "${name}"`).join(", ");
+    const updated = columns.map((name) => `${set.get(`"${name}"`) ?? `ebb_t."${name}"`} AS "${name}"`).join(", ");
     assert.deepEqual(
       inserts["names"]!.split(", "),
       columns.map((name) => `"${name}"`),
     );
-    const all = columns.map((name) => `t."${name}"`).join(", ");
+    const all = columns.map((name) => `ebb_t."${name}"`).join(", ");
     const stays =
       updates === undefined ? "false" : (deletes?.["when"] ?? "true") === "true" ? "true" : `NOT (${deletes!["when"]})`;
     await engine.rows(`CREATE TABLE merge_target AS
-      SELECT ${all} FROM "${target}" AS t WHERE NOT EXISTS (SELECT 1 FROM merge_source AS s WHERE ${on})
-      UNION ALL SELECT ${updated} FROM "${target}" AS t JOIN merge_source AS s ON ${on} WHERE ${stays}
-      UNION ALL SELECT ${inserts["values"]!} FROM merge_source AS s
-        WHERE ${inserts["when"] ?? "true"} AND NOT EXISTS (SELECT 1 FROM "${target}" AS t WHERE ${on})`);
+      SELECT ${all} FROM "${target}" AS ebb_t WHERE NOT EXISTS (SELECT 1 FROM merge_source AS ebb_s WHERE ${on})
+      UNION ALL SELECT ${updated} FROM "${target}" AS ebb_t JOIN merge_source AS ebb_s ON ${on} WHERE ${stays}
+      UNION ALL SELECT ${inserts["values"]!} FROM merge_source AS ebb_s
+        WHERE ${inserts["when"] ?? "true"} AND NOT EXISTS (SELECT 1 FROM "${target}" AS ebb_t WHERE ${on})`);
     await engine.rows(`DROP TABLE "${target}"`);
     await engine.rows(`ALTER TABLE merge_target RENAME TO "${target}"`);
     await engine.rows("DROP TABLE merge_source");
@@ -129,4 +130,14 @@ export const trinoLake = (engine: Engine, objects: ObjectStore): TrinoLake => {
     return { columns: [], rows: [] };
   };
   return { queries: { dialect: trino, query }, statements };
+};
+
+/** The rows of a table or view, every value as text; `undefined` where there is none of that name. */
+export const readAsText = async (engine: Engine, name: string): Promise<readonly (string | null)[][] | undefined> => {
+  const { rows: there } = await engine.rows(
+    `SELECT column_name FROM information_schema.columns WHERE table_schema = 'default' AND table_name = '${name}' ORDER BY ordinal_position`,
+  );
+  if (there.length === 0) return undefined;
+  const columns = there.map(([column]) => `CAST("${column as string}" AS varchar) AS "${column as string}"`);
+  return (await engine.rows(`SELECT ${columns.join(", ")} FROM "${name}"`)).rows as (string | null)[][];
 };

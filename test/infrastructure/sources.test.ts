@@ -67,7 +67,10 @@ describe("a declaration that cannot work in AWS", () => {
   it("stops the deployment, and every fault is told", async () => {
     const connections = {
       drops: { kind: "objects", folder: "inbox" },
-      here: { kind: "postgres", host: "localhost", database: "shop", user: "ebb", tls: "off" },
+      here: {
+        ...{ kind: "postgres", host: "localhost", database: "shop", user: "ebb", tls: "off" },
+        password: { secret: "AWS_SECRET" },
+      },
     };
     const table = { maps: "products", table: "products", key: ["id"], mode: "snapshot", fields: { product_id: "id" } };
     await assert.rejects(
@@ -83,6 +86,7 @@ describe("a declaration that cannot work in AWS", () => {
           /source "receipts": its connection is a folder/,
           /source "receipts": schedule\.every is not of whole minutes/,
           /source "products": its connection is to this machine itself/,
+          /source "products": AWS_SECRET is no name/,
           /source "products": schedule\.every is more than two days/,
         ])
           assert.match(error.message, fault);

@@ -46,6 +46,7 @@ void describe("collect/load-source over PostgreSQL", { skip }, () => {
   let opened: TestPorts;
   let uploads: EmbeddedUploadStore;
   let ports: LoadSourcePorts;
+  let aheadMs = 0;
   const asked: string[] = [];
   const counted: string[] = [];
   before(async () => {
@@ -56,6 +57,7 @@ void describe("collect/load-source over PostgreSQL", { skip }, () => {
     uploads = new EmbeddedUploadStore(folder);
     ports = {
       ...opened,
+      now: () => Date.now() + aheadMs,
       suppressions: new MemorySuppressions("another secret of thirty-two and more characters"),
       uploads,
       objects: new EmbeddedObjectStore(path.join(folder, "objects")),
@@ -174,6 +176,18 @@ void describe("collect/load-source over PostgreSQL", { skip }, () => {
     const end = await run();
     assert.ok(end!.attempts > 1, "Lambda's next try goes on with the load");
     await equals(await now());
+  });
+
+  it("a load that stood still for six days begins anew: what it staged may be gone", async () => {
+    await server.run("UPDATE orders SET total = total + 1");
+    assert.equal(await run(contextOf(900_000, 900_000, 70_000)), undefined);
+    const stopped = (await ports.sources.get("orders"))!.underWay!;
+    await opened.sourceTables.discard(stopped.loadId); // as the bucket's lifecycle does
+    aheadMs = 6 * 86_400_000;
+    const end = await run();
+    assert.deepEqual([end?.attempts, end?.counts.read], [1, ORDERS]);
+    await equals(await now());
+    aheadMs = 0;
   });
 
   it("a widened type, until it is accepted, a dropped field and a renamed table", async () => {

@@ -12,7 +12,7 @@ export const STAGING_PREFIX = "sources/staging/";
 export const TABLES_PREFIX = "sources/tables/";
 
 /** The external table that shows what is staged. */
-export const STAGED_TABLE = "source_staging";
+export const STAGED_TABLE = "ebb_source_staging";
 
 /** Older snapshots of a table, and what was deleted from it, are gone after this by VACUUM. */
 export const SOURCE_SNAPSHOT_SECONDS = 86_400;
@@ -24,6 +24,8 @@ const trinoTypes: Readonly<Record<string, string>> = {
   timestamp: "timestamp(6)",
 };
 const trinoType = (type: SourceType): string => trinoTypes[type] ?? type;
+
+// Aliases begin with ebb_: Trino takes `t."id"` for a field of a column t where there is one.
 
 type Between = (name: string) => string;
 const keys = (table: SourceTable, of: Between = (name) => `"${name}"`, between = ", "): string =>
@@ -127,27 +129,27 @@ const keptRows = (commit: SourceCommit, standing: Standing | undefined): string 
   const staged = `SELECT ${listed(table)} FROM (${newestRows(loadId, table)}) AS newest WHERE NOT ebb_deleted`;
   if (mode === "snapshot") return staged;
   const exists = keysStaged
-    ? `AND EXISTS (SELECT 1 FROM (${existing(commit)}) AS k WHERE ${sameKeys(table, "c", "k")})`
+    ? `AND EXISTS (SELECT 1 FROM (${existing(commit)}) AS ebb_k WHERE ${sameKeys(table, "ebb_c", "ebb_k")})`
     : "";
-  return `SELECT ${listed(table, (name) => `c."${name}"`)} FROM (${standingRows(table, standing)}) AS c
-    WHERE NOT EXISTS (SELECT 1 FROM (${stagedRows(loadId, table)}) AS s WHERE ${sameKeys(table, "c", "s")}) ${exists}
+  return `SELECT ${listed(table, (name) => `ebb_c."${name}"`)} FROM (${standingRows(table, standing)}) AS ebb_c
+    WHERE NOT EXISTS (SELECT 1 FROM (${stagedRows(loadId, table)}) AS ebb_s WHERE ${sameKeys(table, "ebb_c", "ebb_s")}) ${exists}
     UNION ALL ${staged}`;
 };
 
 /** Rows that the commit will take away and that are staged nowhere, as text. */
 export const removedStatement = (commit: SourceCommit, standing: Standing, columns: readonly string[]): string =>
-  `SELECT ${columns.map((name) => `CAST(c."${name}" AS varchar) AS "${name}"`).join(", ")}
-FROM (${standingRows(commit.table, standing)}) AS c
-WHERE NOT EXISTS (SELECT 1 FROM (${existing(commit)}) AS k WHERE ${sameKeys(commit.table, "c", "k")})`;
+  `SELECT ${columns.map((name) => `CAST(ebb_c."${name}" AS varchar) AS "${name}"`).join(", ")}
+FROM (${standingRows(commit.table, standing)}) AS ebb_c
+WHERE NOT EXISTS (SELECT 1 FROM (${existing(commit)}) AS ebb_k WHERE ${sameKeys(commit.table, "ebb_c", "ebb_k")})`;
 
 /** One row: inserted, deleted, updated, unchanged. */
 export const countsStatement = (commit: SourceCommit, standing: Standing | undefined): string =>
-  `SELECT count_if(c.ebb_there IS NULL), count_if(d.ebb_there IS NULL),
-  count_if(c.ebb_there AND d.ebb_there AND ${differ(commit.table, "c", "d")}),
-  count_if(c.ebb_there AND d.ebb_there AND NOT ${differ(commit.table, "c", "d")})
-FROM (SELECT *, true AS ebb_there FROM (${keptRows(commit, standing)}) AS kept) AS d
-FULL JOIN (SELECT *, true AS ebb_there FROM (${standingRows(commit.table, standing)}) AS stood) AS c
-ON ${sameKeys(commit.table, "c", "d")}`;
+  `SELECT count_if(ebb_c.ebb_there IS NULL), count_if(ebb_d.ebb_there IS NULL),
+  count_if(ebb_c.ebb_there AND ebb_d.ebb_there AND ${differ(commit.table, "ebb_c", "ebb_d")}),
+  count_if(ebb_c.ebb_there AND ebb_d.ebb_there AND NOT ${differ(commit.table, "ebb_c", "ebb_d")})
+FROM (SELECT *, true AS ebb_there FROM (${keptRows(commit, standing)}) AS kept) AS ebb_d
+FULL JOIN (SELECT *, true AS ebb_there FROM (${standingRows(commit.table, standing)}) AS stood) AS ebb_c
+ON ${sameKeys(commit.table, "ebb_c", "ebb_d")}`;
 
 // ── the commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -169,14 +171,16 @@ export const viewStatement = (table: SourceTable, physical: string): string =>
 export const changesSelect = (commit: SourceCommit, standing: Standing | undefined, target: Standing): string => {
   const { table } = commit;
   const columns = listed(table, (name) =>
-    table.key.includes(name) ? `coalesce(d."${name}", t."${name}") AS "${name}"` : `d."${name}" AS "${name}"`,
+    table.key.includes(name)
+      ? `coalesce(ebb_d."${name}", ebb_t."${name}") AS "${name}"`
+      : `ebb_d."${name}" AS "${name}"`,
   );
   return `SELECT ${columns},
-  CASE WHEN d.ebb_there IS NULL THEN 'delete' WHEN t.ebb_there IS NULL THEN 'insert' ELSE 'update' END AS ebb_change
-FROM (SELECT *, true AS ebb_there FROM (${keptRows(commit, standing)}) AS kept) AS d
-FULL JOIN (SELECT *, true AS ebb_there FROM (${standingRows(table, target)}) AS stands) AS t
-ON ${sameKeys(table, "d", "t")}
-WHERE d.ebb_there IS NULL OR t.ebb_there IS NULL OR ${differ(table, "d", "t")}`;
+  CASE WHEN ebb_d.ebb_there IS NULL THEN 'delete' WHEN ebb_t.ebb_there IS NULL THEN 'insert' ELSE 'update' END AS ebb_change
+FROM (SELECT *, true AS ebb_there FROM (${keptRows(commit, standing)}) AS kept) AS ebb_d
+FULL JOIN (SELECT *, true AS ebb_there FROM (${standingRows(table, target)}) AS stands) AS ebb_t
+ON ${sameKeys(table, "ebb_d", "ebb_t")}
+WHERE ebb_d.ebb_there IS NULL OR ebb_t.ebb_there IS NULL OR ${differ(table, "ebb_d", "ebb_t")}`;
 };
 
 /** One commit of Iceberg's: readers see the table before or after. Made again it finds nothing to change. */
@@ -186,14 +190,14 @@ export const mergeStatement = (commit: SourceCommit, standing: Standing | undefi
   const update =
     others.length === 0
       ? ""
-      : `\nWHEN MATCHED THEN UPDATE SET ${others.map(({ name }) => `"${name}" = s."${name}"`).join(", ")}`;
-  return `MERGE INTO "${target.physical}" AS t
+      : `\nWHEN MATCHED THEN UPDATE SET ${others.map(({ name }) => `"${name}" = ebb_s."${name}"`).join(", ")}`;
+  return `MERGE INTO "${target.physical}" AS ebb_t
 USING (
 ${changesSelect(commit, standing, target)}
-) AS s
-ON ${sameKeys(table, "t", "s")}
-WHEN MATCHED AND s.ebb_change = 'delete' THEN DELETE${update}
-WHEN NOT MATCHED THEN INSERT (${listed(table)}) VALUES (${listed(table, (name) => `s."${name}"`)})`;
+) AS ebb_s
+ON ${sameKeys(table, "ebb_t", "ebb_s")}
+WHEN MATCHED AND ebb_s.ebb_change = 'delete' THEN DELETE${update}
+WHEN NOT MATCHED THEN INSERT (${listed(table)}) VALUES (${listed(table, (name) => `ebb_s."${name}"`)})`;
 };
 
 // ── lines, which come and go with the row that they belong to ──────────────────────────────────────────────────────
@@ -206,13 +210,13 @@ export interface LinesStanding {
 const keptLines = (commit: SourceCommit, standing: LinesStanding): string => {
   const { table, parent, parentKey } = commit.lines!;
   const { loadId } = commit;
-  const newest = `(${newestRows(loadId, commit.table)}) AS s`;
-  return `SELECT ${listed(table, (name) => `l."${name}"`)} FROM (${standingRows(table, standing.lines)}) AS l
-    WHERE NOT EXISTS (SELECT 1 FROM (${stagedRows(loadId, commit.table)}) AS s WHERE s."${parentKey}" = l."${parent}")
-      AND EXISTS (SELECT 1 FROM (${keptRows(commit, standing.rows)}) AS k WHERE k."${parentKey}" = l."${parent}")
+  const newest = `(${newestRows(loadId, commit.table)}) AS ebb_s`;
+  return `SELECT ${listed(table, (name) => `ebb_l."${name}"`)} FROM (${standingRows(table, standing.lines)}) AS ebb_l
+    WHERE NOT EXISTS (SELECT 1 FROM (${stagedRows(loadId, commit.table)}) AS ebb_s WHERE ebb_s."${parentKey}" = ebb_l."${parent}")
+      AND EXISTS (SELECT 1 FROM (${keptRows(commit, standing.rows)}) AS ebb_k WHERE ebb_k."${parentKey}" = ebb_l."${parent}")
     UNION ALL
-    SELECT ${listed(table, (name) => `l."${name}"`)} FROM (${stagedRows(loadId, table)}) AS l
-    JOIN ${newest} ON s."${parentKey}" = l."${parent}" AND s.ebb_part = l.ebb_part AND NOT s.ebb_deleted`;
+    SELECT ${listed(table, (name) => `ebb_l."${name}"`)} FROM (${stagedRows(loadId, table)}) AS ebb_l
+    JOIN ${newest} ON ebb_s."${parentKey}" = ebb_l."${parent}" AND ebb_s.ebb_part = ebb_l.ebb_part AND NOT ebb_s.ebb_deleted`;
 };
 
 /** One row: lines before and after. */
@@ -230,9 +234,9 @@ export const lineChangesSelect = (commit: SourceCommit, standing: LinesStanding,
     `SELECT "${parent}" AS ebb_parent, count(*) AS ebb_lines, checksum(json_format(CAST(ROW(${listed(table, (name) => `CAST("${name}" AS varchar)`)}) AS json))) AS ebb_digest
     FROM (${rows}) AS r WHERE "${parent}" IS NOT NULL GROUP BY "${parent}"`;
   const kept = keptLines(commit, standing);
-  const changed = `SELECT coalesce(d.ebb_parent, t.ebb_parent) AS ebb_parent
-    FROM (${bag(kept)}) AS d FULL JOIN (${bag(standingRows(table, target))}) AS t ON d.ebb_parent = t.ebb_parent
-    WHERE d.ebb_lines IS DISTINCT FROM t.ebb_lines OR d.ebb_digest IS DISTINCT FROM t.ebb_digest`;
+  const changed = `SELECT coalesce(ebb_d.ebb_parent, ebb_t.ebb_parent) AS ebb_parent
+    FROM (${bag(kept)}) AS ebb_d FULL JOIN (${bag(standingRows(table, target))}) AS ebb_t ON ebb_d.ebb_parent = ebb_t.ebb_parent
+    WHERE ebb_d.ebb_lines IS DISTINCT FROM ebb_t.ebb_lines OR ebb_d.ebb_digest IS DISTINCT FROM ebb_t.ebb_digest`;
   const gone = listed(table, (name) =>
     name === parent
       ? `ebb_parent AS "${name}"`
@@ -240,17 +244,17 @@ export const lineChangesSelect = (commit: SourceCommit, standing: LinesStanding,
   );
   return `SELECT true AS ebb_gone, ${gone} FROM (${changed}) AS gone
   UNION ALL
-  SELECT false AS ebb_gone, ${listed(table, (name) => `k."${name}"`)} FROM (${kept}) AS k
-  JOIN (${changed}) AS came ON k."${parent}" = came.ebb_parent`;
+  SELECT false AS ebb_gone, ${listed(table, (name) => `ebb_k."${name}"`)} FROM (${kept}) AS ebb_k
+  JOIN (${changed}) AS ebb_came ON ebb_k."${parent}" = ebb_came.ebb_parent`;
 };
 
 export const mergeLinesStatement = (commit: SourceCommit, standing: LinesStanding, target: Standing): string => {
   const { table, parent } = commit.lines!;
-  return `MERGE INTO "${target.physical}" AS t
+  return `MERGE INTO "${target.physical}" AS ebb_t
 USING (
 ${lineChangesSelect(commit, standing, target)}
-) AS s
-ON s.ebb_gone AND t."${parent}" = s."${parent}"
+) AS ebb_s
+ON ebb_s.ebb_gone AND ebb_t."${parent}" = ebb_s."${parent}"
 WHEN MATCHED THEN DELETE
-WHEN NOT MATCHED AND NOT s.ebb_gone THEN INSERT (${listed(table)}) VALUES (${listed(table, (name) => `s."${name}"`)})`;
+WHEN NOT MATCHED AND NOT ebb_s.ebb_gone THEN INSERT (${listed(table)}) VALUES (${listed(table, (name) => `ebb_s."${name}"`)})`;
 };

@@ -42,6 +42,16 @@ export class LoadLease {
     this.#renewedAtMs = nowMs;
   }
 
+  /** Keeps it while something takes long that has no step of its own. Who finds it lost does the same again, safely. */
+  async during<Result>(work: () => Promise<Result>): Promise<Result> {
+    const timer = setInterval(() => void this.keep().catch(() => undefined), RENEW_MS / 2);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   async release(): Promise<void> {
     await this.#ports.sources.lease(this.#name, this.#owner, 0, this.#ports.now());
   }

@@ -45,6 +45,8 @@ export interface LoadContext {
 
 /** Time that one page takes at most. */
 const PAGE_MS = 60_000;
+/** What a load staged is gone after seven days in AWS: one that stood still for so long begins anew. */
+const STAGED_MS = 5 * 86_400_000;
 /** Keys that are read in one go when deletions are looked for. */
 const KEY_PAGE = 100_000;
 
@@ -98,7 +100,7 @@ class Load {
       }
       // A call that found everything read has all its time for the commit.
       if (!isCommitAlone && this.#context.remainingMs() < (this.#context.commitMs ?? 0)) return undefined;
-      return await this.#finish(state, work, [...fields, ...lineFields]);
+      return await this.#lease.during(() => this.#finish(state, work, [...fields, ...lineFields]));
     } catch (error) {
       metrics.count("SourceLoadsFailed", 1, { source: name });
       if (error instanceof SourceProblem && !error.mayRetry) await this.#fail(error);
@@ -140,7 +142,7 @@ class Load {
     const { sources, sourceTables } = this.#ports;
     const { clock } = await this.#reader.begin(plan);
     const stopped = state.underWay;
-    if (stopped !== undefined && stopped.plan === now) {
+    if (stopped !== undefined && stopped.plan === now && this.#ports.now() - stopped.startedAtMs < STAGED_MS) {
       const underWay = { ...stopped, attempts: stopped.attempts + 1 };
       return await this.#save({ ...state, underWay });
     }
