@@ -9,7 +9,8 @@ import { unify } from "@ebb/functions/model/steps/unify";
 import { SOURCES_FILE, readSources } from "@ebb/home/source-files";
 import { toldTables } from "@ebb/home/told-tables";
 import { makeHistory } from "@ebb/lake/batch/history";
-import type { Row, RowReader, SourceField } from "@ebb/ports/source-ports";
+import type { RowReader, SourceField } from "@ebb/ports/source-ports";
+import { readerOf } from "../sources/fixed-reader.ts";
 import { openPorts } from "../sources/ports.ts";
 import { smallLake } from "../model/small-lake.ts";
 
@@ -36,21 +37,6 @@ const declaration = {
 };
 
 const text = (name: string): SourceField => ({ name, type: "text", lake: "string" });
-/** A table that is handed over as it stands. */
-const readerOf = (fields: readonly SourceField[], rows: readonly Row[]): RowReader => ({
-  describe: async ({ fields: names }) => names.map((name) => fields.find((field) => field.name === name)!),
-  begin: async () => ({}),
-  before: () => Promise.reject(new Error("nothing is incremental")),
-  page: async function* ({ fields: names }, { after }) {
-    if (after !== undefined) return;
-    yield rows.map((row) => names.map((name) => row[fields.findIndex((field) => field.name === name)]!));
-  },
-  rowsOf: () => {
-    throw new Error("there are no lines");
-  },
-  close: async () => undefined,
-});
-
 test("a run takes products and customers from declared sources that were loaded, and says from where", async (context) => {
   const lake = await smallLake(context);
   writeFileSync(path.join(lake.folder, SOURCES_FILE), JSON.stringify(declaration));

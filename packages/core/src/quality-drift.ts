@@ -83,3 +83,31 @@ export const rowsDrift = (
   const times = Math.max(now, before) / Math.max(Math.min(now, before), Number.MIN_VALUE);
   return told(limits, "drift_rows", place, times, `${when} ${now.toFixed(0)} ${unit}, ${before.toFixed(0)} before`);
 };
+
+/** A table of a declared source as its last load left it, beside how it was before. */
+export interface LoadComparison {
+  /** The name of the declared source. */
+  readonly source: string;
+  readonly table: string;
+  /** When the load ended, RFC 3339. */
+  readonly at: string;
+  /** Now and before. */
+  readonly rows: readonly [number, number];
+  readonly columns: readonly { readonly column: string; readonly now: Held; readonly before: Held }[];
+}
+
+/** Fewer rows than these are no sample. */
+const LEAST_ROWS = 100;
+
+export const loadDrift = (limits: LimitsAt, { source, table, at, rows, columns }: LoadComparison): Finding[] => {
+  if (Math.max(...rows) < LEAST_ROWS) return [];
+  const when = `after the load of ${at.slice(0, 16).replace("T", " ")}`;
+  return [
+    ...rowsDrift(limits, { source, table }, when, rows, "rows"),
+    ...(Math.min(...rows) < LEAST_ROWS
+      ? []
+      : columns.flatMap(({ column, now, before }) =>
+          columnDrift(limits, { source, table, column }, when, now, before),
+        )),
+  ];
+};

@@ -3,7 +3,7 @@
  * Pure: from the rows of `quality_profiles` and `quality_references`, and from the sums of the ledger.
  */
 
-import { columnDrift, percent, rowsDrift, severityOf } from "./quality-drift.ts";
+import { type LoadComparison, columnDrift, loadDrift, percent, rowsDrift, severityOf } from "./quality-drift.ts";
 import { type Limits, type Measure, type Place, type QualityLimit, limitsOf } from "./quality-limits.ts";
 
 /** A row of `quality_profiles`; numbers of texts are absent. `column` `*` is the table as a whole. */
@@ -242,6 +242,8 @@ export interface QualityInput {
   readonly references: readonly ReferenceGaps[];
   readonly rules: readonly ColumnRule[];
   readonly arrived?: readonly Arrived[];
+  /** The last loads of declared sources, where they are at hand. */
+  readonly loads?: readonly LoadComparison[] | undefined;
   /** What a team has set. */
   readonly limits?: readonly QualityLimit[] | undefined;
 }
@@ -251,6 +253,7 @@ export const qualityReport = ({
   references,
   rules,
   arrived,
+  loads = [],
   limits: own = [],
 }: QualityInput): QualityReport => {
   const limits = limitsOf(own);
@@ -282,6 +285,7 @@ export const qualityReport = ({
       ),
       ...judged(limits, "quarantined", { source, table: by }, quarantined, received, "rows were refused"),
     ]),
+    ...loads.flatMap((load) => loadDrift(limits, load)),
     ...[...columns.values()].flatMap((months) => driftOf(limits, months)),
   ];
   findings.sort((a, b) => Number(b.severity === "stop") - Number(a.severity === "stop"));

@@ -9,6 +9,7 @@ import { defaultCutPoints } from "@ebb/core/rfm";
 import { routes } from "@ebb/functions/declarations";
 import type { RunRequest } from "@ebb/functions/model/run-request";
 import { logger } from "@ebb/functions/runtime/logger";
+import type { QualityPorts } from "@ebb/functions/serve/quality";
 import type { Ports, Run } from "@ebb/ports";
 import {
   EmbeddedKeyRing,
@@ -41,6 +42,7 @@ import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
 import { homePulse } from "./pulse.ts";
 import { openQueries } from "./queries.ts";
+import { sourceLoads } from "./told-tables.ts";
 import type { RunClock } from "./run-clock.ts";
 import { site } from "./site.ts";
 import { SourcesStage } from "./sources-stage.ts";
@@ -199,9 +201,10 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   const disk = new DiskWatch(folder);
   const queries = openQueries(path.join(folder, "lake"));
   undo.push(() => queries.close());
-  const ports: Ports = {
+  const ports: Ports & Pick<QualityPorts, "sourceLoads"> = {
     ...commonPorts({ secrets, settings }, counters),
     ...stores,
+    sourceLoads: () => sourceLoads(folder),
     keys,
     suppressions,
     erasures,

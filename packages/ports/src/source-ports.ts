@@ -263,6 +263,17 @@ export interface CommittedTable {
   readonly updated: number;
   readonly deleted: number;
   readonly unchanged: number;
+  /** What it holds now; absent where the load changed nothing, and where nobody looks. */
+  readonly columns?: readonly HeldColumn[];
+}
+
+export interface HeldColumn {
+  readonly name: string;
+  /** Of all rows, 0 to 1. */
+  readonly missing: number;
+  /** Of numbers that are no part of the key, with their standard deviation (n − 1). */
+  readonly mean?: number;
+  readonly sd?: number;
 }
 
 export interface SourceTables {

@@ -1,5 +1,6 @@
 /** What each source sends, and what of it somebody should look at, as the latest run found it. */
 import type { QualityReport } from "@ebb/core/quality";
+import type { SourceLoads } from "../collect/sources/compare-loads.ts";
 import { qualityHtml } from "../model/report/quality-html.ts";
 import { z } from "zod";
 import type { HttpHandler } from "../runtime/http.ts";
@@ -24,12 +25,17 @@ export const qualityJson = (report: QualityReport): object => ({
   ...(report.arrived === undefined ? {} : { arrived: report.arrived }),
 });
 
-export const make = (ports: MartPorts): HttpHandler =>
+export interface QualityPorts extends MartPorts {
+  /** How the loads of declared sources went; absent where nobody knows. */
+  readonly sourceLoads?: () => Promise<readonly SourceLoads[]>;
+}
+
+export const make = (ports: QualityPorts): HttpHandler =>
   martHandler(
     ports,
     async ({ event, run, queries }) => {
       const { format } = parametersOf(event, shape);
-      const report = await readQuality(queries, ports.settings.quality);
+      const report = await readQuality(queries, { limits: ports.settings.quality, loads: await ports.sourceLoads?.() });
       if (format === "json") return qualityJson(report);
       const headers = {
         "content-type": "text/html; charset=utf-8",

@@ -12,6 +12,7 @@ import { DuckDbQueryEngine } from "@ebb/ports/embedded/query-engine";
 import { batchTables } from "@ebb/ports/embedded/batch-manifest";
 import { EmbeddedUploadStore } from "@ebb/ports/embedded/upload-store";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
+import { sourceLoads } from "../told-tables.ts";
 import { renderTable } from "../table.ts";
 
 const options = {
@@ -61,7 +62,11 @@ const reportOf = async (home: string, lake: string): Promise<QualityReport> => {
   const arrived = await arrivedIn(home);
   const engine = await DuckDbQueryEngine.open({ folder: lake });
   try {
-    return await readQuality(engine, openSettings(home).quality, arrived);
+    return await readQuality(engine, {
+      arrived,
+      limits: openSettings(home).quality,
+      loads: await sourceLoads(home),
+    });
   } finally {
     engine.close();
   }

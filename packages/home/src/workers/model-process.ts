@@ -13,7 +13,7 @@ import { EmbeddedRunStore } from "@ebb/ports/embedded/run-store";
 import { EmbeddedScoreStore } from "@ebb/ports/embedded/score-store";
 import { EmbeddedWorkflowContext, WorkflowStopped } from "@ebb/ports/embedded/workflow-context";
 import type { FromModelProcess, ModelStart, ToModelProcess } from "../model-messages.ts";
-import { toldTables } from "../told-tables.ts";
+import { sourceLoads, toldTables } from "../told-tables.ts";
 
 /** Lower than a process that answers requests. */
 const NICENESS = 10;
@@ -77,6 +77,7 @@ const run = async ({ folder, settings, request, memoryMb, threads }: ModelStart)
       runs,
       scores,
       toldTables: () => toldTables(folder),
+      sourceLoads: () => sourceLoads(folder),
     });
     await handle(request, new EmbeddedWorkflowContext({ runId: request.runId, store: runs, signal: stopping.signal }));
     tell({ type: "ended" });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import fc from "fast-check";
-import type { Row, SourceCommit, SourceTable, SourceTables } from "../source-ports.ts";
+import type { CommittedTable, Row, SourceCommit, SourceTable, SourceTables } from "../source-ports.ts";
 import { SourceProblem } from "../source-ports.ts";
 import { newReceipt } from "./samples.ts";
 
@@ -25,6 +25,12 @@ const newTable = (marksDeleted = false): SourceTable => ({
   marksDeleted,
 });
 const row = (id: number, note: string | null = null, total = "1.00"): Row => [String(id), note, total, null];
+
+/** What a table holds is told by adapters that look. */
+const withoutColumns = (committed: CommittedTable | undefined): Omit<CommittedTable, "columns"> => {
+  const { columns: _, ...counts } = committed!;
+  return counts;
+};
 
 async function* blocks(rows: readonly Row[]): AsyncIterable<readonly Row[]> {
   for (let at = 0; at < rows.length; at += 2) yield rows.slice(at, at + 2);
@@ -70,7 +76,14 @@ export const sourceTablesContract = (name: string, open: () => Promise<OpenSourc
       await opened.tables.stage(commit.loadId, table, 1, blocks(rows.slice(5)));
       assert.equal(await opened.read(table.name), undefined);
       const [counts] = await opened.tables.commit(commit);
-      assert.deepEqual(counts, { name: table.name, rows: 10, inserted: 10, updated: 0, deleted: 0, unchanged: 0 });
+      assert.deepEqual(withoutColumns(counts), {
+        name: table.name,
+        rows: 10,
+        inserted: 10,
+        updated: 0,
+        deleted: 0,
+        unchanged: 0,
+      });
       assert.deepEqual(sorted(await opened.read(table.name)), sorted(rows));
       assert.deepEqual(await opened.tables.commit(commit), [], "a commit that is repeated after a crash does nothing");
       opened = await opened.reopen();
@@ -222,7 +235,7 @@ export const sourceTablesContract = (name: string, open: () => Promise<OpenSourc
             await opened.tables.discard(commit.loadId);
             const same = [...next].filter(([id, one]) => JSON.stringify(held.get(id)) === JSON.stringify(one)).length;
             const known = [...next.keys()].filter((id) => held.has(id)).length;
-            assert.deepEqual(counts, {
+            assert.deepEqual(withoutColumns(counts), {
               name: table.name,
               rows: next.size,
               inserted: next.size - known,

@@ -13,6 +13,7 @@ import { moveDurably } from "./lake-files.ts";
 import { WITHOUT_BROKEN_STATISTICS } from "./lake-tables.ts";
 import { parquetOptions, quoted } from "./parquet-conversion.ts";
 import { ownSpillFolder } from "./query-engine.ts";
+import { heldColumns } from "./source-held.ts";
 import { SOURCES_FOLDER, SourceManifest } from "./source-manifest.ts";
 import {
   type Stored,
@@ -127,8 +128,11 @@ export class EmbeddedSourceTables implements SourceTables {
           unchanged: Math.min(rows, before),
         });
       }
+      const held = await Promise.all(
+        files.map(({ table: filled, file: made }, at) => heldColumns(connection, made, filled, committed[at]!.rows)),
+      );
       await this.#swap(commit, files);
-      return committed;
+      return committed.map((one, at) => ({ ...one, columns: held[at]! }));
     } catch (error) {
       throw problemOf(error, commit);
     } finally {

@@ -2,6 +2,7 @@
 import { type Finding, type MonthProfile, type ReferenceGaps, qualityReport } from "@ebb/core/quality";
 import { columnRules } from "@ebb/lake/batch/quality-subjects";
 import type { TableExport } from "@ebb/ports";
+import { compareLoads } from "../../collect/sources/compare-loads.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunSteps, StepFailed } from "../run-steps.ts";
 import { PROFILES_SQL, REFERENCES_SQL } from "../sql/quality.ts";
@@ -11,7 +12,7 @@ export const qualityExports: readonly TableExport[] = [
   { name: "quality-references", sql: () => REFERENCES_SQL },
 ];
 
-type Ports = Pick<RunModelPorts, "runner" | "settings">;
+type Ports = Pick<RunModelPorts, "runner" | "settings" | "sourceLoads">;
 
 /**
  * @param exports of a job with `qualityExports`
@@ -20,7 +21,7 @@ type Ports = Pick<RunModelPorts, "runner" | "settings">;
  */
 export const checkLimits = async (
   steps: RunSteps,
-  { runner, settings }: Ports,
+  { runner, settings, sourceLoads }: Ports,
   exports: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> =>
   await steps.step(
@@ -30,6 +31,7 @@ export const checkLimits = async (
         profiles: await profilesOf(runner, exports["quality-profiles"]!),
         references: await referencesOf(runner, exports["quality-references"]!),
         rules: columnRules,
+        loads: compareLoads((await sourceLoads?.()) ?? []),
         limits: settings.quality,
       });
       const stopping = findings.filter(({ severity }) => severity === "stop");

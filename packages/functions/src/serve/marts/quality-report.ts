@@ -2,6 +2,7 @@
 import { type Arrived, type MonthProfile, type QualityReport, qualityReport } from "@ebb/core/quality";
 import { columnRules } from "@ebb/lake/batch/quality-subjects";
 import type { QueryEngine, Settings, SqlValue } from "@ebb/ports";
+import { type SourceLoads, compareLoads } from "../../collect/sources/compare-loads.ts";
 import { PROFILES_SQL, REFERENCES_SQL } from "../../model/sql/quality.ts";
 import { type MartRow, instantOf, numberOf, numberOrAbsent, rowsOf, textOf } from "./mart-handler.ts";
 
@@ -30,11 +31,16 @@ const profileOf = (row: MartRow): MonthProfile => ({
   receivedAt: instantOf(row["received_at"])!,
 });
 
-/** @param arrived sums of the ledger, where they are at hand */
+export interface QualitySources {
+  /** Sums of the ledger, where they are at hand. */
+  readonly arrived?: readonly Arrived[];
+  readonly limits?: Settings["quality"];
+  readonly loads?: readonly SourceLoads[] | undefined;
+}
+
 export const readQuality = async (
   queries: QueryEngine,
-  limits: Settings["quality"],
-  arrived?: readonly Arrived[],
+  { arrived, limits, loads = [] }: QualitySources,
 ): Promise<QualityReport> => {
   const [profiles, references] = await Promise.all([rowsOf(queries, PROFILES_SQL), rowsOf(queries, REFERENCES_SQL)]);
   return qualityReport({
@@ -47,6 +53,7 @@ export const readQuality = async (
     })),
     rules: columnRules,
     limits,
+    loads: compareLoads(loads),
     ...(arrived === undefined ? {} : { arrived }),
   });
 };
