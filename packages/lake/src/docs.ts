@@ -13,7 +13,8 @@ const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\
 const row = (...cells: readonly string[]): string => `| ${cells.map(cell).join(" | ")} |`;
 const typeName = (type: ViewType): string => (typeof type === "string" ? type : "list of lines");
 
-const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
+/** @param rows of cells, whatever is in them */
+export const markdownTable = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
   [row(...header), row(...header.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
 
 const columnRow = (column: Column, prefix = ""): string[][] => [
@@ -26,7 +27,7 @@ const columnRow = (column: Column, prefix = ""): string[][] => [
 const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
 const columnsTable = (columns: Readonly<Record<string, ViewColumn>>): string =>
-  table(
+  markdownTable(
     ["column", "type", "what it is"],
     Object.entries(columns).map(([name, { type, description }]) => [`\`${name}\``, typeName(type), description]),
   );
@@ -73,7 +74,7 @@ const treatmentText = ({ treatment }: Feature): string => {
 
 const featuresText = [
   "The features, each known when the last event that it stands on occurred; an event that arrives later than that is known to the next run over the same cutoff. A refund, a new version or a cancellation is an event of its own. The last column is how the churn model takes it.",
-  table(
+  markdownTable(
     ["feature", "type", "unit", "what it is", "group", "stands on", "in the model"],
     features.map((feature) => [
       `\`${feature.name}\``,
@@ -94,7 +95,7 @@ export const tablesPage = (): string =>
     "The same names in both homes: `npx ebb sql` on one machine, Athena in AWS. Every time is UTC. Every amount named `…_minor` is an integer of minor units (cents).",
     "## `raw_events`",
     `One row per event as it arrived; immutable Parquet in \`raw_events/dt=YYYY-MM-DD/hour=HH/\`. An event that arrived twice may be here twice: the views below hold it once.`,
-    table(
+    markdownTable(
       ["column", "type", "present", "what it is"],
       [
         ...rawEventsColumns.flatMap((column) => columnRow(column)),
