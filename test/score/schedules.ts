@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { KinesisStreamEvent, KinesisStreamRecord } from "aws-lambda";
-import { aggregateOf } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import type { OrderEvent } from "@ebb/core/orders";
 import { aggregate } from "@ebb/core/kpl";
@@ -14,9 +13,9 @@ import { logger } from "@ebb/functions/runtime/logger";
 import { MemorySuppressions } from "@ebb/ports/suppression-list";
 import { make } from "@ebb/functions/score/fold-orders";
 import { type CustomerStore, type QuarantinedItem, TransientError } from "@ebb/ports";
+import { checkCustomer } from "./check-customer.ts";
 import { type Chaos, Crash, chaoticStore } from "./chaos.ts";
 import { makeEvents } from "./order-events.ts";
-import { plainRfm } from "./plain-rfm.ts";
 import { Random } from "./random.ts";
 
 export interface ScheduleStore {
@@ -176,13 +175,7 @@ export const runSchedule = async (opened: ScheduleStore, name: string, number: n
 
   const result = opened.calm ?? opened.store;
   for (const key of new Set(events.map((event) => event.customer_key as CustomerKey))) {
-    const expected = plainRfm(events.filter((event) => event.customer_key === key));
-    const state = (await result.read([{ customerKey: key, orderKeys: [] }])).get(key)?.customer;
-    assert.ok(state !== undefined, "the customer is missing");
-    const { customerKey: _key, version, ...rest } = state;
-    assert.deepEqual({ firstOrderAtMs: undefined, lastOrderAtMs: undefined, ...rest }, expected);
-    // Replay: the aggregate is what its stored orders add up to.
-    assert.deepEqual(aggregateOf(key, await result.orders(key), version), state);
+    await checkCustomer(result, key, events);
   }
   assert.equal(kept.size, number % 7 === 0 ? 1 : 0);
 };
