@@ -11,6 +11,8 @@ const [TAB, LINE, QUOTE, MINUS, ZERO, NINE] = [9, 10, 34, 45, 48, 57];
 const NULL = Buffer.from("\\N");
 /** As for staged rows: DuckDB reads with a buffer of twice that. */
 const LONGEST_ROW = 4_000_000;
+/** More than a piece has as a rule. */
+const BUFFER_BYTES = 1 << 17;
 /** Room for what a row may become longer by: a pseudonym in the place of each customer. */
 const PSEUDONYM_BYTES = 36;
 
@@ -37,9 +39,12 @@ export class TextRows {
   readonly #known: KnownNames;
   /** Of the row at hand: fields whose values became null. */
   readonly #nulledHere: string[] = [];
-  #rest: Buffer | undefined;
-  #last: Buffer | undefined;
-  #out = Buffer.allocUnsafe(1 << 17);
+  /** What has come and is no whole row yet, and after it the piece at hand: one buffer for all pieces. */
+  #data = Buffer.allocUnsafe(BUFFER_BYTES);
+  #rest = 0;
+  #last = Buffer.allocUnsafe(0);
+  #lastBytes = 0;
+  #out = Buffer.allocUnsafe(BUFFER_BYTES);
   #at = 0;
 
   constructor(
@@ -64,7 +69,9 @@ export class TextRows {
 
   /** What the whole rows of a piece become. It stands until the next call. @throws RangeError for a row of more than 4 MB */
   take(piece: Buffer): Buffer {
-    const data = this.#rest === undefined ? piece : Buffer.concat([this.#rest, piece]);
+    this.#data = larger(this.#data, this.#rest, piece.length);
+    piece.copy(this.#data, this.#rest);
+    const data = this.#data.subarray(0, this.#rest + piece.length);
     this.#at = 0;
     let from = 0;
     let last = -1;
@@ -75,16 +82,21 @@ export class TextRows {
       from = end;
       this.rows++;
     }
-    if (last >= 0) this.#last = Buffer.from(data.subarray(last, from - 1));
-    if (data.length - from > LONGEST_ROW) throw tooLong();
-    this.#rest = from === data.length ? undefined : Buffer.from(data.subarray(from));
+    if (last >= 0) {
+      this.#lastBytes = from - 1 - last;
+      this.#last = larger(this.#last, 0, this.#lastBytes);
+      data.copy(this.#last, 0, last, from - 1);
+    }
+    this.#rest = data.length - from;
+    if (this.#rest > LONGEST_ROW) throw tooLong();
+    data.copyWithin(0, from);
     return this.#out.subarray(0, this.#at);
   }
 
   /** The row that came last, every field that was read. @throws Error where the text ended within a row */
   end(): Row | undefined {
-    if (this.#rest !== undefined) throw new Error("the text ended within a row");
-    return this.#last === undefined ? undefined : cellsOf(this.#last);
+    if (this.#rest > 0) throw new Error("the text ended within a row");
+    return this.rows === 0 ? undefined : cellsOf(this.#last.subarray(0, this.#lastBytes));
   }
 
   /** Writes the row that begins at `start`; answers where the next one begins, or -1 where the row is not all there. */
@@ -174,12 +186,17 @@ export class TextRows {
   }
 
   #hold(more: number): void {
-    if (this.#at + more <= this.#out.length) return;
-    const larger = Buffer.allocUnsafe(2 * this.#out.length + more);
-    this.#out.copy(larger, 0, 0, this.#at);
-    this.#out = larger;
+    this.#out = larger(this.#out, this.#at, more);
   }
 }
+
+/** A buffer with room for more behind the bytes that are used of it. */
+const larger = (buffer: Buffer<ArrayBuffer>, used: number, more: number): Buffer<ArrayBuffer> => {
+  if (used + more <= buffer.length) return buffer;
+  const made = Buffer.allocUnsafe(2 * (used + more));
+  buffer.copy(made, 0, 0, used);
+  return made;
+};
 
 const tooLong = (): RangeError => new RangeError(`a row has more than ${LONGEST_ROW.toLocaleString("en")} bytes`);
 
