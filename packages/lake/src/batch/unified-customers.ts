@@ -159,26 +159,20 @@ export const customerAttributes: BatchTable = {
     const traits = traitsOf(parameters);
     const ofTraits = traits.map(
       (name) => `
-  SELECT customer_key, 'trait.${name}' AS attribute, source, ${m.jsonText("traits", name)} AS value, occurred_at, event_id, NULL AS found_on
+  SELECT customer_key, 'trait.${name}' AS attribute, source, ${m.jsonText("traits", name)} AS value, occurred_at, event_id
   FROM curated_identifies
   WHERE customer_key IS NOT NULL AND ${m.jsonText("traits", name)} IS NOT NULL`,
     );
     return `
 WITH said AS (
-  SELECT customer_key, 'country' AS attribute, source, country AS value, occurred_at, event_id, CAST(NULL AS varchar(64)) AS found_on
+  SELECT customer_key, 'country' AS attribute, source, country AS value, occurred_at, event_id
   FROM ${curatedEventTables.every}
   WHERE customer_key IS NOT NULL AND country IS NOT NULL${ofTraits.map((each) => `\n  UNION ALL${each}`).join("")}
-  UNION ALL
-  -- NULL where the table says it no longer: it takes back what it said.
-  SELECT customer_key, attribute, told_by AS source, value, told_at AS occurred_at, NULL AS event_id, cutoff AS found_on
-  FROM ${profileValues.name}
-  WHERE attribute <> '${PRESENT}'
 ),
 -- Few say more than one thing: the last time of each is found before anything is put in order.
 distinct_values AS (
   SELECT customer_key, attribute, source, value, max(occurred_at) AS occurred_at
   FROM said
-  WHERE value IS NOT NULL
   GROUP BY customer_key, attribute, source, value
 ),
 stated AS (
@@ -196,10 +190,28 @@ in_turn AS (
     count(*) OVER (PARTITION BY customer_key, attribute, source) AS changes
   FROM stated
 ),
+-- What a table says no longer it has taken back.
+looked AS (
+  SELECT
+    customer_key, attribute, told_by AS source, value, told_at AS occurred_at,
+    row_number() OVER (PARTITION BY customer_key, attribute, told_by ORDER BY cutoff DESC) AS turn
+  FROM ${profileValues.name}
+  WHERE attribute <> '${PRESENT}'
+),
+looked_changes AS (
+  SELECT customer_key, attribute, source, count(DISTINCT value) AS changes
+  FROM looked
+  GROUP BY customer_key, attribute, source
+),
 latest AS (
   SELECT customer_key, attribute, source, value, occurred_at, event_id, CAST(changes AS bigint) AS changes
   FROM in_turn
   WHERE turn = 1
+  UNION ALL
+  SELECT l.customer_key, l.attribute, l.source, l.value, l.occurred_at, NULL AS event_id, CAST(c.changes AS bigint) AS changes
+  FROM looked AS l
+  JOIN looked_changes AS c ON c.customer_key = l.customer_key AND c.attribute = l.attribute AND c.source = l.source
+  WHERE l.turn = 1 AND l.value IS NOT NULL
 )
 SELECT
   customer_key, attribute, source, value, occurred_at, event_id, changes,
