@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { type Home, startHome } from "@ebb/home/home";
 import { openQueries } from "@ebb/home/queries";
+import { takeBackup } from "@ebb/ports/embedded/backup";
 import { searchHome } from "./search-home.ts";
 import { call, erased, tracesOf, trustKey } from "./shop-to-forget.ts";
 import { missing, read } from "../uploads/online-retail-file.ts";
@@ -40,6 +41,7 @@ test(
   },
   async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "ebb-erasure-retail-"));
+    const backup = `${folder}-backup`;
     const home = await startHome({ folder, port: 0, currency: "GBP" });
     try {
       const ids = new Set<string>();
@@ -96,6 +98,8 @@ test(
       await home.erasuresEnded();
       assert.equal(removed.get("customers")?.count, ERASED);
       assert.deepEqual(await searchHome(folder, traces), []);
+      await takeBackup(folder, backup, Date.now());
+      assert.deepEqual(await searchHome(backup, traces), [], "nor does a backup made afterwards hold any");
       assert.deepEqual(await sql(others), before);
       assert.equal((await sql("SELECT count(*) FROM customer_rfm"))[0]![0], String(before.length));
       assert.deepEqual(await sql("SELECT sum(net_minor)::BIGINT FROM sales_daily"), [[ofOthers]]);
@@ -115,7 +119,7 @@ test(
       assert.deepEqual(found, []);
     } finally {
       await home.close();
-      await rm(folder, { recursive: true, force: true });
+      for (const each of [folder, backup]) await rm(each, { recursive: true, force: true });
     }
   },
 );
