@@ -21,6 +21,7 @@ import {
   sparkVcpus,
 } from "./parts/settings.ts";
 import { missed, scheduled } from "./parts/schedule.ts";
+import { declarations, states } from "./parts/sources.ts";
 import { database, queryResults, workgroup } from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
@@ -184,7 +185,19 @@ const variables = {
   ),
 };
 
-const run = workflowOf(dailyRun.handler, dailyRun.executionTimeoutSeconds, jobs, variables);
+/** What declared sources have told, where there are any. */
+const told: readonly Grant[] =
+  states === undefined
+    ? []
+    : [
+        { actions: ["dynamodb:GetItem", "dynamodb:Query"], resources: [states.arn] },
+        { actions: ["s3:GetObject"], resources: [under(lakeBucket, "sources/tables/")] },
+      ];
+const beside =
+  states === undefined
+    ? undefined
+    : { ...declarations, environment: { ...declarations.environment, EBB_SOURCE_TABLE: states.name } };
+const run = workflowOf(dailyRun.handler, dailyRun.executionTimeoutSeconds, [...jobs, ...told], variables, beside);
 const keepUp = workflowOf(weeklyUpkeep.handler, weeklyUpkeep.executionTimeoutSeconds, jobs, variables);
 
 /** Erasures: begun by `serve/erasures`, each an execution named by its id. Not longer than the bound allows. */

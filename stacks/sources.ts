@@ -3,8 +3,7 @@
  * each by a function of its own that may reach that source and no other. Where none is declared, nothing is made.
  */
 import path from "node:path";
-import { type Source, SourcesInvalid } from "@ebb/functions/collect/sources";
-import { readDeclared } from "@ebb/functions/collect/sources/declared";
+import type { Source } from "@ebb/functions/collect/sources";
 import { portOf } from "@ebb/functions/collect/sources/port";
 import { functions, type Need } from "@ebb/functions/declarations";
 import { STAGED_TABLE, STAGING_PREFIX } from "@ebb/ports/aws/source-statements";
@@ -14,46 +13,11 @@ import { dataKey } from "./parts/keys.ts";
 import { placeIn } from "./parts/network.ts";
 import { scheduled } from "./parts/schedule.ts";
 import { namePrefix, sourcesFile } from "./parts/settings.ts";
-import { table } from "./parts/table.ts";
+import { declarations, sources, states } from "./parts/sources.ts";
 import { database, queryResults, workgroup } from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
 const HANDLER = "collect/load-source";
-const declaration = path.join($cli.paths.root, sourcesFile);
-
-// ── what is declared, and what of it AWS cannot do ─────────────────────────────────────────────────────────────────
-
-/** CloudWatch looks back a week at most. */
-const LONGEST_EVERY_SECONDS = 2 * 86_400;
-
-/** Letters, digits and _, and none of those that mean something to Lambda, Node or us. */
-const SECRET = /^(?!(?:AWS|EBB|LAMBDA|NODE|POWERTOOLS)_)[A-Za-z][A-Za-z0-9_]*$/;
-
-const faultsOf = ({ kind, connection, spec }: Source): string[] => {
-  const faults: string[] = [];
-  const { schedule } = spec;
-  if (kind === "objects" && connection.folder !== undefined)
-    faults.push("its connection is a folder, which is read on one machine alone: name a bucket");
-  if (kind === "relational" && connection.tls === "off")
-    faults.push("its connection is to this machine itself, where no database is in AWS");
-  if (kind === "relational" && connection.password !== undefined && !SECRET.test(connection.password.secret))
-    faults.push(`${connection.password.secret} is no name that a variable of a function may have`);
-  if (kind !== "relational" && connection.endpoint !== undefined)
-    faults.push("its connection names an endpoint, which is for one machine alone");
-  if (schedule !== undefined && "every" in schedule && schedule.every % 60 !== 0)
-    faults.push("schedule.every is not of whole minutes");
-  if (schedule !== undefined && "every" in schedule && schedule.every > LONGEST_EVERY_SECONDS)
-    faults.push('schedule.every is more than two days: give a time of day, {"at": "02:30"}');
-  return faults.map((fault) => `source "${spec.name}": ${fault}`);
-};
-
-/** @throws SourcesInvalid: nothing is deployed with a declaration that cannot work */
-const declaredSources = (): readonly Source[] => {
-  const sources = readDeclared(declaration);
-  const faults = sources.flatMap(faultsOf);
-  if (faults.length > 0) throw new SourcesInvalid(`${sourcesFile} cannot be deployed.\n${faults.join("\n")}`);
-  return sources;
-};
 
 // ── what each function may reach ───────────────────────────────────────────────────────────────────────────────────
 
@@ -232,8 +196,8 @@ const loadOf = (source: Source, states: sst.aws.Dynamo): void => {
       functionName,
       needs: needsOf(source),
       configured: source.kind === "objects" ? [] : ["pseudonyms", "settings"],
-      environment: { EBB_SOURCES_FILE: "ebb.sources.json", ...environment },
-      copyFiles: [{ from: sourcesFile, to: "ebb.sources.json" }, ...copyFiles],
+      environment: { ...declarations.environment, ...environment },
+      copyFiles: [...declarations.copyFiles, ...copyFiles],
       vpc,
     },
   );
@@ -287,10 +251,7 @@ const loadOf = (source: Source, states: sst.aws.Dynamo): void => {
     });
 };
 
-const sources = declaredSources();
-export const sourceNames = sources.map(({ spec }) => spec.name);
-if (sources.length > 0) {
-  const states = table("Sources", { key: dataKey, fields: { pk: "string", sk: "string" }, rangeKey: "sk" });
+if (states !== undefined) {
   if (sources.some(({ kind }) => kind !== "objects")) stagedTable();
   for (const source of sources) loadOf(source, states);
 }

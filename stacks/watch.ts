@@ -8,7 +8,7 @@ import { namePrefix } from "./parts/settings.ts";
 import { delivery, workgroup } from "./land.ts";
 import { foldOrders } from "./score.ts";
 import { customerTable, ledgerTable, stream } from "./shared.ts";
-import { sourceNames } from "./sources.ts";
+import { sources } from "./parts/sources.ts";
 
 /** A line of a graph: a metric under the name that it has there. */
 type Line = readonly [label: string, metric: Metric];
@@ -37,7 +37,8 @@ const ofQueries = { QueryState: "SUCCEEDED", QueryType: "DML", WorkGroup: workgr
 const writes = (table: sst.aws.Dynamo) =>
   metric("AWS/DynamoDB", "ConsumedWriteCapacityUnits", { TableName: table.name });
 
-const ofSources = (name: MetricName): Line[] => sourceNames.map((source) => [source, counted(name, { source })]);
+const ofSources = (name: MetricName): Line[] =>
+  sources.map(({ spec }) => [spec.name, counted(name, { source: spec.name })]);
 
 const rows: readonly (readonly [stage: string, graphs: readonly Graph[]])[] = [
   [
@@ -63,7 +64,7 @@ const rows: readonly (readonly [stage: string, graphs: readonly Graph[]])[] = [
       },
     ],
   ],
-  ...(sourceNames.length === 0
+  ...(sources.length === 0
     ? []
     : [
         [

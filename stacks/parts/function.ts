@@ -83,8 +83,14 @@ const documentsIn = (needs: readonly Need[]): OwnVariables => {
   return documents ? { EBB_UPLOAD_BUCKET: lakeBucket.name } : {};
 };
 
+/** Variables and files that a function's code reads besides those of its ports. */
+export interface Beside {
+  readonly environment: Readonly<Record<string, $util.Input<string>>>;
+  readonly copyFiles: readonly { readonly from: string; readonly to: string }[];
+}
+
 /** One of several functions that have the same handler. */
-export interface OneOf {
+export interface OneOf extends Beside {
   /** What it is of: part of its names. */
   readonly of: string;
   readonly functionName: string;
@@ -92,16 +98,13 @@ export interface OneOf {
   readonly needs: readonly Need[];
   /** Ports of configuration. */
   readonly configured: readonly ConfiguredPort[];
-  /** Further variables and files that its code reads. */
-  readonly environment: Readonly<Record<string, $util.Input<string>>>;
-  readonly copyFiles: readonly { readonly from: string; readonly to: string }[];
   readonly vpc?: { readonly privateSubnets: string[]; readonly securityGroups: $util.Input<string>[] } | undefined;
 }
 
 const assumedByLambda = aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" });
 
 /** What a function of ours is made of, whether it is a plain one or a workflow. */
-const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables, one?: OneOf) => {
+const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables, one?: OneOf, beside?: Beside) => {
   const declared = functions.find((each) => each.handler === handler);
   if (declared === undefined) throw new Error(`No function is declared for the handler ${handler}.`);
   const needs = one?.needs ?? declared.needs;
@@ -123,12 +126,12 @@ const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables, one?
     runtime: "nodejs24.x" as const,
     architecture: "arm64" as const,
     memory: `${declared.memoryMb} MB` as const,
-    environment: { ...environment, ...one?.environment },
+    environment: { ...environment, ...(one ?? beside)?.environment },
     copyFiles: [
       ...(settingsFile === "" || !("EBB_SETTINGS_FILE" in environment)
         ? []
         : [{ from: settingsFile, to: packedSettings }]),
-      ...(one?.copyFiles ?? []),
+      ...((one ?? beside)?.copyFiles ?? []),
     ] as { from: string; to: string }[],
     ...(one?.vpc === undefined ? {} : { vpc: one.vpc }),
     permissions: [...needs.flatMap((need) => grants[need]), ...more, tracing].map(({ actions, resources }) => ({
@@ -168,12 +171,13 @@ export const workflowOf = (
   executionTimeoutSeconds: number,
   more: readonly Grant[] = [],
   own: OwnVariables = {},
+  beside?: Beside,
 ): sst.aws.Workflow => {
   const {
     declared,
     transform: { logGroup, ...transform },
     ...args
-  } = argsOf(handler, more, own);
+  } = argsOf(handler, more, own, undefined, beside);
   return new sst.aws.Workflow(logicalName(handler), {
     ...args,
     ...(handler === "serve/erase-customers" ? { name: eraseName } : {}),

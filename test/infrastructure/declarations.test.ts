@@ -210,6 +210,8 @@ const aliasIn = (file: string, alias: string): string | undefined => {
   const text = readFileSync(file, "utf8");
   const here = new RegExp(`(?:type ${alias} =|interface ${alias} extends) (Pick<\\s*Ports,[^>]*>)`).exec(text)?.[1];
   if (here !== undefined) return here;
+  const wider = new RegExp(`interface ${alias} extends (\\w+)`).exec(text)?.[1];
+  if (wider !== undefined) return aliasIn(file, wider);
   const from = new RegExp(`\\b${alias}\\b[^;]*from "(\\.[^"]+)"`).exec(text)?.[1];
   return from === undefined ? undefined : aliasIn(path.resolve(path.dirname(file), from), alias);
 };

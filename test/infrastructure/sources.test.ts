@@ -188,6 +188,29 @@ describe("each source", () => {
   });
 });
 
+describe("a batch run", () => {
+  it("knows what is declared and where each source stands, and may read that and no more", () => {
+    const { name, inputs } = lambdaOf(graph, "model/run-model");
+    const environment = dig(inputs, "environment", "variables") as Record<string, string>;
+    assert.equal(environment["EBB_SOURCES_FILE"], "ebb.sources.json");
+    assert.equal(environment["EBB_SOURCE_TABLE"], environmentOf("orders")["EBB_SOURCE_TABLE"]);
+    const role = name.replace(/Function$/, "Role");
+    const added: string[] = [];
+    for (const [action, resources] of Object.entries(allPermissions(graph)[role]!.actions))
+      for (const resource of resources)
+        if (!allPermissions(without)[role]!.actions[action]?.includes(resource)) added.push(`${action} ${resource}`);
+    assert.deepEqual(added.sort(), [
+      "dynamodb:GetItem dynamodb:table/SourcesTable",
+      "dynamodb:Query dynamodb:table/SourcesTable",
+      "s3:GetObject s3:LakeBucket/sources/tables/*",
+    ]);
+    assert.equal(
+      dig(lambdaOf(without, "model/run-model").inputs, "environment", "variables", "EBB_SOURCES_FILE"),
+      undefined,
+    );
+  });
+});
+
 describe("the network of sources", () => {
   it("is only for databases that say where they are: no other function is in a VPC", () => {
     const inVpc = names.filter((name) => dig(loadOf(name).inputs, "vpcConfig") !== undefined);

@@ -5,6 +5,7 @@
 import { dayOf } from "@ebb/lake/batch/literals";
 import type { Run, WorkflowContext } from "@ebb/ports";
 import type { RunModelPorts } from "./run-model-ports.ts";
+import { withSources } from "./sources-on-aws.ts";
 import { scheduledDay, workflowOnAws } from "../runtime/workflow-on-aws.ts";
 import { type RunPlan, RunInProgress, RunRequest, freeRunId, horizonOf } from "./run-request.ts";
 import { RunSteps, endedRun } from "./run-steps.ts";
@@ -62,7 +63,7 @@ const requestOf = (event: unknown): unknown => {
   return day === undefined ? event : ({ asOf: day, runId: day, startedBy: "schedule" } satisfies Partial<RunRequest>);
 };
 
-export const handler = workflowOnAws(make, requestOf);
+export const handler = workflowOnAws((ports) => make(withSources(ports)), requestOf);
 
 const begin = async (request: RunRequest, { now, runs, settings }: RunModelPorts): Promise<RunPlan> => {
   const asOf = request.asOf ?? dayOf(now());

@@ -1,8 +1,9 @@
 import type { DurableLambdaHandler } from "@aws/durable-execution-sdk-js";
-import type { Ports, WorkflowContext } from "@ebb/ports";
+import type { WorkflowContext } from "@ebb/ports";
+import type { AwsPorts } from "@ebb/ports/aws";
 import { z } from "zod";
 
-type Make<Result> = (ports: Ports) => (event: unknown, context: WorkflowContext) => Promise<Result>;
+type Make<Result> = (ports: AwsPorts) => (event: unknown, context: WorkflowContext) => Promise<Result>;
 
 /** What the schedules send: the instant that was due, as EventBridge Scheduler fills it in. */
 const Scheduled = z.object({ scheduledAt: z.iso.datetime({ offset: true }) });

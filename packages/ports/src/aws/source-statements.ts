@@ -10,6 +10,8 @@ import { tableFolder, textLiteral } from "./athena-statements.ts";
 /** Within the lake's bucket: staged parts, and what is known of each table. */
 export const STAGING_PREFIX = "sources/staging/";
 export const TABLES_PREFIX = "sources/tables/";
+/** What is known of a table: an object of JSON. */
+export const tableDocumentKey = (name: string): string => `${TABLES_PREFIX}${name}.json`;
 
 /** The external table that shows what is staged. */
 export const STAGED_TABLE = "ebb_source_staging";

@@ -15,7 +15,6 @@ import { QueryFailed } from "./query-engine.ts";
 import {
   STAGING_PREFIX,
   type Standing,
-  TABLES_PREFIX,
   checkStatement,
   countsStatement,
   createStatement,
@@ -27,6 +26,7 @@ import {
   removedStatement,
   repeatedStatement,
   strictColumns,
+  tableDocumentKey,
   viewStatement,
 } from "./source-statements.ts";
 
@@ -145,7 +145,7 @@ export class LakeSourceTables implements SourceTables {
   // ── what stands ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #document(name: string): Promise<TableDocument | undefined> {
-    return await readDocument<TableDocument>(this.#parts.objects, documentKey(name));
+    return await readDocument<TableDocument>(this.#parts.objects, tableDocumentKey(name));
   }
 
   async #run(sql: string): Promise<void> {
@@ -182,7 +182,7 @@ export class LakeSourceTables implements SourceTables {
   }
 
   async #note({ name }: SourceTable, document: TableDocument): Promise<TableDocument> {
-    await this.#parts.objects.put(documentKey(name), Buffer.from(JSON.stringify(document)));
+    await this.#parts.objects.put(tableDocumentKey(name), Buffer.from(JSON.stringify(document)));
     return document;
   }
 
@@ -271,7 +271,6 @@ export const physicalName = ({ name, columns, key }: SourceTable): string =>
 
 const stagedKey = (loadId: string, name: string, part: number): string =>
   `${STAGING_PREFIX}load=${loadId}/name=${name}/${String(part).padStart(6, "0")}.json.gz`;
-export const documentKey = (name: string): string => `${TABLES_PREFIX}${name}.json`;
 const intentKey = (name: string): string => `sources/commits/${name}.json`;
 
 /** @throws SyntaxError for an object that is no JSON */

@@ -1,0 +1,48 @@
+/** What declared sources have told in AWS, for a run: their declarations travel with the function's code. */
+import type { AwsPorts } from "@ebb/ports/aws";
+import { tableDocumentKey } from "@ebb/ports/aws/source-statements";
+import { z } from "zod";
+import { readDeclared } from "../collect/sources/declared.ts";
+import { type FilledTable, toldTablesOf } from "../collect/sources/told.ts";
+import { readJson } from "./objects.ts";
+import type { RunModelPorts } from "./run-model-ports.ts";
+
+/** Loads that are compared; those that changed nothing leave nothing to compare. */
+const LOADS = 20;
+
+/** Of what stands there of a table, its columns. */
+const Document = z.object({ columns: z.array(z.object({ name: z.string(), type: z.string() })) });
+
+export type SourcesTold = Required<Pick<RunModelPorts, "toldTables" | "sourceLoads">>;
+
+/** @param file the declarations. @throws SourcesInvalid when it is asked */
+export const sourcesTold = (ports: Pick<AwsPorts, "sources" | "objects">, file: string): SourcesTold => ({
+  toldTables: async () => {
+    const sources = readDeclared(file);
+    const filled = new Map<string, FilledTable>();
+    for (const { spec } of sources) {
+      const document = Document.safeParse(await readJson(ports.objects, tableDocumentKey(`source_${spec.name}`)));
+      const loadedAtMs = (await ports.sources.get(spec.name))?.loadedAtMs;
+      if (!document.success || loadedAtMs === undefined) continue;
+      const columns = Object.fromEntries(document.data.columns.map(({ name, type }) => [name, type]));
+      filled.set(spec.name, { columns, loadedAtMs });
+    }
+    return toldTablesOf(sources, (name) => filled.get(name));
+  },
+  sourceLoads: () =>
+    Promise.all(
+      readDeclared(file).map(async ({ spec: { name } }) => ({ name, ends: await ports.sources.ends(name, LOADS) })),
+    ),
+});
+
+/** The ports of a run in AWS. Where no source is declared nobody knows of any, and none has been told. */
+export const withSources = (ports: AwsPorts): RunModelPorts => {
+  const file = process.env["EBB_SOURCES_FILE"];
+  if (file === undefined) return ports;
+  const { toldTables, sourceLoads } = sourcesTold(ports, file);
+  // Spreading would build every port of AWS's.
+  return Object.create(ports, {
+    toldTables: { value: toldTables },
+    sourceLoads: { value: sourceLoads },
+  }) as RunModelPorts;
+};
