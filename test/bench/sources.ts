@@ -35,6 +35,7 @@ export const sources: Bench = async ({ quick }) => {
     await makeShop(server, Math.max(100, rows / 10), rows);
     const copies: number[] = [];
     const loads: number[] = [];
+    const cpus: number[] = [];
     let peak = 0;
     for (let round = 0; round < (quick ? 1 : 3); round++) {
       copies.push(await copy({ ...connection, ssl: { ca } }, path.join(folder, "copy.tsv")));
@@ -47,11 +48,12 @@ export const sources: Bench = async ({ quick }) => {
         HEAP,
       );
       const stopWatching = watchMemory(child.pid);
-      const loaded = await child.next<{ ms: number; rows: number }>();
+      const loaded = await child.next<{ ms: number; cpuMs: number; rows: number }>();
       peak = Math.max(peak, stopWatching());
       await child.stop();
       if (loaded.rows !== rows) throw new Error(`${loaded.rows} of ${rows} rows are in the lake`);
       loads.push(loaded.ms);
+      cpus.push(loaded.cpuMs);
     }
     const [copyMs, loadMs] = [Math.min(...copies), Math.min(...loads)];
     const share = copyMs / loadMs;
@@ -65,6 +67,7 @@ export const sources: Bench = async ({ quick }) => {
       figures: [
         { what: "COPY to a file", value: `${seconds(copyMs)} (${perSecond(rows, copyMs)})` },
         { what: "into the lake", value: `${seconds(loadMs)} (${perSecond(rows, loadMs)})` },
+        { what: "CPU of a load, DuckDB's included", value: seconds(Math.min(...cpus)) },
         { what: "share of COPY's speed", value: share.toFixed(2) },
         { what: "resident memory at most", value: megabytes(peak) },
       ],
