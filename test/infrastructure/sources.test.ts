@@ -188,6 +188,24 @@ describe("each source", () => {
   });
 });
 
+describe("what sources leave", () => {
+  it("is encrypted under the deployment's own key, and kept when production is removed", () => {
+    const key = "arn:aws:kms:us-east-1:123456789012:key/DataKey";
+    for (const name of names) {
+      assert.equal(loadOf(name).inputs["kmsKeyArn"], key, name);
+      const log = graph
+        .ofType("aws:cloudwatch/logGroup:LogGroup")
+        .find(({ inputs }) => inputs["name"] === `/aws/lambda/ebb-production-load-${name}`);
+      assert.equal(log?.inputs["kmsKeyId"], key, name);
+    }
+    for (const { name, inputs } of graph.ofType("aws:scheduler/schedule:Schedule"))
+      assert.equal(inputs["kmsKeyArn"], key, name);
+    const table = graph.one("aws:dynamodb/table:Table", "SourcesTable");
+    assert.deepEqual(table.inputs["serverSideEncryption"], { enabled: true, kmsKeyArn: key });
+    assert.deepEqual([table.inputs["deletionProtectionEnabled"], table.retainOnDelete], [true, true]);
+  });
+});
+
 describe("a batch run", () => {
   it("knows what is declared and where each source stands, and may read that and no more", () => {
     const { name, inputs } = lambdaOf(graph, "model/run-model");
