@@ -97,6 +97,55 @@ const spanTests = (table: string, item: string, value: string, previous: string)
       HAVING count(CASE WHEN until_day IS NULL THEN 1 END) <> 1`,
 });
 
+const valueOf = (item: string, of: (name: (typeof toldAttributes)[number]) => string): string =>
+  `CASE ${item} ${toldAttributes.map((name) => `WHEN '${name}' THEN ${of(name)}`).join(" ")} END`;
+
+/**
+ * CTEs up to `learned_values`: what order lines and visits told of the attributes of products. Most have one value for good,
+ * and where no source declares another its first day is all that is asked; of the others every day.
+ */
+const learnedCtes = (): string => `bounds AS (
+  SELECT
+    source, product_id,
+    ${toldAttributes
+      .map(
+        (name) => `min(${name}) AS low_${name}, max(${name}) AS high_${name},
+    min(CASE WHEN ${name} IS NOT NULL THEN day END) AS first_${name}`,
+      )
+      .join(",\n    ")}
+  FROM product_days
+  GROUP BY source, product_id
+),
+attributes AS (
+  SELECT
+    b.source, b.product_id, n.attribute,
+    ${valueOf("n.attribute", (name) => `b.low_${name}`)} AS low,
+    ${valueOf("n.attribute", (name) => `b.high_${name}`)} AS high,
+    ${valueOf("n.attribute", (name) => `b.first_${name}`)} AS first_day
+  FROM bounds AS b
+  CROSS JOIN (VALUES ${toldAttributes.map((name) => `('${name}')`).join(", ")}) AS n (attribute)
+),
+declared_attributes AS (
+  SELECT DISTINCT source, product_id, attribute FROM catalogue_values
+),
+judged AS (
+  SELECT
+    a.source, a.product_id, a.attribute, a.low, a.first_day, a.low <> a.high OR d.product_id IS NOT NULL AS by_day
+  FROM attributes AS a
+  LEFT JOIN declared_attributes AS d
+    ON d.source = a.source AND d.product_id = a.product_id AND d.attribute = a.attribute
+  WHERE a.low IS NOT NULL
+),
+learned_values AS (
+  SELECT source, product_id, attribute, first_day AS day, low AS value FROM judged WHERE NOT by_day
+  UNION ALL
+  SELECT j.source, j.product_id, j.attribute, p.day, max(${valueOf("j.attribute", (name) => `p.${name}`)}) AS value
+  FROM judged AS j
+  JOIN product_days AS p ON p.source = j.source AND p.product_id = j.product_id
+  WHERE j.by_day AND ${valueOf("j.attribute", (name) => `p.${name}`)} IS NOT NULL
+  GROUP BY j.source, j.product_id, j.attribute, p.day
+)`;
+
 export const productHistory: BatchTable = {
   name: "product_history",
   grain: "one row per source, product, attribute and span of days with the same value",
@@ -114,19 +163,15 @@ export const productHistory: BatchTable = {
   reads: ["product_days", catalogueValues.name],
   engine: "athena",
   sql: (m) => {
-    const learned = toldAttributes.map(
-      (name) => `
-    SELECT source, product_id, '${name}' AS attribute, day, max(${name}) AS value
-    FROM product_days WHERE ${name} IS NOT NULL GROUP BY source, product_id, day`,
-    );
     const names = toldAttributes.map((name) => `'${name}'`).join(", ");
     return `
-WITH ${spansSql(m, {
-      item: "attribute",
-      learned: learned.join("\n    UNION ALL"),
-      where: `attribute IN (${names})`,
-      value: "value",
-    }).trim()}
+WITH ${learnedCtes()},
+${spansSql(m, {
+  item: "attribute",
+  learned: "SELECT source, product_id, attribute, day, value FROM learned_values",
+  where: `attribute IN (${names})`,
+  value: "value",
+}).trim()}
 SELECT source, product_id, attribute, value, told_by, from_day, until_day, previous_value
 FROM spans`;
   },

@@ -4,13 +4,12 @@
  */
 import type { CustomerAggregate } from "@ebb/core/customers";
 import type { Dialect } from "@ebb/lake/dialect";
-import { instantMs, timestampLiteral } from "@ebb/lake/batch/literals";
 import { orderEffectsAsOf } from "@ebb/lake/batch/orders-as-of";
 import { customerRfmSql } from "@ebb/lake/tables/order-effects";
 import type { CustomerStore, ExportedColumn } from "@ebb/ports";
 import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
-import { type RunPlan, midnightOf } from "../run-request.ts";
+import type { RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";
 
 export interface Reconciliation {
@@ -36,7 +35,7 @@ export const reconcile = async (steps: RunSteps, plan: RunPlan, ports: RunModelP
   const exported = await steps.job("batch RFM", {
     name: "batch-rfm",
     writes: [],
-    exports: [{ name: "rfm", sql: (dialect) => curatedRfmSql(dialect, plan.asOf) }],
+    exports: [{ name: "rfm", sql: curatedRfmSql }],
   });
   const first = await steps.step("compare", () => comparedAll(ports, exported.exports["rfm"]!), figuresOf);
   let left = first;
@@ -95,31 +94,13 @@ SELECT
   ${m.epochMs("last_order_at")} AS last_ms
 FROM ${from}`;
 
-/**
- * Over the tables as this run has written them: what `order_facts` knows, which segments and marts are made of, and of whoever
- * did something since the as-of date all that is curated.
- */
-export const curatedRfmSql = (m: Dialect, asOf: string): string => {
-  const since = `customer_key IS NOT NULL AND occurred_at >= ${timestampLiteral(instantMs(midnightOf(asOf)))}`;
-  const active = `SELECT customer_key FROM curated_order_events WHERE ${since}`;
-  return `
-WITH ${orderEffectsAsOf(m, { known: `customer_key IN (${active})` }).trim()},
-active AS (
-  SELECT customer_key AS active_key FROM curated_order_events WHERE ${since} GROUP BY customer_key
-),
-entries AS (
-  SELECT f.customer_key, f.counts, f.gross_minor, f.refund_minor, f.occurred_at AS ordered_at
-  FROM order_facts AS f
-  LEFT JOIN active AS a ON a.active_key = f.customer_key
-  WHERE a.active_key IS NULL
-  UNION ALL
-  SELECT customer_key, counts, gross_minor, refund_minor, ordered_at FROM order_effects
-),
-batch_rfm AS (${customerRfmSql("SELECT * FROM entries", "customer_key IS NOT NULL")}
+/** Over the curated tables as this run has written them. */
+const curatedRfmSql = (m: Dialect): string => `
+WITH ${orderEffectsAsOf(m, { known: "true" }).trim()},
+batch_rfm AS (${customerRfmSql("SELECT * FROM order_effects")}
 )
 ${inMs(m, "batch_rfm")}
 ORDER BY customer_key`;
-};
 
 /** Over all events that have landed by now. */
 const freshRfmSql = (m: Dialect, { differing, count }: Compared): string => {
