@@ -37,7 +37,7 @@ const allowedManaged = new Set([
 
 /** Declared for one machine alone. */
 const standsInForS3 = "collect/upload-content";
-/** Those of sources are in sources.test.ts. */
+/** Those of sources are in source-permissions.test.ts. */
 const ofOneSource = new Set(functions.flatMap(({ handler, each }) => (each === undefined ? [] : [handler])));
 const permissionsOfHandler = (handler: string): Permissions =>
   actual[lambdaOf(graph, handler).name.replace(/Function$/, "Role")]!;

@@ -1,7 +1,4 @@
-/**
- * Sources in AWS, by a declaration of every kind. What each function may do is a committed table; after an intended change:
- * EBB_WRITE_PERMISSIONS=1 node --test test/infrastructure/sources.test.ts
- */
+/** Sources in AWS, by a declaration of every kind; what each function may do is in source-permissions.test.ts. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -9,29 +6,16 @@ import { before, describe, it } from "node:test";
 import { parseEnvironment, variablesOf } from "@ebb/ports/aws/environment";
 import { metricNames } from "@ebb/ports/metric-names";
 import { dig, evaluateStacks, type DeclaredResource, type ResourceGraph } from "./evaluate.ts";
-import { allPermissions, lambdaOf, listOf, statementsOf, type Permissions } from "./iam.ts";
-
-const fixture = "test/infrastructure/fixtures/sources/ebb.sources.json";
-const secrets = { SST_SECRET_ShopDbPassword: "password of the shop", SST_SECRET_CrmPassword: "password of the crm" };
-const tableFile = path.join(import.meta.dirname, "source-permissions.json");
-const names = ["carts", "contacts", "customers", "exported", "orders", "till_receipts"];
+import { environmentIn, evaluateSources, loadIn, names } from "./source-stack.ts";
 
 let graph: ResourceGraph;
 let without: ResourceGraph;
-let actual: Record<string, Permissions>;
 before(async () => {
-  [graph, without] = await Promise.all([
-    evaluateStacks({ stage: "production", settings: { EBB_SOURCES_FILE: fixture, ...secrets } }),
-    evaluateStacks({ stage: "production" }),
-  ]);
-  const others = allPermissions(without);
-  actual = Object.fromEntries(Object.entries(allPermissions(graph)).filter(([role]) => !(role in others)));
-  if (process.env["EBB_WRITE_PERMISSIONS"] === "1") writeFileSync(tableFile, `${JSON.stringify(actual, null, 2)}\n`);
+  [graph, without] = await evaluateSources();
 });
 
-const loadOf = (name: string): DeclaredResource => lambdaOf(graph, `collect/load-source ${name}`);
-const environmentOf = (name: string): Record<string, string> =>
-  dig(loadOf(name).inputs, "environment", "variables") as Record<string, string>;
+const loadOf = (name: string): DeclaredResource => loadIn(graph, name);
+const environmentOf = (name: string): Record<string, string> => environmentIn(graph, name);
 const alarms = (): readonly DeclaredResource[] => {
   const known = new Set(without.ofType("aws:cloudwatch/metricAlarm:MetricAlarm").map(({ name }) => name));
   return graph.ofType("aws:cloudwatch/metricAlarm:MetricAlarm").filter(({ name }) => !known.has(name));
@@ -206,29 +190,6 @@ describe("what sources leave", () => {
   });
 });
 
-describe("a batch run", () => {
-  it("knows what is declared and where each source stands, and may read that and no more", () => {
-    const { name, inputs } = lambdaOf(graph, "model/run-model");
-    const environment = dig(inputs, "environment", "variables") as Record<string, string>;
-    assert.equal(environment["EBB_SOURCES_FILE"], "ebb.sources.json");
-    assert.equal(environment["EBB_SOURCE_TABLE"], environmentOf("orders")["EBB_SOURCE_TABLE"]);
-    const role = name.replace(/Function$/, "Role");
-    const added: string[] = [];
-    for (const [action, resources] of Object.entries(allPermissions(graph)[role]!.actions))
-      for (const resource of resources)
-        if (!allPermissions(without)[role]!.actions[action]?.includes(resource)) added.push(`${action} ${resource}`);
-    assert.deepEqual(added.sort(), [
-      "dynamodb:GetItem dynamodb:table/SourcesTable",
-      "dynamodb:Query dynamodb:table/SourcesTable",
-      "s3:GetObject s3:LakeBucket/sources/tables/*",
-    ]);
-    assert.equal(
-      dig(lambdaOf(without, "model/run-model").inputs, "environment", "variables", "EBB_SOURCES_FILE"),
-      undefined,
-    );
-  });
-});
-
 describe("the network of sources", () => {
   it("is only for databases that say where they are: no other function is in a VPC", () => {
     const inVpc = names.filter((name) => dig(loadOf(name).inputs, "vpcConfig") !== undefined);
@@ -323,64 +284,5 @@ describe("the alarms of a source", () => {
     );
     assert.deepEqual([...kinds].sort(), ["source-errors", "source-failed", "source-late"]);
     for (const kind of kinds) assert.ok(operations.includes(`\n### ${kind}\n`), kind);
-  });
-});
-
-describe("least privilege of sources", () => {
-  it("every role may do what the committed table says, no more and no less", () => {
-    assert.deepEqual(actual, JSON.parse(readFileSync(tableFile, "utf8")));
-  });
-
-  const allowedEverywhere = new Set(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]);
-  it("no action is a wildcard, and a resource has one only at its end, under a prefix", () => {
-    for (const [role, { actions, managed }] of Object.entries(actual)) {
-      for (const [action, resources] of Object.entries(actions)) {
-        assert.doesNotMatch(action, /\*/, role);
-        for (const resource of resources)
-          if (!allowedEverywhere.has(action))
-            assert.match(resource, /^[^*]+(?:\/(?:(?:ebb_)?source_)?\*)?$/, `${role}: ${action} on ${resource}`);
-      }
-      for (const policy of managed)
-        assert.match(policy, /^service-role\/AWSLambda(?:Basic|VPCAccess)ExecutionRole$/, role);
-    }
-  });
-
-  it("a role is the function's or the scheduler's own", () => {
-    for (const { name, inputs } of graph.ofType("aws:iam/role:Role").filter((role) => role.name in actual)) {
-      const [statement] = statementsOf(inputs["assumeRolePolicy"]);
-      const principal = statement!.Principal as Readonly<Record<string, string>>;
-      const service = name.endsWith("ClockRole") ? "scheduler.amazonaws.com" : "lambda.amazonaws.com";
-      assert.deepEqual(listOf(principal["Service"]), [service], name);
-    }
-  });
-
-  it("a function reads the source that it is for, and no other", () => {
-    const reaches = (name: string, what: RegExp): boolean =>
-      Object.values(actual[loadOf(name).name.replace(/Function$/, "Role")]!.actions)
-        .flat()
-        .some((resource) => what.test(resource));
-    const holders = (what: RegExp): string[] => names.filter((name) => reaches(name, what));
-    assert.deepEqual(holders(/table\/shop-orders/), ["carts"]);
-    assert.deepEqual(holders(/table\/shop-products/), ["exported"]);
-    assert.deepEqual(holders(/shop-exports/), ["exported"]);
-    assert.deepEqual(holders(/shop-drops/), ["till_receipts"]);
-    assert.deepEqual(holders(/UploadFilesBucket/), ["till_receipts"]);
-    assert.deepEqual(
-      holders(/ProfilesTable/),
-      names.filter((name) => name !== "till_receipts"),
-    );
-  });
-
-  it("every call of the adapter of its store is allowed", () => {
-    const text = readFileSync(
-      path.resolve(import.meta.dirname, "../../packages/ports/src/aws/source-store.ts"),
-      "utf8",
-    );
-    const called = new Set([...text.matchAll(/new (\w+)Command\(/g)].map(([, command]) => `dynamodb:${command!}`));
-    for (const name of names) {
-      const { actions } = actual[loadOf(name).name.replace(/Function$/, "Role")]!;
-      for (const action of called)
-        assert.ok(actions[action]?.includes("dynamodb:table/SourcesTable"), `${name}: ${action}`);
-    }
   });
 });
