@@ -8,11 +8,15 @@ import { batchTables } from "@ebb/lake/batch/batch-tables";
 import type { DuckDbJobRunner } from "@ebb/ports/embedded/job-runner";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { HISTORY_DAYS, type OrderHistory, arrive, dayText } from "./order-history.ts";
-import { type Bench, type Finding, megabytes } from "./result.ts";
+import { type Bench, type Finding, megabytes, seconds } from "./result.ts";
 import { type RunTaken, ShopRuns } from "./shop-run.ts";
 import { type Taken, both, timed } from "./taken.ts";
 
 const [SQL_TARGET, RUN_TARGET, NEXT_TARGET] = [8, 20, 3];
+/** What docs/decisions/0019-what-a-batch-run-costs.md holds to instead, in CPU: other work on the machine does not count. */
+const [SQL_HELD, RUN_HELD, NEXT_HELD] = [12, 30, 10];
+/** What the aggregation took where the plan's ratios were set, of which it makes so many seconds. */
+const PLANNED_FLOOR_MS = 15_000;
 const MEMORY_MB = 4_096;
 
 /** RFM from the lines, as an analyst writes it: what the batch run is measured by. */
@@ -76,6 +80,13 @@ export const batch: Bench = async ({ quick }) => {
       const times = (taken: Taken): string =>
         `${(taken.ms / floor.ms).toFixed(1)} (CPU ${(taken.cpuMs / floor.cpuMs).toFixed(1)})`;
       const within = (taken: Taken, target: number): boolean => taken.ms <= target * floor.ms;
+      const held = [
+        [together, SQL_HELD],
+        [first, RUN_HELD],
+        [next, NEXT_HELD],
+      ] as const;
+      const inSeconds = [together, first, next].map(({ ms }) => seconds(ms)).join(", ");
+      const planned = [SQL_TARGET, RUN_TARGET, NEXT_TARGET].map((times) => seconds(times * PLANNED_FLOOR_MS));
       return {
         name: "batch",
         title: "Batch runs over a year of orders",
@@ -106,6 +117,16 @@ export const batch: Bench = async ({ quick }) => {
           { what: `SQL ÷ RFM aggregation (at most ${SQL_TARGET})`, value: times(together) },
           { what: `first run ÷ RFM aggregation (at most ${RUN_TARGET})`, value: times(first) },
           { what: `one more day ÷ RFM aggregation (at most ${NEXT_TARGET})`, value: times(next) },
+          {
+            what: `CPU at most ${held.map(([, most]) => most).join(", ")} times, as decision 0019 holds to`,
+            value: held
+              .map(([{ cpuMs }, most]) => (cpuMs <= most * floor.cpuMs ? "met" : `missed (${most})`))
+              .join(", "),
+          },
+          {
+            what: `SQL, first run, one more day; the plan's ratios to its own aggregation of ${seconds(PLANNED_FLOOR_MS)} are ${planned.join(", ")}`,
+            value: inSeconds,
+          },
         ],
         target: {
           what: `at most ${SQL_TARGET}, ${RUN_TARGET} and ${NEXT_TARGET} times the aggregation, and a file a partition`,
