@@ -7,48 +7,77 @@ import { type Bench, perSecond, seconds } from "./result.ts";
 
 const CONNECTIONS = 8;
 const TARGET = 1 / 4;
+const ROUNDS = 5;
 
 /** Orders in by HTTP until every one is durable, scored and landed, against the floor in the same run. */
 export const throughput: Bench = async ({ quick }) => {
   const orders = quick ? 5_000 : 100_000;
   const customers = 10_000;
-  const cores = availableParallelism();
+  const rounds: Round[] = [];
+  for (let round = 0; round < (quick ? 1 : ROUNDS); round++) rounds.push(await runRound(orders, customers));
 
+  const floor = best(rounds, ({ floor: { wallMs } }) => wallMs).floor;
+  const home = best(rounds, ({ correctedMs }) => correctedMs);
+  const ratio = floor.wallMs / home.correctedMs;
+  return {
+    name: "throughput",
+    title: "Orders in, durable, scored and landed",
+    method:
+      `${orders.toLocaleString("en")} orders of ${LINES} lines of ${customers.toLocaleString("en")} customers, ` +
+      `POSTed in batches of ${BATCH} over ${CONNECTIONS} connections by a process of its own with pre-built requests, ` +
+      "until the last is on the log, in the customer store and in Parquet. From the wall time goes the generator's " +
+      "CPU time divided by the number of cores. The floor is one process without HTTP that parses the same JSON, " +
+      "inserts the bodies in a WAL SQLite table (synchronous=FULL, 25 requests a transaction) and upserts one row a " +
+      `customer. Floor and home take turns, ${rounds.length} rounds, each with a new home; the figures are those of the ` +
+      "fastest floor and of the fastest home: one and the same run took up to a third more where others used the machine.",
+    figures: [
+      { what: "floor", value: perSecond(orders, floor.wallMs) },
+      { what: "home, generator's CPU not counted", value: perSecond(orders, home.correctedMs) },
+      { what: "home, as the wall clock has it", value: perSecond(orders, home.wallMs) },
+      { what: "home, answered (durable)", value: perSecond(orders, home.answeredMs) },
+      { what: "CPU of the floor", value: seconds(floor.cpuMs) },
+      { what: "CPU of the home", value: seconds(home.cpuMs) },
+      { what: "CPU of the generator", value: seconds(home.generatorCpuMs) },
+      { what: "CPU an order, home ÷ floor", value: (home.cpuMs / floor.cpuMs).toFixed(1) },
+      {
+        what: "home ÷ floor of each round",
+        value: rounds.map(({ floor: { wallMs }, correctedMs }) => (wallMs / correctedMs).toFixed(3)).join(", "),
+      },
+      { what: "home ÷ floor", value: ratio.toFixed(3) },
+    ],
+    target: { what: `at least ${TARGET} of the floor`, met: ratio >= TARGET },
+  };
+};
+
+interface Round {
+  readonly floor: { readonly wallMs: number; readonly cpuMs: number };
+  readonly wallMs: number;
+  readonly answeredMs: number;
+  readonly cpuMs: number;
+  readonly generatorCpuMs: number;
+  readonly correctedMs: number;
+}
+
+const best = (rounds: readonly Round[], of: (round: Round) => number): Round =>
+  rounds.reduce((found, round) => (of(round) < of(found) ? round : found));
+
+const runRound = async (orders: number, customers: number): Promise<Round> => {
   const floor = await runFloor(orders, customers);
   const home = await BenchHome.start();
   try {
     const { url, writeKey } = home.started;
     // The first requests compile the home's code; nobody starts a service for one second of work.
     await runLoad({ url, writeKey, orders: Math.min(5_000, orders), customers, run: "warm-up" }, home);
-    const homeCpuBefore = cpuSeconds(home.child.pid);
-    const load = await runLoad({ url, writeKey, orders, customers, run: "measured" }, home);
-    const homeCpuMs = (cpuSeconds(home.child.pid) - homeCpuBefore) * 1_000;
-
+    const cpuBefore = cpuSeconds(home.child.pid);
+    const {
+      wallMs,
+      answeredMs,
+      cpuMs: generatorCpuMs,
+    } = await runLoad({ url, writeKey, orders, customers, run: "measured" }, home);
+    const cpuMs = (cpuSeconds(home.child.pid) - cpuBefore) * 1_000;
     // What the generator took from the cores is given back: at most its CPU, spread over all of them.
-    const correctedMs = load.wallMs - load.cpuMs / cores;
-    const ratio = orders / correctedMs / (orders / floor.wallMs);
-    return {
-      name: "throughput",
-      title: "Orders in, durable, scored and landed",
-      method:
-        `${orders.toLocaleString("en")} orders of ${LINES} lines of ${customers.toLocaleString("en")} customers, ` +
-        `POSTed in batches of ${BATCH} over ${CONNECTIONS} connections by a process of its own with pre-built requests, ` +
-        "until the last is on the log, in the customer store and in Parquet. From the wall time goes the generator's " +
-        "CPU time divided by the number of cores. The floor is one process without HTTP that parses the same JSON, " +
-        "inserts the bodies in a WAL SQLite table (synchronous=FULL, 25 requests a transaction) and upserts one row a customer.",
-      figures: [
-        { what: "floor", value: perSecond(orders, floor.wallMs) },
-        { what: "home, generator's CPU not counted", value: perSecond(orders, correctedMs) },
-        { what: "home, as the wall clock has it", value: perSecond(orders, load.wallMs) },
-        { what: "home, answered (durable)", value: perSecond(orders, load.answeredMs) },
-        { what: "CPU of the floor", value: seconds(floor.cpuMs) },
-        { what: "CPU of the home", value: seconds(homeCpuMs) },
-        { what: "CPU of the generator", value: seconds(load.cpuMs) },
-        { what: "CPU an order, home ÷ floor", value: (homeCpuMs / floor.cpuMs).toFixed(1) },
-        { what: "home ÷ floor", value: ratio.toFixed(3) },
-      ],
-      target: { what: `at least ${TARGET} of the floor`, met: ratio >= TARGET },
-    };
+    const correctedMs = wallMs - generatorCpuMs / availableParallelism();
+    return { floor, wallMs, answeredMs, cpuMs, generatorCpuMs, correctedMs };
   } finally {
     await home.stop();
   }

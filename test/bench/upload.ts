@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { z } from "zod";
 import { Child, cpuSeconds } from "./child.ts";
 import { BenchHome } from "./home.ts";
+import type { Parsed } from "./processes/papaparse.ts";
 import { type Bench, perSecond, seconds } from "./result.ts";
 
 const TARGET = 12;
@@ -30,7 +31,7 @@ export const upload: Bench = async ({ quick }) => {
   const content = gunzipSync(await readFile(file));
   const floor = new Child("papaparse", { file, times: quick ? 1 : 3 });
   const floorGone = once(floor.process, "exit");
-  const { bestMs, bestCpuMs, rows } = await floor.next<{ bestMs: number; bestCpuMs: number; rows: number }>();
+  const { objects, arrays } = await floor.next<{ objects: Parsed; arrays: Parsed }>();
   await floorGone;
 
   const home = await BenchHome.start();
@@ -41,22 +42,26 @@ export const upload: Bench = async ({ quick }) => {
     await home.settle();
     const wallMs = performance.now() - startedMs;
     const cpuMs = (cpuSeconds(home.child.pid) - cpuBefore) * 1_000;
-    if (received !== rows - 1) throw new Error(`the file has ${rows - 1} rows; the ledger says ${received}`);
-    const ratio = wallMs / bestMs;
+    const { rows } = objects;
+    if (received !== rows) throw new Error(`the file has ${rows} rows; the ledger says ${received}`);
+    const ratio = wallMs / objects.wallMs;
     return {
       name: "upload",
       title: "Online Retail, from POST to RFM and lake complete",
       method:
         "UCI's Online Retail as CSV (541,909 rows, 48 MB) into an empty home: opened by POST /v1/uploads, PUT to the address " +
         "it gives, until every row is accounted for, scored and in Parquet. The floor is papaparse over the same " +
-        "text in memory, rows as arrays, the best of three.",
+        "text in memory, rows by the names of its header, the best of three (the plan reckoned with about 0.7 s). Beside " +
+        "it the least that papaparse can do, rows as arrays.",
       figures: [
-        { what: "papaparse", value: seconds(bestMs) },
+        { what: "papaparse", value: seconds(objects.wallMs) },
+        { what: "papaparse, rows as arrays", value: seconds(arrays.wallMs) },
         { what: "home, all complete", value: `${seconds(wallMs)} (${perSecond(received, wallMs)})` },
         { what: "home, rows accounted for", value: seconds(processedMs) },
-        { what: "CPU of papaparse", value: seconds(bestCpuMs) },
+        { what: "CPU of papaparse", value: seconds(objects.cpuMs) },
         { what: "CPU of the home", value: seconds(cpuMs) },
-        { what: "CPU, home ÷ papaparse", value: (cpuMs / bestCpuMs).toFixed(1) },
+        { what: "CPU, home ÷ papaparse", value: (cpuMs / objects.cpuMs).toFixed(1) },
+        { what: "home ÷ papaparse, rows as arrays", value: (wallMs / arrays.wallMs).toFixed(1) },
         { what: "home ÷ papaparse", value: ratio.toFixed(1) },
       ],
       target: { what: `at most ${TARGET} times papaparse`, met: ratio <= TARGET },
