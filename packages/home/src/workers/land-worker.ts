@@ -13,6 +13,11 @@ import { leave, pause, report, takeOrders, workerMetrics } from "./worker.ts";
 
 const BATCH_RECORDS = 1_000;
 const BATCH_BYTES = 4_000_000;
+/**
+ * JSON of one file. Firehose converts from 64 MB on; here a query, or the end of the home, waits for the file that is not
+ * full yet, half of one on average. Hours that are over become one file.
+ */
+const BUFFER_MB = 32;
 /** How often the age of the open file is looked at. */
 const TICK_MS = 1_000;
 const RETRY_MS = 5_000;
@@ -30,7 +35,7 @@ const stores = openLand(data.folder, data.log);
 const suppressions = new EmbeddedSuppressions(data.folder, data.secrets.suppressionSecret);
 const writer = await LakeWriter.open({
   folder: path.join(data.folder, "lake"),
-  bufferMb: landConsumer.bufferMb,
+  bufferMb: BUFFER_MB,
   bufferSeconds: landConsumer.bufferSeconds,
   compression: landConsumer.compression,
   quarantine: stores.quarantine,

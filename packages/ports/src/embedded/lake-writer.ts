@@ -27,7 +27,7 @@ export interface LandRecord {
 export interface LakeWriterOptions {
   /** The lake's own folder. */
   readonly folder: string;
-  /** A file is closed when this much JSON is in it, or when it is this old: `landConsumer` in the declarations. */
+  /** A file is closed when this much JSON is in it, or when it is this old. */
   readonly bufferMb: number;
   readonly bufferSeconds: number;
   readonly compression: string;
