@@ -10,17 +10,21 @@ import { after, before, describe, it } from "node:test";
 import { type BatchParameters, renderBatch } from "@ebb/lake/batch-table";
 import { batchTables } from "@ebb/lake/batch/batch-tables";
 import { makeHistory } from "@ebb/lake/batch/history";
+import { toldSamples, toldSelects } from "@ebb/lake/batch/told-samples";
 import { trino } from "@ebb/lake/dialect";
 import { replaceStatement, replacingSelect, standingStatement } from "@ebb/ports/aws/athena-statements";
 import type { Engine } from "./engine.ts";
 import { ANSWER_MS, engineNamed, patience } from "./engines.ts";
 import { temporaryFolder, writeRawEvents } from "./parquet.ts";
+import { noRowsOf, readsItself, renderAfter } from "./tables-before.ts";
 
 const day = "2024-09-01";
 const parameters: BatchParameters = {
   cutoff: `${day}T00:00:00.000Z`,
   horizonDays: 90,
   documents: {
+    told: toldSamples,
+    traits: ["loyalty"],
     cutPoints: {
       version: "it's one",
       recencyAtMs: [Date.UTC(2024, 1), Date.UTC(2024, 3), Date.UTC(2024, 5), Date.UTC(2024, 7)],
@@ -41,7 +45,16 @@ describe("statements for Athena on Trino 435", () => {
       await writeRawEvents(folder, makeHistory({ seed: 435, customers: 30 }));
       await engine.load("raw_events", folder);
       await engine.define("erased_customers", "table", "SELECT CAST(NULL AS varchar) AS customer_key WHERE false");
-      for (const table of batchTables) await engine.define(table.name, "table", renderBatch(table, trino, parameters));
+      for (const [name, sql] of Object.entries(toldSelects(trino))) await engine.define(name, "table", sql);
+      for (const table of batchTables) {
+        if (!readsItself(table)) {
+          await engine.define(table.name, "table", renderBatch(table, trino, parameters));
+          continue;
+        }
+        const before = `${table.name}_before`;
+        await engine.define(before, "table", noRowsOf(table, trino));
+        await engine.define(table.name, "table", renderAfter(table, trino, parameters, before));
+      }
     },
     { timeout: patience * 300_000 },
   );

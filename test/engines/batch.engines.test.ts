@@ -10,7 +10,6 @@ import { promisesSql } from "@ebb/lake/batch/promises";
 import { customerSegments } from "@ebb/lake/batch/rfm";
 import { productSalesDaily } from "@ebb/lake/batch/sales-marts";
 import { toldSamples, toldSelects } from "@ebb/lake/batch/told-samples";
-import { toldTables } from "@ebb/lake/batch/told-tables";
 import { type BatchParameters, type BatchTable, renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
 import { SCORED_CUSTOMERS, customerScores, scoredCustomerColumns } from "@ebb/lake/model/customer-scores";
@@ -19,6 +18,7 @@ import { type Dialect, duckdb } from "@ebb/lake/dialect";
 import { martQueries } from "./mart-queries.ts";
 import { writeParquet } from "./parquet.ts";
 import { type ProofQuery, type ProofTable, proveOnEveryEngine } from "./prove.ts";
+import { readsItself, renderAfter } from "./tables-before.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "ebb-batch-engines-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -113,8 +113,6 @@ const questions = Object.entries(
 /** A table that reads what it held before: a run whose sources said another thing of some, then this one. */
 const found = (table: BatchTable): [string, ProofTable][] => {
   const [before, now] = [`${table.name}_before`, `${table.name}_now`];
-  const render = (dialect: Dialect, given: BatchParameters, reading: string): string =>
-    renderBatch(table, dialect, given).replaceAll(new RegExp(`\\b${table.name}\\b`, "g"), reading);
   const nothing = (dialect: Dialect): string =>
     Object.entries(table.columns)
       .map(([name, { type }]) =>
@@ -129,14 +127,15 @@ const found = (table: BatchTable): [string, ProofTable][] => {
       before,
       {
         table: (dialect) =>
-          render(
+          renderAfter(
+            table,
             dialect,
             { cutoff: "2024-06-01T00:00:00.000Z", documents: { told: toldSamples.slice(0, 1) } },
             `${table.name}_first`,
           ),
       },
     ],
-    [now, { table: (dialect) => render(dialect, parameters, before) }],
+    [now, { table: (dialect) => renderAfter(table, dialect, parameters, before) }],
     [table.name, { table: () => `SELECT * FROM ${before} UNION ALL SELECT * FROM ${now}` }],
   ];
 };
@@ -157,7 +156,7 @@ proveOnEveryEngine({
     ...Object.fromEntries(
       tables.flatMap((table): [string, ProofTable][] => {
         const of = (given: BatchParameters): ProofTable => ({ table: (dialect) => renderBatch(table, dialect, given) });
-        if (toldTables.includes(table)) return found(table);
+        if (readsItself(table)) return found(table);
         if (table !== customerSegments) return [[table.name, of(parameters)]];
         return [
           ["segments_earlier", of(earlier)],

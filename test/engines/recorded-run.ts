@@ -9,13 +9,13 @@ import type { StreamEvent } from "@ebb/core/stream-event";
 import { make } from "@ebb/functions/model/run-model";
 import { type BatchTable, renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
-import type { Dialect } from "@ebb/lake/dialect";
 import type { BatchJob, TableExport, TableImport, TableWrite } from "@ebb/ports/batch-ports";
 import type { EmbeddedRunStore } from "@ebb/ports/embedded/run-store";
 import { EmbeddedWorkflowContext } from "@ebb/ports/embedded/workflow-context";
 import { smallLake } from "../model/small-lake.ts";
 import { temporaryFolder, writeParquet } from "./parquet.ts";
 import type { ProofQuery, ProofTable } from "./prove.ts";
+import { noRowsOf, readsItself, renderAfter } from "./tables-before.ts";
 
 /** Rows of a table that are compared one by one; of a larger one every sixteenth. */
 const MOST_ROWS = 12_000;
@@ -118,15 +118,12 @@ const tablesOf = (
         imports[read] === undefined ? [] : ([[read, imports[read]]] as [string, ProofTable][]),
       );
       // What it held before the first run: nothing.
-      if (reads.includes(name)) {
-        const [{ table, parameters }, before] = [of[0]!, `${name}_before`];
-        const reading = (dialect: Dialect): string =>
-          renderBatch(table, dialect, parameters).replaceAll(new RegExp(`\\b${name}\\b`, "g"), before);
+      const { table: first, parameters: given } = of[0]!;
+      if (readsItself(first))
         return [
-          [before, { table: (dialect) => noRowsOf(table, dialect) }],
-          [name, { table: reading }],
+          [`${name}_before`, { table: (dialect) => noRowsOf(first, dialect) }],
+          [name, { table: (dialect) => renderAfter(first, dialect, given, `${name}_before`) }],
         ];
-      }
       if (of.length === 1)
         return [...imported, [name, { table: (dialect) => renderBatch(of[0]!.table, dialect, of[0]!.parameters) }]];
       const parts = of.map(({ table, parameters }, at): [string, ProofTable] => [
@@ -137,15 +134,6 @@ const tablesOf = (
       return [...imported, ...parts, [name, { table: () => all }]];
     }),
   );
-
-/** A table's columns, of texts and timestamps, and no row. */
-const noRowsOf = ({ columns }: BatchTable, { name: engine }: Dialect): string => {
-  const text = engine === "spark" ? "string" : "varchar";
-  const typed = Object.entries(columns).map(
-    ([name, { type }]) => `CAST(NULL AS ${type === "timestamp" ? "timestamp" : text}) AS ${name}`,
-  );
-  return `SELECT ${typed.join(", ")} WHERE 1 = 0`;
-};
 
 const rowsOf = (table: BatchTable, rows: number): ProofQuery => {
   const texts = table.key.filter((name) => table.columns[name]!.type === "string");

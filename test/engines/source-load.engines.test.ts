@@ -60,7 +60,9 @@ const bothHomes = async (server: Server, name: string, spec: RelationalSource) =
   return {
     async areEqual(): Promise<readonly CommittedTable[]> {
       const [committed, inLake] = [await load(here), await load({ ...there, sourceTables: lake })];
-      assert.deepEqual(inLake, committed, "what the load did");
+      // Figures of columns are kept where a load is compared with the one before it: on one machine.
+      const counted = committed.map(({ columns: _, ...counts }) => counts);
+      assert.deepEqual(inLake, counted, "what the load did");
       const duckdb = await DuckDbQueryEngine.open({ folder: path.join(folder, name, "here", "lake") });
       try {
         for (const table of committed) {
