@@ -5,6 +5,9 @@ import { quoted } from "./parquet-conversion.ts";
 
 const isNumber = (type: string): boolean => /^(?:int|bigint|double|decimal)/.test(type);
 
+/** DuckDB refuses a spread that no double holds, and that of a table with a NaN: such values lie nowhere. */
+const LARGEST = "1e100";
+
 /** Missing values stand in the file's footer; numbers alone are read. */
 export const heldColumns = async (
   connection: DuckDBConnection,
@@ -18,7 +21,10 @@ export const heldColumns = async (
   const missing = new Map(nulls.getRows().map(([name, count]) => [String(name), Number(count ?? 0)]));
   // A key's numbers are names.
   const numbers = columns.filter(({ name, type }) => isNumber(type) && !key.includes(name));
-  const moments = numbers.map(({ name }) => `avg("${name}"::DOUBLE), stddev_samp("${name}"::DOUBLE)`);
+  const moments = numbers.map(({ name }) => {
+    const value = `CASE WHEN abs("${name}"::DOUBLE) < ${LARGEST} THEN "${name}"::DOUBLE END`;
+    return `avg(${value}), stddev_samp(${value})`;
+  });
   const [values = []] =
     moments.length === 0
       ? []
