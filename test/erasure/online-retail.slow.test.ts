@@ -99,7 +99,7 @@ test(
       assert.equal(removed.get("customers")?.count, ERASED);
       assert.deepEqual(await searchHome(folder, traces), []);
       await takeBackup(folder, backup, Date.now());
-      assert.deepEqual(await searchHome(backup, traces), [], "nor does a backup made afterwards hold any");
+      assert.deepEqual(await searchHome(backup, traces, folder), [], "nor does a backup made afterwards hold any");
       assert.deepEqual(await sql(others), before);
       assert.equal((await sql("SELECT count(*) FROM customer_rfm"))[0]![0], String(before.length));
       assert.deepEqual(await sql("SELECT sum(net_minor)::BIGINT FROM sales_daily"), [[ofOthers]]);

@@ -14,8 +14,14 @@ import { DuckDBInstance } from "@duckdb/node-api";
  * process holds on it (POSIX; sqlite.org/howtocorrupt.html, 2.2): the next process to open a store of SQLite would take
  * it for unused and delete its write-ahead log.
  */
-export const searchHome = async (folder: string, traces: readonly string[]): Promise<string[]> => {
-  const child = spawn(process.execPath, [import.meta.filename, folder], { stdio: ["pipe", "pipe", "inherit"] });
+export const searchHome = async (
+  folder: string,
+  traces: readonly string[],
+  /** Searched before: files that are byte for byte one of the same name there are passed over. */
+  searched?: string,
+): Promise<string[]> => {
+  const folders = searched === undefined ? [folder] : [folder, searched];
+  const child = spawn(process.execPath, [import.meta.filename, ...folders], { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.end(JSON.stringify(traces));
   const [found, [code]] = await Promise.all([text(child.stdout), once(child, "close") as Promise<[number | null]>]);
   if (code !== 0) throw new Error(`the search ended with ${code}`);
@@ -55,7 +61,7 @@ const traceFinder = (traces: readonly string[]): ((text: string) => Set<string>)
   };
 };
 
-const search = async (folder: string, traces: readonly string[]): Promise<string[]> => {
+const search = async (folder: string, traces: readonly string[], searched?: string): Promise<string[]> => {
   const found: string[] = [];
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
@@ -75,6 +81,10 @@ const search = async (folder: string, traces: readonly string[]): Promise<string
       const file = path.join(entry.parentPath, entry.name);
       const place = path.relative(folder, file);
       const bytes = await readFile(file);
+      if (searched !== undefined) {
+        const same = await readFile(path.join(searched, place)).catch(() => undefined);
+        if (same?.equals(bytes) === true) continue;
+      }
       look(place, bytes);
       if (bytes[0] === 0x1f && bytes[1] === 0x8b) look(`${place} (gzip)`, gunzipSync(bytes));
       if (place.endsWith(".parquet")) {
@@ -94,5 +104,5 @@ const search = async (folder: string, traces: readonly string[]): Promise<string
 
 if (process.argv[1] === import.meta.filename) {
   const traces = JSON.parse(await text(process.stdin)) as string[];
-  process.stdout.write(JSON.stringify(await search(process.argv[2]!, traces)));
+  process.stdout.write(JSON.stringify(await search(process.argv[2]!, traces, process.argv[3])));
 }
