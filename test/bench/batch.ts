@@ -14,7 +14,7 @@ import { type Taken, both, timed } from "./taken.ts";
 
 const [SQL_TARGET, RUN_TARGET, NEXT_TARGET] = [8, 20, 3];
 /** What docs/decisions/0019-what-a-batch-run-costs.md holds to instead, in CPU: other work on the machine does not count. */
-const [SQL_HELD, RUN_HELD, NEXT_HELD] = [12, 30, 11];
+const [SQL_HELD, RUN_HELD, NEXT_HELD] = [10, 25, 10];
 /** What the aggregation took where the plan's ratios were set, of which it makes so many seconds. */
 const PLANNED_FLOOR_MS = 15_000;
 const MEMORY_MB = 4_096;
