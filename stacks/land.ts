@@ -9,7 +9,7 @@ import { lambdaOf } from "./parts/function.ts";
 import { jobOf } from "./parts/job.ts";
 import { dataKey } from "./parts/keys.ts";
 import { logRetentionDays, namePrefix, queryScanLimitBytes } from "./parts/settings.ts";
-import { lakeBucket, stream } from "./shared.ts";
+import { type Grant, lakeBucket, stream } from "./shared.ts";
 
 // ── where it lands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -40,7 +40,8 @@ const logGroup = new aws.cloudwatch.LogGroup("LandLog", {
 });
 const logStream = new aws.cloudwatch.LogStream("LandLogStream", { name: "delivery", logGroupName: logGroup.name });
 
-const glueArn = (resource: $util.Input<string>) =>
+/** Of a resource of the catalogue. */
+export const glueArn = (resource: $util.Input<string>) =>
   $interpolate`arn:aws:glue:${aws.getRegionOutput().region}:${aws.getCallerIdentityOutput().accountId}:${resource}`;
 
 const role = new aws.iam.Role("LandRole", {
@@ -165,6 +166,21 @@ export const workgroup = new aws.athena.Workgroup("Analysts", {
     },
   },
 });
+
+/** Running statements of Athena's, which have the rights of who starts them. */
+export const statements: Grant = {
+  actions: [
+    "athena:StartQueryExecution",
+    "athena:GetQueryExecution",
+    "athena:GetQueryResults",
+    "athena:StopQueryExecution",
+  ],
+  resources: [workgroup.arn],
+};
+export const resultsOfStatements: Grant = {
+  actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+  resources: [$interpolate`${queryResults.arn}/results/*`],
+};
 
 for (const view of views)
   new aws.athena.NamedQuery(`CreateView-${view.name}`, {

@@ -22,7 +22,7 @@ import {
 } from "./parts/settings.ts";
 import { missed, scheduled } from "./parts/schedule.ts";
 import { declarations, states } from "./parts/sources.ts";
-import { database, queryResults, workgroup } from "./land.ts";
+import { database, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
 const region = aws.getRegionOutput().region;
@@ -68,7 +68,6 @@ const entryPoint = new aws.s3.BucketObjectv2("SparkProgram", {
 });
 
 const under = (bucket: sst.aws.Bucket, prefix: string): $util.Output<string> => $interpolate`${bucket.arn}/${prefix}*`;
-const glueArn = (resource: $util.Input<string>) => $interpolate`arn:aws:glue:${region}:${account}:${resource}`;
 
 /** The lake's catalogue: reading everything, making and changing tables. */
 const catalogue: Grant = {
@@ -139,24 +138,13 @@ const sparkRole = new aws.iam.Role("SparkRole", {
 
 /** Statements run with the rights of who starts them. */
 const athena: readonly Grant[] = [
-  {
-    actions: [
-      "athena:StartQueryExecution",
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:StopQueryExecution",
-    ],
-    resources: [workgroup.arn],
-  },
+  statements,
   {
     actions: ["athena:GetTableMetadata"],
     resources: [$interpolate`arn:aws:athena:${region}:${account}:datacatalog/AwsDataCatalog`],
   },
   { actions: ["s3:ListBucket", "s3:GetBucketLocation"], resources: [queryResults.arn] },
-  {
-    actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-    resources: [under(queryResults, "results/")],
-  },
+  resultsOfStatements,
   catalogue,
   ...lakeFiles,
 ];

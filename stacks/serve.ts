@@ -1,7 +1,7 @@
 /** Serve: the read side of the API, and what keeps the whole deployment within its budget. */
 import type { Grant } from "./shared.ts";
 import { dataKey } from "./parts/keys.ts";
-import { database, delivery, queryResults, workgroup } from "./land.ts";
+import { database, delivery, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
 import { foldOrders } from "./score.ts";
 import { lakeBucket } from "./shared.ts";
 import { alarmTopic } from "./parts/alarm.ts";
@@ -13,19 +13,10 @@ import { site } from "./parts/site.ts";
 
 const region = aws.getRegionOutput().region;
 const account = aws.getCallerIdentityOutput().accountId;
-const glueArn = (resource: $util.Input<string>) => $interpolate`arn:aws:glue:${region}:${account}:${resource}`;
 
 /** SELECTs over the tables of the lake: they write nothing but their own results. */
 const reading: readonly Grant[] = [
-  {
-    actions: [
-      "athena:StartQueryExecution",
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:StopQueryExecution",
-    ],
-    resources: [workgroup.arn],
-  },
+  statements,
   {
     actions: ["glue:GetDatabase", "glue:GetTable"],
     resources: [
@@ -36,10 +27,7 @@ const reading: readonly Grant[] = [
   },
   { actions: ["s3:ListBucket", "s3:GetBucketLocation"], resources: [lakeBucket.arn, queryResults.arn] },
   { actions: ["s3:GetObject"], resources: [$interpolate`${lakeBucket.arn}/tables/*`] },
-  {
-    actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-    resources: [$interpolate`${queryResults.arn}/results/*`],
-  },
+  resultsOfStatements,
   { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
 ];
 

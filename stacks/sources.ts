@@ -14,7 +14,7 @@ import { placeIn } from "./parts/network.ts";
 import { scheduled } from "./parts/schedule.ts";
 import { namePrefix, sourcesFile } from "./parts/settings.ts";
 import { declarations, sources, states } from "./parts/sources.ts";
-import { database, queryResults, workgroup } from "./land.ts";
+import { database, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
 const HANDLER = "collect/load-source";
@@ -23,20 +23,11 @@ const HANDLER = "collect/load-source";
 
 const region = aws.getRegionOutput().region;
 const account = aws.getCallerIdentityOutput().accountId;
-const glueArn = (resource: $util.Input<string>) => $interpolate`arn:aws:glue:${region}:${account}:${resource}`;
 const inLake = (prefix: string) => $interpolate`${lakeBucket.arn}/${prefix}*`;
 
 /** Statements of Athena's over what is staged and the tables of sources; they run with the rights of who starts them. */
 const lake: readonly Grant[] = [
-  {
-    actions: [
-      "athena:StartQueryExecution",
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:StopQueryExecution",
-    ],
-    resources: [workgroup.arn],
-  },
+  statements,
   {
     actions: ["glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:GetPartitions"],
     resources: [
@@ -61,10 +52,7 @@ const lake: readonly Grant[] = [
     actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
     resources: [inLake("sources/"), inLake("tables/ebb_source_")],
   },
-  {
-    actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-    resources: [$interpolate`${queryResults.arn}/results/*`],
-  },
+  resultsOfStatements,
   { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
 ];
 

@@ -3,12 +3,9 @@ import type { AwsPorts } from "@ebb/ports/aws";
 import { tableDocumentKey } from "@ebb/ports/aws/source-statements";
 import { z } from "zod";
 import { readDeclared } from "../collect/sources/declared.ts";
-import { type FilledTable, toldTablesOf } from "../collect/sources/told.ts";
+import { lastLoads, toldTablesOf } from "../collect/sources/told.ts";
 import { readJson } from "./objects.ts";
 import type { RunModelPorts } from "./run-model-ports.ts";
-
-/** Loads that are compared; those that changed nothing leave nothing to compare. */
-const LOADS = 20;
 
 /** Of what stands there of a table, its columns. */
 const Document = z.object({ columns: z.array(z.object({ name: z.string(), type: z.string() })) });
@@ -18,21 +15,13 @@ export type SourcesTold = Required<Pick<RunModelPorts, "toldTables" | "sourceLoa
 /** @param file the declarations. @throws SourcesInvalid when it is asked */
 export const sourcesTold = (ports: Pick<AwsPorts, "sources" | "objects">, file: string): SourcesTold => ({
   toldTables: async () => {
-    const sources = readDeclared(file);
-    const filled = new Map<string, FilledTable>();
-    for (const { spec } of sources) {
-      const document = Document.safeParse(await readJson(ports.objects, tableDocumentKey(`source_${spec.name}`)));
-      const loadedAtMs = (await ports.sources.get(spec.name))?.loadedAtMs;
-      if (!document.success || loadedAtMs === undefined) continue;
-      const columns = Object.fromEntries(document.data.columns.map(({ name, type }) => [name, type]));
-      filled.set(spec.name, { columns, loadedAtMs });
-    }
-    return toldTablesOf(sources, (name) => filled.get(name));
+    const columnsOf = async (table: string) => {
+      const { data } = Document.safeParse(await readJson(ports.objects, tableDocumentKey(table)));
+      return data && Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
+    };
+    return await toldTablesOf(readDeclared(file), ports.sources, columnsOf);
   },
-  sourceLoads: () =>
-    Promise.all(
-      readDeclared(file).map(async ({ spec: { name } }) => ({ name, ends: await ports.sources.ends(name, LOADS) })),
-    ),
+  sourceLoads: () => lastLoads(readDeclared(file), ports.sources),
 });
 
 /** The ports of a run in AWS. Where no source is declared nobody knows of any, and none has been told. */

@@ -6,6 +6,7 @@ import {
   QueryCommand,
   TransactGetItemsCommand,
   TransactionCanceledException,
+  UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { InvalidCursor, TransientError } from "../ports.ts";
 import { newestIndex } from "./tables.ts";
@@ -135,4 +136,45 @@ export const newestFirst = async (
   const last = page.at(-1);
   if (items.length <= limit || last === undefined) return { items: page };
   return { items: page, cursor: Buffer.from(text(last, "at")).toString("base64url") };
+};
+
+export interface LeaseHolder {
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly nowMs: number;
+}
+
+/**
+ * Takes or renews the lease that stands on an item; false when another has it. 0 ms give it back.
+ * @param onlyExisting no item is made for a lease
+ */
+export const takeLease = async (
+  client: DynamoDBClient,
+  table: string,
+  key: Item,
+  { owner, leaseMs, nowMs }: LeaseHolder,
+  onlyExisting: boolean,
+): Promise<boolean> => {
+  const free = "attribute_not_exists(leaseUntilMs) OR leaseUntilMs <= :now OR leaseOwner = :owner";
+  try {
+    await calling("taking a lease", () =>
+      client.send(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: key,
+          UpdateExpression: "SET leaseOwner = :owner, leaseUntilMs = :until",
+          ConditionExpression: onlyExisting ? `attribute_exists(pk) AND (${free})` : free,
+          ExpressionAttributeValues: {
+            ":owner": { S: owner },
+            ":until": { N: String(nowMs + leaseMs) },
+            ":now": { N: String(nowMs) },
+          },
+        }),
+      ),
+    );
+    return true;
+  } catch (error) {
+    if (isConditionFailed(error)) return false;
+    throw error;
+  }
 };

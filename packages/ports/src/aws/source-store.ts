@@ -11,7 +11,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { LoadEnd, SourceState, SourceStore } from "../source-ports.ts";
-import { type Item, isConditionFailed, number, text } from "./dynamo.ts";
+import { type Item, number, takeLease, text } from "./dynamo.ts";
 import { calling } from "./errors.ts";
 
 /** Ends that are kept for each source. */
@@ -54,27 +54,7 @@ export class DynamoSourceStore implements SourceStore {
   }
 
   async lease(name: string, owner: string, leaseMs: number, nowMs: number): Promise<boolean> {
-    try {
-      await calling("taking the right to load", () =>
-        this.#client.send(
-          new UpdateItemCommand({
-            TableName: this.#table,
-            Key: stateKey(name),
-            UpdateExpression: "SET leaseOwner = :owner, leaseUntilMs = :until",
-            ConditionExpression: "attribute_not_exists(leaseOwner) OR leaseOwner = :owner OR leaseUntilMs <= :now",
-            ExpressionAttributeValues: {
-              ":owner": { S: owner },
-              ":until": { N: String(nowMs + leaseMs) },
-              ":now": { N: String(nowMs) },
-            },
-          }),
-        ),
-      );
-      return true;
-    } catch (error) {
-      if (isConditionFailed(error)) return false;
-      throw error;
-    }
+    return await takeLease(this.#client, this.#table, stateKey(name), { owner, leaseMs, nowMs }, false);
   }
 
   /** A stop between the two writes leaves a number without an end. */

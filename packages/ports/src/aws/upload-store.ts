@@ -4,7 +4,7 @@ import { GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { ReceiptId } from "@ebb/core/ids";
 import type { Upload, UploadStore } from "../ports.ts";
 import type { Item } from "./dynamo.ts";
-import { instantKey, isConditionFailed, newestFirst, text } from "./dynamo.ts";
+import { instantKey, newestFirst, takeLease, text } from "./dynamo.ts";
 import { calling } from "./errors.ts";
 
 /** Uploads are few: one shard of the `newest` index takes 1,000 changes a second. */
@@ -54,27 +54,6 @@ export class DynamoUploadStore implements UploadStore {
   }
 
   async lease(uploadId: ReceiptId, owner: string, leaseMs: number, nowMs: number): Promise<boolean> {
-    try {
-      await calling("taking a lease", () =>
-        this.#client.send(
-          new UpdateItemCommand({
-            TableName: this.#table,
-            Key: { pk: { S: uploadId } },
-            UpdateExpression: "SET leaseOwner = :owner, leaseUntilMs = :until",
-            ConditionExpression:
-              "attribute_exists(pk) AND (attribute_not_exists(leaseUntilMs) OR leaseUntilMs <= :now OR leaseOwner = :owner)",
-            ExpressionAttributeValues: {
-              ":owner": { S: owner },
-              ":until": { N: String(nowMs + leaseMs) },
-              ":now": { N: String(nowMs) },
-            },
-          }),
-        ),
-      );
-      return true;
-    } catch (error) {
-      if (isConditionFailed(error)) return false;
-      throw error;
-    }
+    return await takeLease(this.#client, this.#table, { pk: { S: uploadId } }, { owner, leaseMs, nowMs }, true);
   }
 }
