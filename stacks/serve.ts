@@ -11,9 +11,6 @@ import { site } from "./parts/site.ts";
 
 // ── the API ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const region = aws.getRegionOutput().region;
-const account = aws.getCallerIdentityOutput().accountId;
-
 /** SELECTs over the tables of the lake: they write nothing but their own results. */
 const reading: readonly Grant[] = [
   statements,
