@@ -263,7 +263,7 @@ export interface CommittedTable {
   readonly updated: number;
   readonly deleted: number;
   readonly unchanged: number;
-  /** What it holds now; absent where the load changed nothing, and where nobody looks. */
+  /** What it holds now; absent where the load changed nothing. */
   readonly columns?: readonly HeldColumn[];
 }
 

@@ -4,6 +4,7 @@
  * which of its tables is a part of the object's name, and every query names both (partition projection of the kind
  * `injected`).
  */
+import { measuredColumns, momentsSql } from "../held-columns.ts";
 import type { SourceCommit, SourceTable, SourceType } from "../source-ports.ts";
 import { tableFolder, textLiteral } from "./athena-statements.ts";
 
@@ -144,11 +145,22 @@ export const removedStatement = (commit: SourceCommit, standing: Standing, colum
 FROM (${standingRows(commit.table, standing)}) AS ebb_c
 WHERE NOT EXISTS (SELECT 1 FROM (${existing(commit)}) AS ebb_k WHERE ${sameKeys(commit.table, "ebb_c", "ebb_k")})`;
 
-/** One row: inserted, deleted, updated, unchanged. */
+/** Of the rows `of`: those without a value by column, then the moments of numbers. */
+const heldSql = (table: SourceTable, of: string, there: string): string =>
+  [
+    ...table.columns.map(({ name }) => `count_if(${there} AND ${of}."${name}" IS NULL)`),
+    ...measuredColumns(table).map((name) => momentsSql(`${of}."${name}"`)),
+  ].join(", ");
+
+/**
+ * One row: inserted, deleted, updated, unchanged; then what the table holds after the commit (`heldSql`). The columns are
+ * read to be compared in any case.
+ */
 export const countsStatement = (commit: SourceCommit, standing: Standing | undefined): string =>
   `SELECT count_if(ebb_c.ebb_there IS NULL), count_if(ebb_d.ebb_there IS NULL),
   count_if(ebb_c.ebb_there AND ebb_d.ebb_there AND ${differ(commit.table, "ebb_c", "ebb_d")}),
-  count_if(ebb_c.ebb_there AND ebb_d.ebb_there AND NOT ${differ(commit.table, "ebb_c", "ebb_d")})
+  count_if(ebb_c.ebb_there AND ebb_d.ebb_there AND NOT ${differ(commit.table, "ebb_c", "ebb_d")}),
+  ${heldSql(commit.table, "ebb_d", "ebb_d.ebb_there")}
 FROM (SELECT *, true AS ebb_there FROM (${keptRows(commit, standing)}) AS kept) AS ebb_d
 FULL JOIN (SELECT *, true AS ebb_there FROM (${standingRows(commit.table, standing)}) AS stood) AS ebb_c
 ON ${sameKeys(commit.table, "ebb_c", "ebb_d")}`;
@@ -221,10 +233,13 @@ const keptLines = (commit: SourceCommit, standing: LinesStanding): string => {
     JOIN ${newest} ON ebb_s."${parentKey}" = ebb_l."${parent}" AND ebb_s.ebb_part = ebb_l.ebb_part AND NOT ebb_s.ebb_deleted`;
 };
 
-/** One row: lines before and after. */
-export const lineCountsStatement = (commit: SourceCommit, standing: LinesStanding): string =>
-  `SELECT (SELECT count(*) FROM (${standingRows(commit.lines!.table, standing.lines)}) AS stood),
-  (SELECT count(*) FROM (${keptLines(commit, standing)}) AS kept)`;
+/** One row: lines before and after, and what the table holds then (`heldSql`). */
+export const lineCountsStatement = (commit: SourceCommit, standing: LinesStanding): string => {
+  const { table } = commit.lines!;
+  return `SELECT (SELECT count(*) FROM (${standingRows(table, standing.lines)}) AS stood), count(*),
+  ${heldSql(table, "ebb_d", "true")}
+FROM (${keptLines(commit, standing)}) AS ebb_d`;
+};
 
 /**
  * Lines of the parents whose lines change: one row that deletes all of a parent's, and those that it is to have. A line has

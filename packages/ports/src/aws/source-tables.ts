@@ -7,7 +7,8 @@ import { Readable, pipeline } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { createGzip } from "node:zlib";
 import { digest } from "@ebb/core/ids";
-import type { CommittedTable, Row, SourceCommit, SourceTable, SourceTables } from "../source-ports.ts";
+import { heldOf } from "../held-columns.ts";
+import type { CommittedTable, HeldColumn, Row, SourceCommit, SourceTable, SourceTables } from "../source-ports.ts";
 import { SourceProblem } from "../source-ports.ts";
 import { ObjectNotFound, type ObjectStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
 import { optimizeStatement, vacuumStatement } from "./athena-statements.ts";
@@ -109,7 +110,7 @@ export class LakeSourceTables implements SourceTables {
     shown.push([table, await this.#show(commit, table, standing)]);
     await this.#parts.objects.delete([intentKey(table.name)]);
     for (const [each, document] of shown) await this.#keepUp(each, document);
-    return committed;
+    return changes || withLines ? committed : committed.map(({ columns: _, ...counts }) => counts);
   }
 
   async discard(loadId: string): Promise<void> {
@@ -247,7 +248,8 @@ export class LakeSourceTables implements SourceTables {
     const [changes = []] = (await queries.query(countsStatement(commit, standing.rows))).rows;
     const [inserted, deleted, updated, unchanged] = changes.map(number) as [number, number, number, number];
     const rows = inserted + updated + unchanged;
-    const committed: CommittedTable[] = [{ name: table.name, rows, inserted, updated, deleted, unchanged }];
+    const columns = heldIn(changes.slice(4), table, rows);
+    const committed: CommittedTable[] = [{ name: table.name, rows, inserted, updated, deleted, unchanged, columns }];
     if (lines !== undefined) {
       const [found = []] = (await queries.query(lineCountsStatement(commit, standing))).rows;
       const [before, after] = found.map(number) as [number, number];
@@ -258,12 +260,20 @@ export class LakeSourceTables implements SourceTables {
         deleted: Math.max(0, before - after),
         updated: 0,
         unchanged: Math.min(after, before),
+        columns: heldIn(found.slice(2), lines.table, after),
       });
     }
     await objects.put(intentKey(table.name), Buffer.from(JSON.stringify({ load: loadId, committed } satisfies Intent)));
     return committed;
   }
 }
+
+/** @param counted what `heldSql` counted */
+const heldIn = (counted: readonly SqlValue[], table: SourceTable, rows: number): readonly HeldColumn[] => {
+  const { columns } = table;
+  const missing = new Map(columns.map(({ name }, at) => [name, number(counted[at])]));
+  return heldOf(table, rows, (name) => missing.get(name)!, counted.slice(columns.length));
+};
 
 /** Another one where the columns are others. */
 export const physicalName = ({ name, columns, key }: SourceTable): string =>

@@ -11,6 +11,10 @@ export interface OpenSourceStore {
 
 const newName = (): string => `source_${newReceipt().slice(4)}`;
 const counts = { read: 10, events: 4, quarantined: 1, nulled: { born: 2 } };
+const columns = [
+  { name: "order_id", missing: 0 },
+  { name: "total", missing: 1 / 3, mean: 12.345678901234567, sd: 0.1 },
+];
 const endOf = (loadId: string): LoadEnd => ({
   loadId,
   startedAtMs: 1_700_000_000_000,
@@ -18,7 +22,7 @@ const endOf = (loadId: string): LoadEnd => ({
   attempts: 2,
   outcome: "loaded",
   counts,
-  tables: [{ name: "source_orders", rows: 3, inserted: 1, updated: 1, deleted: 0, unchanged: 1 }],
+  tables: [{ name: "source_orders", rows: 3, inserted: 1, updated: 1, deleted: 0, unchanged: 1, columns }],
 });
 
 /** What every store of sources promises: the state as last put, one load at a time, ends that are not forgotten. */

@@ -26,10 +26,20 @@ const newTable = (marksDeleted = false): SourceTable => ({
 });
 const row = (id: number, note: string | null = null, total = "1.00"): Row => [String(id), note, total, null];
 
-/** What a table holds is told by adapters that look. */
 const withoutColumns = (committed: CommittedTable | undefined): Omit<CommittedTable, "columns"> => {
   const { columns: _, ...counts } = committed!;
   return counts;
+};
+
+/** Figures to the digits that engines agree on. */
+const exact = (columns: CommittedTable["columns"]) =>
+  columns?.map((column) => ({ ...column, ...rounded("mean", column.mean), ...rounded("sd", column.sd) }));
+const rounded = (name: "mean" | "sd", value: number | undefined) =>
+  value === undefined ? {} : { [name]: Number(value.toPrecision(12)) };
+const spread = (...values: readonly number[]) => {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { ...rounded("mean", mean), ...rounded("sd", Math.sqrt(squares / (values.length - 1))) };
 };
 
 async function* blocks(rows: readonly Row[]): AsyncIterable<readonly Row[]> {
@@ -149,6 +159,58 @@ export const sourceTablesContract = (name: string, open: () => Promise<OpenSourc
       await opened.tables.discard(dropped.loadId);
       await load({ ...dropped }, [[...row(3), null]]);
       assert.equal((await opened.read(table.name))?.length, 2);
+    });
+
+    it("tells what a table and its lines hold after a load that changed them: what is missing, where numbers lie", async () => {
+      const table = newTable();
+      const lines: SourceTable = {
+        name: `${table.name}_lines`,
+        columns: [
+          { name: "order_id", type: "bigint" },
+          { name: "price", type: "double" },
+          { name: "sku", type: "string" },
+        ],
+        key: ["order_id"],
+      };
+      const loads = async (mode: SourceCommit["mode"], rows: readonly Row[], of: readonly Row[]) => {
+        const commit = commitOf(table, { mode, lines: { table: lines, parent: "order_id", parentKey: "id" } });
+        await opened.tables.stage(commit.loadId, lines, 0, blocks(of));
+        return (await load(commit, rows)).map(({ columns }) => columns);
+      };
+      const first = await loads(
+        "snapshot",
+        [row(1, "a", "1.50"), row(2, null, "4.50"), ["3", null, null, null], row(4, "b", "-3.00")],
+        [
+          ["1", "0.5", "x"],
+          ["1", "NaN", null],
+          ["2", null, null],
+          ["3", "2.5", null],
+        ],
+      );
+      assert.deepEqual(first.map(exact), [
+        [
+          { name: "id", missing: 0 },
+          { name: "note", missing: 0.5 },
+          { name: "total", missing: 0.25, ...spread(1.5, 4.5, -3) },
+          { name: "at", missing: 1 },
+        ],
+        [
+          { name: "order_id", missing: 0 },
+          { name: "price", missing: 0.25, ...spread(0.5, 2.5) },
+          { name: "sku", missing: 0.75 },
+        ],
+      ]);
+      assert.deepEqual(new Set(await loads("merge", [], [])), new Set([undefined]), "a load that brings nothing");
+      const [rows, other] = await loads("merge", [row(3, "c", "7.00")], [["3", "4.5", "y"]]);
+      assert.deepEqual(exact(rows)?.slice(1, 3), [
+        { name: "note", missing: 0.25 },
+        { name: "total", missing: 0, ...spread(1.5, 4.5, 7, -3) },
+      ]);
+      assert.deepEqual(exact(other)?.[1], { name: "price", missing: 0.25, ...spread(0.5, 4.5) });
+      const [bare] = await loads("snapshot", [row(1)], []);
+      assert.deepEqual(exact(bare)?.[2], { name: "total", missing: 0, mean: 1 }, "one number has no spread");
+      const [empty] = await loads("snapshot", [], []);
+      assert.deepEqual(exact(empty)?.[2], { name: "total", missing: 0 });
     });
 
     it("lines come, go and are replaced with the row that they belong to", async () => {
