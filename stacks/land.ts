@@ -177,6 +177,8 @@ export const statements: Grant = {
   ],
   resources: [workgroup.arn],
 };
+/** Athena looks there whatever database a statement names (Athena user guide, "Fine-grained access"). */
+export const defaultDatabase: Grant = { actions: ["glue:GetDatabase"], resources: [glueArn("database/default")] };
 export const resultsOfStatements: Grant = {
   actions: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
   resources: [$interpolate`${queryResults.arn}/results/*`],

@@ -21,8 +21,16 @@ import {
   sparkVcpus,
 } from "./parts/settings.ts";
 import { missed, scheduled } from "./parts/schedule.ts";
-import { declarations, states } from "./parts/sources.ts";
-import { database, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
+import { besideSources, states } from "./parts/sources.ts";
+import {
+  database,
+  defaultDatabase,
+  glueArn,
+  queryResults,
+  resultsOfStatements,
+  statements,
+  workgroup,
+} from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
 const region = aws.getRegionOutput().region;
@@ -146,6 +154,7 @@ const athena: readonly Grant[] = [
   { actions: ["s3:ListBucket", "s3:GetBucketLocation"], resources: [queryResults.arn] },
   resultsOfStatements,
   catalogue,
+  defaultDatabase,
   ...lakeFiles,
 ];
 
@@ -181,11 +190,13 @@ const told: readonly Grant[] =
         { actions: ["dynamodb:GetItem", "dynamodb:Query"], resources: [states.arn] },
         { actions: ["s3:GetObject"], resources: [under(lakeBucket, "sources/tables/")] },
       ];
-const beside =
-  states === undefined
-    ? undefined
-    : { ...declarations, environment: { ...declarations.environment, EBB_SOURCE_TABLE: states.name } };
-const run = workflowOf(dailyRun.handler, dailyRun.executionTimeoutSeconds, [...jobs, ...told], variables, beside);
+const run = workflowOf(
+  dailyRun.handler,
+  dailyRun.executionTimeoutSeconds,
+  [...jobs, ...told],
+  variables,
+  besideSources,
+);
 const keepUp = workflowOf(weeklyUpkeep.handler, weeklyUpkeep.executionTimeoutSeconds, jobs, variables);
 
 /** Erasures: begun by `serve/erasures`, each an execution named by its id. Not longer than the bound allows. */

@@ -1,13 +1,23 @@
 /** Serve: the read side of the API, and what keeps the whole deployment within its budget. */
 import type { Grant } from "./shared.ts";
 import { dataKey } from "./parts/keys.ts";
-import { database, delivery, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
+import {
+  database,
+  defaultDatabase,
+  delivery,
+  glueArn,
+  queryResults,
+  resultsOfStatements,
+  statements,
+  workgroup,
+} from "./land.ts";
 import { foldOrders } from "./score.ts";
 import { lakeBucket } from "./shared.ts";
 import { alarmTopic } from "./parts/alarm.ts";
-import { api, serveRoutes } from "./parts/api.ts";
+import { api, serveRoutes, type Besides, type Supplies } from "./parts/api.ts";
 import { monthlyBudgetUsd, namePrefix } from "./parts/settings.ts";
 import { site } from "./parts/site.ts";
+import { besideSources, states } from "./parts/sources.ts";
 
 // ── the API ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -22,13 +32,25 @@ const reading: readonly Grant[] = [
       glueArn($interpolate`table/${database.name}/*`),
     ],
   },
+  defaultDatabase,
   { actions: ["s3:ListBucket", "s3:GetBucketLocation"], resources: [lakeBucket.arn, queryResults.arn] },
   { actions: ["s3:GetObject"], resources: [$interpolate`${lakeBucket.arn}/tables/*`] },
   resultsOfStatements,
   { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
 ];
 
-serveRoutes("serve", {
+/** What declared sources have told, where there are any. */
+const besides: Besides =
+  states === undefined || besideSources === undefined
+    ? {}
+    : {
+        "serve/quality": {
+          grants: [{ actions: ["dynamodb:Query"], resources: [states.arn] }],
+          beside: besideSources,
+        },
+      };
+
+const supplies: Supplies = {
   "queries:read": {
     grants: reading,
     variables: { EBB_ATHENA_WORKGROUP: workgroup.name, EBB_GLUE_DATABASE: database.name },
@@ -38,7 +60,8 @@ serveRoutes("serve", {
     grants: [{ actions: ["cloudwatch:GetMetricData"], resources: ["*"] }],
     variables: { EBB_SCORE_FUNCTION: foldOrders.name, EBB_DELIVERY_STREAM: delivery.name },
   },
-});
+};
+serveRoutes("serve", supplies, besides);
 
 // ── the budget ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

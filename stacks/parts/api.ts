@@ -1,7 +1,7 @@
 import { exposedHeaders, functions, routes, type Need, type Route } from "@ebb/functions/declarations";
 import type { Grant } from "../shared.ts";
 import { alarm } from "./alarm.ts";
-import { lambdaOf, logicalName, type OwnVariables } from "./function.ts";
+import { lambdaOf, logicalName, type Beside, type OwnVariables } from "./function.ts";
 import { dataKey } from "./keys.ts";
 import { corsOrigins, logRetention, requestBurst, requestsPerSecond } from "./settings.ts";
 
@@ -92,11 +92,14 @@ export type Supplies = Readonly<
   Partial<Record<Need, { readonly grants: readonly Grant[]; readonly variables: OwnVariables }>>
 >;
 
+/** What single handlers have besides their needs. */
+export type Besides = Readonly<Record<string, { readonly grants: readonly Grant[]; readonly beside: Beside }>>;
+
 /**
  * Declares every function and route of a stage. The first route of a handler brings its integration and its permission;
  * the others point to the same ones, so that a handler with twenty routes does not fill its 20 KB resource policy.
  */
-export const serveRoutes = (stage: "collect" | "serve", supplies: Supplies = {}): void => {
+export const serveRoutes = (stage: "collect" | "serve", supplies: Supplies = {}, besides: Besides = {}): void => {
   const byHandler = Map.groupBy(
     routesInAws.filter((route) => route.handler.startsWith(`${stage}/`)),
     (route) => route.handler,
@@ -105,11 +108,10 @@ export const serveRoutes = (stage: "collect" | "serve", supplies: Supplies = {})
     if (first === undefined) continue;
     const needs = functions.find((each) => each.handler === handler)?.needs ?? [];
     const supplied = needs.flatMap((need) => supplies[need] ?? []);
-    const grants = supplied.flatMap((each) => each.grants);
+    const grants = [...supplied.flatMap((each) => each.grants), ...(besides[handler]?.grants ?? [])];
     const variables = Object.assign({}, ...supplied.map((each) => each.variables)) as OwnVariables;
-    const { integration } = api.route(`${first.method} ${first.path}`, lambdaOf(handler, grants, variables).arn, {
-      name: logicalName(handler),
-    }).nodes;
+    const made = lambdaOf(handler, grants, variables, undefined, besides[handler]?.beside);
+    const { integration } = api.route(`${first.method} ${first.path}`, made.arn, { name: logicalName(handler) }).nodes;
     for (const route of others) {
       new aws.apigatewayv2.Route(routeName(route), {
         apiId: api.nodes.api.id,

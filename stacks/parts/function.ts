@@ -155,8 +155,9 @@ export const lambdaOf = (
   more: readonly Grant[] = [],
   own: OwnVariables = {},
   one?: OneOf,
+  beside?: Beside,
 ): sst.aws.Function => {
-  const { declared, ...args } = argsOf(handler, more, own, one);
+  const { declared, ...args } = argsOf(handler, more, own, one, beside);
   return new sst.aws.Function(`${logicalName(handler)}${one === undefined ? "" : wordsOf(one.of)}`, {
     ...args,
     ...(handler === "collect/process-upload" ? { name: processUploadName } : {}),

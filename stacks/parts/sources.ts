@@ -2,6 +2,7 @@
 import path from "node:path";
 import { type Source, SourcesInvalid } from "@ebb/functions/collect/sources";
 import { SOURCES_FILE, readDeclared } from "@ebb/functions/collect/sources/declared";
+import type { Beside } from "./function.ts";
 import { dataKey } from "./keys.ts";
 import { sourcesFile } from "./settings.ts";
 import { table } from "./table.ts";
@@ -51,3 +52,9 @@ export const declarations = {
   environment: { EBB_SOURCES_FILE: SOURCES_FILE },
   copyFiles: [{ from: sourcesFile, to: SOURCES_FILE }],
 } as const;
+
+/** What a function reads that is to know what sources have told; it is granted where it is used. */
+export const besideSources: Beside | undefined =
+  states === undefined
+    ? undefined
+    : { ...declarations, environment: { ...declarations.environment, EBB_SOURCE_TABLE: states.name } };

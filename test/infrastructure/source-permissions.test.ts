@@ -83,25 +83,34 @@ describe("least privilege of sources", () => {
   });
 });
 
-describe("a batch run", () => {
+/** What a role may do where sources are declared, and may not where none is. */
+const addedTo = (handler: string): string[] => {
+  const role = lambdaOf(graph, handler).name.replace(/Function$/, "Role");
+  const before = allPermissions(without)[role]!.actions;
+  return Object.entries(allPermissions(graph)[role]!.actions)
+    .flatMap(([action, resources]) =>
+      resources.filter((resource) => !before[action]?.includes(resource)).map((resource) => `${action} ${resource}`),
+    )
+    .sort();
+};
+
+describe("who is told what sources have told", () => {
   it("knows what is declared and where each source stands, and may read that and no more", () => {
-    const { name, inputs } = lambdaOf(graph, "model/run-model");
-    const environment = dig(inputs, "environment", "variables") as Record<string, string>;
-    assert.equal(environment["EBB_SOURCES_FILE"], "ebb.sources.json");
-    assert.equal(environment["EBB_SOURCE_TABLE"], environmentIn(graph, "orders")["EBB_SOURCE_TABLE"]);
-    const role = name.replace(/Function$/, "Role");
-    const added: string[] = [];
-    for (const [action, resources] of Object.entries(allPermissions(graph)[role]!.actions))
-      for (const resource of resources)
-        if (!allPermissions(without)[role]!.actions[action]?.includes(resource)) added.push(`${action} ${resource}`);
-    assert.deepEqual(added.sort(), [
-      "dynamodb:GetItem dynamodb:table/SourcesTable",
-      "dynamodb:Query dynamodb:table/SourcesTable",
-      "s3:GetObject s3:LakeBucket/sources/tables/*",
-    ]);
-    assert.equal(
-      dig(lambdaOf(without, "model/run-model").inputs, "environment", "variables", "EBB_SOURCES_FILE"),
-      undefined,
-    );
+    const added: Record<string, string[]> = {
+      "model/run-model": [
+        "dynamodb:GetItem dynamodb:table/SourcesTable",
+        "dynamodb:Query dynamodb:table/SourcesTable",
+        "s3:GetObject s3:LakeBucket/sources/tables/*",
+      ],
+      "serve/quality": ["dynamodb:Query dynamodb:table/SourcesTable"],
+    };
+    for (const [handler, allowed] of Object.entries(added)) {
+      const environment = dig(lambdaOf(graph, handler).inputs, "environment", "variables") as Record<string, string>;
+      assert.equal(environment["EBB_SOURCES_FILE"], "ebb.sources.json", handler);
+      assert.equal(environment["EBB_SOURCE_TABLE"], environmentIn(graph, "orders")["EBB_SOURCE_TABLE"], handler);
+      assert.deepEqual(addedTo(handler), allowed, handler);
+      const alone = dig(lambdaOf(without, handler).inputs, "environment", "variables") as Record<string, string>;
+      assert.equal(alone["EBB_SOURCES_FILE"], undefined, handler);
+    }
   });
 });

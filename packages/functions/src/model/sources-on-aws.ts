@@ -24,8 +24,8 @@ export const sourcesTold = (ports: Pick<AwsPorts, "sources" | "objects">, file: 
   sourceLoads: () => lastLoads(readDeclared(file), ports.sources),
 });
 
-/** The ports of a run in AWS. Where no source is declared nobody knows of any, and none has been told. */
-export const withSources = (ports: AwsPorts): RunModelPorts => {
+/** The ports of AWS with what sources told. Where none is declared nobody knows of any, and none has been told. */
+export const withSources = (ports: AwsPorts): AwsPorts & Partial<SourcesTold> => {
   const file = process.env["EBB_SOURCES_FILE"];
   if (file === undefined) return ports;
   const { toldTables, sourceLoads } = sourcesTold(ports, file);
@@ -33,5 +33,5 @@ export const withSources = (ports: AwsPorts): RunModelPorts => {
   return Object.create(ports, {
     toldTables: { value: toldTables },
     sourceLoads: { value: sourceLoads },
-  }) as RunModelPorts;
+  }) as AwsPorts & SourcesTold;
 };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { LoadEnd } from "@ebb/ports/source-ports";
 import { qualityProfiles, qualityReferences } from "@ebb/lake/batch/quality-profiles";
 import { type MartLake, ask, filled, martLake } from "../../../../test/support/mart-lake.ts";
 import { make } from "./quality.ts";
@@ -77,4 +78,54 @@ test("as a page it runs nothing, and what comes from outside is text", async () 
   assert.match(String(answer.headers["content-type"]), /^text\/html/);
   assert.match(String(answer.headers["content-security-policy"]), /default-src 'none'/);
   assert.ok(answer.text.includes("till &lt;b&gt;: orders") && !answer.text.includes("<b>"));
+});
+
+test("a load that has ended since is told at once, and an answer that is kept is known by the loads as they are", async () => {
+  const endOf = (endedAtMs: number, missing: number): LoadEnd => ({
+    ...{ loadId: `load_${endedAtMs}`, startedAtMs: endedAtMs - 1, endedAtMs, attempts: 1, outcome: "loaded" },
+    counts: { read: 100, events: 0, quarantined: 0, nulled: {} },
+    tables: [
+      {
+        ...{ name: "source_crm", rows: 100, inserted: 0, updated: 100, deleted: 0, unchanged: 0 },
+        columns: [{ name: "tier", missing }],
+      },
+    ],
+  });
+  const ends = [endOf(1_000, 0.1)];
+  const handler = make({ ...lake.ports, sourceLoads: async () => [{ name: "crm", ends: [...ends] }] });
+  const drift = (body: object): (string | undefined)[] =>
+    (body as { findings: { code: string; source?: string }[] }).findings
+      .filter(({ code }) => code === "drift")
+      .map(({ source }) => source);
+  const first = await ask(handler, "/v1/quality");
+  assert.deepEqual(drift(first.body), []);
+  const known = { headers: { "if-none-match": String(first.headers["etag"]) } };
+  assert.equal((await ask(handler, "/v1/quality", {}, known)).status, 304);
+
+  ends.unshift(endOf(2_000, 0.6));
+  const second = await ask(handler, "/v1/quality", {}, known);
+  assert.deepEqual([second.status, drift(second.body)], [200, ["crm"]]);
+  assert.notEqual(second.headers["etag"], first.headers["etag"]);
+  assert.equal(
+    (await ask(handler, "/v1/quality", {}, { headers: { "if-none-match": String(second.headers["etag"]) } })).status,
+    304,
+  );
+
+  // What another process answers with other limits is another answer.
+  const quality = [{ measure: "drift_missing", source: "crm", warn: 0.9 }] as const;
+  const strict = make({
+    ...lake.ports,
+    settings: { ...lake.ports.settings, quality },
+    sourceLoads: async () => [{ name: "crm", ends }],
+  });
+  const third = await ask(strict, "/v1/quality", {}, { headers: { "if-none-match": String(second.headers["etag"]) } });
+  assert.deepEqual([third.status, drift(third.body)], [200, []]);
+
+  // Before the first run nobody has looked at what was sent, but loads there are.
+  const none = { ...lake.ports.runs, list: async () => ({ runs: [] }) };
+  const unread = await ask(
+    make({ ...lake.ports, runs: none as never, sourceLoads: async () => [{ name: "crm", ends }] }),
+    "/v1/quality",
+  );
+  assert.deepEqual(drift(unread.body), ["crm"]);
 });

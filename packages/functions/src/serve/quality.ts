@@ -1,13 +1,17 @@
-/** What each source sends, and what of it somebody should look at, as the latest run found it. */
+/**
+ * What each source sends, and what of it somebody should look at: what it sent as the latest run found it, and what the last
+ * load of each declared source brought as it is now, whichever was later.
+ */
 import type { QualityReport } from "@ebb/core/quality";
 import type { SourceLoads } from "../collect/sources/compare-loads.ts";
 import { qualityHtml } from "../model/report/quality-html.ts";
+import { withSources } from "../model/sources-on-aws.ts";
 import { z } from "zod";
 import type { HttpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { type MartPorts, martHandler } from "./marts/mart-handler.ts";
 import { parametersOf } from "./marts/parameters.ts";
-import { readQuality } from "./marts/quality-report.ts";
+import { readQuality, unreadQuality } from "./marts/quality-report.ts";
 
 const shape = { format: z.enum(["json", "html"]).default("json") };
 
@@ -33,9 +37,9 @@ export interface QualityPorts extends MartPorts {
 export const make = (ports: QualityPorts): HttpHandler =>
   martHandler(
     ports,
-    async ({ event, run, queries }) => {
+    async ({ event, run, queries }, beside) => {
       const { format } = parametersOf(event, shape);
-      const report = await readQuality(queries, { limits: ports.settings.quality, loads: await ports.sourceLoads?.() });
+      const report = await readQuality(queries, beside);
       if (format === "json") return qualityJson(report);
       const headers = {
         "content-type": "text/html; charset=utf-8",
@@ -43,10 +47,12 @@ export const make = (ports: QualityPorts): HttpHandler =>
       };
       return { statusCode: 200, headers, body: qualityHtml(report, run.asOf) };
     },
-    (event) => {
+    (event, beside) => {
       parametersOf(event, shape);
-      return { findings: [], tables: [], references: [], limits: ports.settings.quality ?? [] };
+      return qualityJson(unreadQuality(beside));
     },
+    undefined,
+    async () => ({ limits: ports.settings.quality, loads: await ports.sourceLoads?.() }),
   );
 
-export const handler = onAws(make);
+export const handler = onAws((ports) => make(withSources(ports)));

@@ -50,12 +50,14 @@ export const stateNow = async ({ suppressions, queries }: Pick<MartPorts, "queri
  * @param respond the fields besides `run_id`, `as_of` and `currency`, or a whole answer
  * @param empty what to answer before the first run
  * @param parameters names of the parameters that there are, where neither of the two looks at them
+ * @param read what else the answer goes by, and so its ETag: looked at with every request, and written as JSON
  */
-export const martHandler = (
+export const martHandler = <Beside = undefined>(
   ports: MartPorts,
-  respond: (question: MartQuestion) => Promise<object | HttpResult>,
-  empty: (event: HttpEvent) => object,
+  respond: (question: MartQuestion, beside: Beside) => Promise<object | HttpResult>,
+  empty: (event: HttpEvent, beside: Beside) => object,
   parameters?: readonly string[],
+  read?: () => Promise<Beside>,
 ): HttpHandler => {
   const recent = new RecentAnswers();
   const queries = sharing(ports.queries);
@@ -63,14 +65,14 @@ export const martHandler = (
     await authorize(ports.keys, event);
     if (parameters !== undefined) checkNames(event, parameters);
     const currency = ports.settings.rates.reportingCurrency;
-    const run = await latestRun(ports.runs);
-    if (run === undefined) return json(200, { currency, ...empty(event) });
+    const [run, beside] = await Promise.all([latestRun(ports.runs), read?.() as Promise<Beside>]);
+    if (run === undefined) return json(200, { currency, ...empty(event, beside) });
     const { erased, state } = await stateNow(ports, run);
-    const etag = etagOf(state, event);
+    const etag = etagOf(state, event, beside);
     const headers = { etag, "cache-control": "private, no-cache", vary: "authorization, accept" };
     if (isKnown(header(event, "if-none-match"), etag)) return { statusCode: 304, headers };
     const answer = await recent.get(etag, async () => {
-      const answered = await respond({ event, run, state, erased, queries, currency });
+      const answered = await respond({ event, run, state, erased, queries, currency }, beside);
       if ("statusCode" in answered) return answered;
       return json(200, { run_id: run.runId, as_of: `${run.asOf}T00:00:00.000Z`, currency, ...answered });
     });
@@ -96,9 +98,9 @@ const sharing = (queries: QueryEngine): QueryEngine => {
 const stateOf = (run: Run, erased: SuppressionList, tables = ""): string =>
   JSON.stringify([run.runId, run.startedAtMs, run.endedAtMs, erased.version, tables]);
 
-const etagOf = (state: string, event: HttpEvent): string =>
+const etagOf = (state: string, event: HttpEvent, beside: unknown): string =>
   `"${createHash("sha256")
-    .update(JSON.stringify([state, event.rawPath, event.rawQueryString, header(event, "accept")]))
+    .update(JSON.stringify([state, event.rawPath, event.rawQueryString, header(event, "accept"), beside]))
     .digest("hex")
     .slice(0, 32)}"`;
 

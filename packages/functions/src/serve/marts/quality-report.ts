@@ -38,6 +38,10 @@ export interface QualitySources {
   readonly loads?: readonly SourceLoads[] | undefined;
 }
 
+/** What is to be told before any run has looked. */
+export const unreadQuality = ({ limits, loads = [] }: QualitySources): QualityReport =>
+  qualityReport({ profiles: [], references: [], rules: columnRules, limits, loads: compareLoads(loads) });
+
 export const readQuality = async (
   queries: QueryEngine,
   { arrived, limits, loads = [] }: QualitySources,
