@@ -5,9 +5,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { globSync } from "node:fs";
+import { globSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { text } from "node:stream/consumers";
 import { pythonEnvironment } from "../support/python-environment.ts";
 import { patience } from "./engines.ts";
@@ -19,6 +20,10 @@ export interface StartedJob {
   state: "RUNNING" | "SUCCESS" | "FAILED";
   stateDetails: string;
   readonly ended: Promise<void>;
+  /** What the program and Spark wrote to the log. */
+  readonly log: () => string;
+  /** Ends it as a machine that is lost does. */
+  readonly kill: () => void;
 }
 
 export interface EmrServerless {
@@ -38,13 +43,43 @@ interface StartRequest {
       readonly sparkSubmitParameters: string;
     };
   };
+  readonly configurationOverrides?: {
+    readonly applicationConfiguration?: readonly {
+      readonly classification: string;
+      readonly properties: Readonly<Record<string, string>>;
+    }[];
+  };
 }
 
 /** Ten times what a job of the proofs takes: one that hangs is ended, and has failed. */
 const JOB_MS = patience * 240_000;
 
-/** @param folder for what Spark leaves on disk */
-export const startEmrServerless = async (line: SparkLine, folder: string): Promise<EmrServerless> => {
+/** A file of properties, in which secrets are no part of a command that everybody on the machine sees. */
+const propertiesFile = (
+  folder: string,
+  { configurationOverrides }: StartRequest,
+  secrets: Readonly<Record<string, string>>,
+): string => {
+  const given = configurationOverrides?.applicationConfiguration ?? [];
+  const text = given
+    .filter(({ classification }) => classification === "spark-defaults")
+    .flatMap(({ properties }) => Object.entries(properties))
+    .map(([name, value]) => {
+      const secret = /^EMR\.secret@(.*)$/.exec(value)?.[1];
+      if (secret !== undefined && secrets[secret] === undefined) throw new Error(`there is no secret ${secret}`);
+      return `${name} ${(secret === undefined ? value : secrets[secret]!).replaceAll("\\", "\\\\")}\n`;
+    });
+  const file = path.join(folder, `defaults-${randomBytes(8).toString("hex")}.conf`);
+  writeFileSync(file, text.join(""), { mode: 0o600 });
+  return file;
+};
+
+/** @param folder for what Spark leaves on disk @param secrets of Secrets Manager, by their ARN or name */
+export const startEmrServerless = async (
+  line: SparkLine,
+  folder: string,
+  secrets: Readonly<Record<string, string>> = {},
+): Promise<EmrServerless> => {
   const { python, folder: environment } = await pythonEnvironment({
     name: `spark-${line}`,
     packages: [`pyspark==${sparkVersions[line]}`],
@@ -55,7 +90,8 @@ export const startEmrServerless = async (line: SparkLine, folder: string): Promi
   const idOfToken = new Map<string, string>();
   const children = new Set<ChildProcess>();
 
-  const submit = ({ jobDriver: { sparkSubmit } }: StartRequest): StartedJob => {
+  const submit = (request: StartRequest): StartedJob => {
+    const { sparkSubmit } = request.jobDriver;
     const parameters = sparkSubmit.sparkSubmitParameters.split(/\s+/);
     const machine = {
       "spark.ui.enabled": "false",
@@ -68,7 +104,7 @@ export const startEmrServerless = async (line: SparkLine, folder: string): Promi
     const child = spawn(
       `${sparkHome}/bin/spark-submit`,
       [
-        ...["--master", "local[2]"],
+        ...["--master", "local[2]", "--properties-file", propertiesFile(folder, request, secrets)],
         ...Object.entries(machine).flatMap(([name, value]) => ["--conf", `${name}=${value}`]),
         ...parameters,
         sparkSubmit.entryPoint,
@@ -98,13 +134,13 @@ export const startEmrServerless = async (line: SparkLine, folder: string): Promi
     }, JOB_MS);
     let output = "";
     for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-6_000)));
+      stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-1_000_000)));
     const ended = new Promise<void>((resolve) =>
       child.once("close", (code) => {
         clearTimeout(limit);
         children.delete(child);
         job.state = code === 0 ? "SUCCESS" : "FAILED";
-        job.stateDetails = code === 0 ? "" : `Job failed. ExitCode: ${code}. Last lines: ${output}`;
+        job.stateDetails = code === 0 ? "" : `Job failed. ExitCode: ${code}. Last lines: ${output.slice(-6_000)}`;
         resolve();
       }),
     );
@@ -114,6 +150,8 @@ export const startEmrServerless = async (line: SparkLine, folder: string): Promi
       state: "RUNNING",
       stateDetails: "",
       ended,
+      log: () => output,
+      kill: () => void child.kill("SIGKILL"),
     };
     return job;
   };

@@ -31,6 +31,7 @@ export const sourceProblems = [
   "not_unique",
   "bad_value",
   "unsupported",
+  "job",
 ] as const;
 export type SourceProblemCode = (typeof sourceProblems)[number];
 
@@ -59,6 +60,16 @@ export class SourceProblem extends Error {
   }
 }
 
+/** What a load reads is still being made, by a job that wakes the load when it ends. */
+export class SourceWaiting extends Error {
+  override readonly name = "SourceWaiting";
+}
+
+/** A commit has begun a statement that takes longer than the call has: it runs on, and the next call waits for it. */
+export class StatementUnderWay extends Error {
+  override readonly name = "StatementUnderWay";
+}
+
 // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Rows that are read together: fields of one table or query, in the order of its key. */
@@ -83,6 +94,8 @@ export interface Page {
   readonly since?: string | undefined;
   readonly after?: Position | undefined;
   readonly limit: number;
+  /** Whose rows they are: what a reader has made for a load it finds again. */
+  readonly loadId?: string;
 }
 
 /** Where a page ended that is not in the order of a key. */
@@ -116,12 +129,16 @@ export interface RowReader {
    * no longer to be had: everything is read.
    */
   before(plan: ReadPlan, watermark: string, overlap: number): Promise<string | undefined>;
+  /** Of readers that have others make what a page is read from. @throws SourceWaiting until it is there */
+  prepare?(plan: ReadPlan, page: Page): Promise<void>;
   /** Rows of a page as they arrive, with a bounded number in memory. */
   page(plan: ReadPlan, page: Page): PageRows;
-  /** Of readers whose rows have no order: how the page that was read last ended. Others go on behind their last row. */
-  pageEnd?(): PageEnd;
+  /** Of pages whose rows have no order: how the one that was read last ended. Others go on behind their last row. */
+  pageEnd?(): PageEnd | undefined;
   /** Rows whose `field` is one of `values`. */
   rowsOf(plan: ReadPlan, field: string, values: readonly string[]): AsyncIterable<readonly Row[]>;
+  /** Forgets what was made for a load. */
+  discard?(loadId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -170,6 +187,10 @@ export interface LoadUnderWay {
   readonly attempts: number;
   /** Everything is read and staged; what is left is the commit. */
   readonly complete?: boolean;
+  /** Of the commit, the keys that exist are staged. */
+  readonly keysStaged?: boolean;
+  /** Of the commit, the log was told which rows are gone: events. */
+  readonly removed?: number;
   /** The database's clock when the load first looked. */
   readonly clock?: string | undefined;
   readonly since?: string | undefined;
@@ -283,10 +304,17 @@ export interface SourceTables {
   stageText?(loadId: string, table: SourceTable, part: number, text: AsyncIterable<Buffer>): Promise<void>;
   /** Keys that exist, for `keysStaged`. */
   stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number>;
-  /** Rows that the commit will take away, of the columns asked for. @throws SourceProblem `not_unique` */
-  removed(commit: SourceCommit, columns: readonly string[]): AsyncIterable<readonly Row[]>;
-  /** @throws SourceProblem `not_unique`, `bad_value` */
-  commit(commit: SourceCommit): Promise<readonly CommittedTable[]>;
+  /**
+   * Rows that the commit will take away, of the columns asked for.
+   * @param remainingMs how long it may take; without an end where absent
+   * @throws SourceProblem `not_unique`, StatementUnderWay
+   */
+  removed(commit: SourceCommit, columns: readonly string[], remainingMs?: () => number): AsyncIterable<readonly Row[]>;
+  /**
+   * What is staged must stay as it is from the first call on until one comes to its end.
+   * @throws SourceProblem `not_unique`, `bad_value`; StatementUnderWay
+   */
+  commit(commit: SourceCommit, remainingMs?: () => number): Promise<readonly CommittedTable[]>;
   /** Forgets what was staged. */
   discard(loadId: string): Promise<void>;
 }

@@ -5,7 +5,7 @@
 import type { Context } from "aws-lambda";
 import { z } from "zod";
 import type { AwsPorts as Ports } from "@ebb/ports/aws";
-import { type LoadEnd, SourceProblem } from "@ebb/ports/source-ports";
+import { type LoadEnd, SourceProblem, SourceWaiting } from "@ebb/ports/source-ports";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import type { Source } from "./sources.ts";
@@ -39,6 +39,8 @@ export const LoadSourceEvent = z.object({
   source: z.string().min(1),
   /** An operator takes fields whose type changed: everything is read again. */
   accept: z.boolean().default(false),
+  /** A job that the load waited for has ended. */
+  ended: z.boolean().default(false),
 });
 type JobContext = Pick<Context, "awsRequestId" | "getRemainingTimeInMillis">;
 
@@ -49,20 +51,26 @@ const COMMIT_MS = 480_000;
 
 /** @param declared the sources, where they are not those of the file that travels with the function's code */
 export const make =
-  (ports: LoadSourcePorts, declared: () => readonly Source[] = () => readDeclared(sourcesFile())) =>
+  (ports: LoadSourcePorts, declared: () => readonly Source[] = () => readDeclared(sourcesFile()), open = openRows) =>
   async (event: unknown, context: JobContext): Promise<LoadEnd | undefined> => {
-    const { source: name, accept } = LoadSourceEvent.parse(event);
+    const { source: name, accept, ended } = LoadSourceEvent.parse(event);
     const source = declared().find(({ spec }) => spec.name === name);
     if (source === undefined) throw new Error(`There is no source "${name}".`);
     const state = accept ? await ports.sources.get(name) : undefined;
     if (state !== undefined) await ports.sources.put(accepted(state));
     try {
-      const end = await load(ports, source, context);
+      const end = await load(ports, source, context, open);
       if (end === undefined) await ports.sourceJobs.load(name);
       else logger.info("a source was loaded", { source: name, counts: end.counts, tables: end.tables });
       return end;
     } catch (error) {
-      if (error instanceof SourceBusy) {
+      // The job's end calls for the next run.
+      if (error instanceof SourceWaiting) {
+        logger.info("a load waits", { source: name, cause: error.message });
+        return undefined;
+      }
+      // A job that ended sooner than the run that began it: Lambda tries again in a minute.
+      if (error instanceof SourceBusy && !ended) {
         logger.info("a load of the source is under way already", { source: name });
         return undefined;
       }
@@ -89,7 +97,12 @@ const sourcesFile = (): string => {
 };
 
 /** `undefined` when time ran out. */
-const load = async (ports: LoadSourcePorts, source: Source, context: JobContext): Promise<LoadEnd | undefined> => {
+const load = async (
+  ports: LoadSourcePorts,
+  source: Source,
+  context: JobContext,
+  open: typeof openRows,
+): Promise<LoadEnd | undefined> => {
   const about = {
     // Lambda tries again under the same id: what a killed run holds is its own.
     owner: context.awsRequestId,
@@ -97,7 +110,7 @@ const load = async (ports: LoadSourcePorts, source: Source, context: JobContext)
     commitMs: COMMIT_MS,
   };
   if (source.kind === "objects") return await loadObjects(ports, source.spec, await openBucket(source), about);
-  const { load: spec, reader } = await openRowsCounted(ports, source);
+  const { load: spec, reader } = await openRowsCounted(ports, source, open);
   try {
     return await loadRows(ports, spec, reader, about);
   } finally {
@@ -109,9 +122,10 @@ const load = async (ports: LoadSourcePorts, source: Source, context: JobContext)
 const openRowsCounted = async (
   ports: Pick<LoadSourcePorts, "metrics">,
   source: Exclude<Source, { kind: "objects" }>,
+  open: typeof openRows,
 ): ReturnType<typeof openRows> => {
   try {
-    return await openRows(source, process.cwd());
+    return await open(source, process.cwd());
   } catch (error) {
     ports.metrics.count("SourceLoadsFailed", 1, { source: source.spec.name });
     throw error;

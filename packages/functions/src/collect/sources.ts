@@ -150,6 +150,19 @@ export const RelationalSource = z.strictObject({
     .optional(),
   /** Rows between two checkpoints. */
   page: z.int().min(100).max(200_000).default(25_000),
+  /** Of a table too large for one connection: in AWS Spark reads it in partitions. One machine has its ordinary reader. */
+  read: z
+    .strictObject({
+      spark: z.strictObject({
+        /** Of the key, a whole number or a time; the first such field of the key where absent. */
+        partition_column: FieldName.optional(),
+        /** Also the connections that the database has at once. */
+        partitions: z.int().min(2).max(256).default(16),
+        /** `whole`: what changed since the load before comes through one connection. */
+        loads: z.enum(["whole", "all"]).default("whole"),
+      }),
+    })
+    .optional(),
 });
 export type RelationalSource = z.infer<typeof RelationalSource>;
 
@@ -311,7 +324,10 @@ const meaningFaults = (source: Source): string[] => {
   }
   if (source.kind === "dynamodb") faults.push(...documentFaults(source.spec));
   if (source.kind === "relational") {
-    const { table, query, mode, watermark, deletion } = source.spec;
+    const { table, query, mode, watermark, deletion, key, read } = source.spec;
+    const column = read?.spark.partition_column;
+    if (column !== undefined && !key.includes(column))
+      faults.push(`read.spark.partition_column ${column} is no field of the key: a row could move while it is read`);
     if ((table === undefined) === (query === undefined)) faults.push("names either a table or a query");
     if (mode === "incremental" && watermark === undefined) faults.push("an incremental source needs a watermark");
     if (mode === "snapshot" && watermark !== undefined) faults.push("a snapshot reads everything: it has no watermark");

@@ -24,7 +24,7 @@ export interface SparkParameters {
 
 /** @throws TypeError for a value with a blank or a quote in it, which would come out as another argument */
 export const sparkSubmitParameters = ({ icebergJar, catalogue, settings = {} }: SparkParameters): string =>
-  Object.entries({
+  submitParameters({
     "spark.jars": icebergJar,
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
     [`spark.sql.catalog.${SPARK_CATALOGUE}`]: "org.apache.iceberg.spark.SparkCatalog",
@@ -33,7 +33,11 @@ export const sparkSubmitParameters = ({ icebergJar, catalogue, settings = {} }: 
     ),
     ...sparkSettings,
     ...settings,
-  })
+  });
+
+/** @throws TypeError as `sparkSubmitParameters` */
+export const submitParameters = (settings: Readonly<Record<string, string>>): string =>
+  Object.entries(settings)
     .map(([name, value]) => {
       if (/[\s"'\\]/.test(value)) throw new TypeError(`${name} may hold neither blanks nor quotes`);
       return `--conf ${name}=${value}`;

@@ -4,14 +4,7 @@
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import mysql from "mysql2";
-import {
-  type Page,
-  type ReadPlan,
-  type Row,
-  type RowReader,
-  type SourceField,
-  SourceProblem,
-} from "../source-ports.ts";
+import { type Page, type ReadPlan, type Row, type SourceField, SourceProblem } from "../source-ports.ts";
 import {
   BLOCK_ROWS,
   CONNECT_TIMEOUT_MS,
@@ -19,15 +12,18 @@ import {
   isCertificateError,
   networkCodes,
 } from "./connection.ts";
+import type { Address, JdbcReader } from "./jdbc.ts";
+import { mysqlJdbc } from "./mysql-jdbc.ts";
 import { fieldOfMysql, mysqlExpression } from "./mysql-types.ts";
-import { type SqlWords, fromOf, pageSql, phaseOf } from "./sql-text.ts";
+import { fromOf, pageSql, phaseOf } from "./sql-text.ts";
 
-const words: SqlWords = { name: (name) => mysql.escapeId(name, true), value: (text) => mysql.escape(text) };
+const { words } = mysqlJdbc;
 
 /** A server that does not say goodbye is left after this. */
 const CLOSE_MS = 2_000;
 
-export class MysqlReader implements RowReader {
+export class MysqlReader implements JdbcReader {
+  readonly jdbc = mysqlJdbc;
   readonly #connection: RelationalConnection;
   readonly #fields = new Map<string, readonly SourceField[]>();
   #client: mysql.Connection | undefined;
@@ -37,6 +33,11 @@ export class MysqlReader implements RowReader {
 
   constructor(connection: RelationalConnection) {
     this.#connection = connection;
+  }
+
+  get address(): Address {
+    const { password: _, ...address } = this.#connection;
+    return address;
   }
 
   async describe(plan: ReadPlan): Promise<readonly SourceField[]> {
@@ -94,6 +95,13 @@ export class MysqlReader implements RowReader {
     const list = values.map(words.value).join(", ");
     const order = [field, ...plan.key].map(words.name).join(", ");
     yield* this.#stream(plan, ` WHERE ${words.name(field)} IN (${list}) ORDER BY ${order}`);
+  }
+
+  async ask(plan: ReadPlan, select: string, where: string): Promise<Row> {
+    return await this.#calling(plan, async () => {
+      const [rows] = await this.#query(`SELECT ${select} FROM ${fromOf(plan, words)}${where}`);
+      return rows[0]!;
+    });
   }
 
   async *#stream(plan: ReadPlan, rest: string): AsyncIterable<Row[]> {

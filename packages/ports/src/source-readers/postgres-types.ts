@@ -50,9 +50,10 @@ export const describePostgres = async (
 
 /** The SELECT list that gives each field as the text that the lake's column is read from. */
 export const selectText = (fields: readonly SourceField[], timezone: string | undefined): string =>
-  fields.map((field) => expression(field, pg.escapeIdentifier(field.name), timezone)).join(", ");
+  fields.map((field) => expressionOf(field, pg.escapeIdentifier(field.name), timezone)).join(", ");
 
-const expression = ({ type, lake }: SourceField, name: string, timezone: string | undefined): string => {
+/** The expression that gives a field as the value whose text the lake's column is read from. */
+export const expressionOf = ({ type, lake }: SourceField, name: string, timezone: string | undefined): string => {
   if (lake === "timestamp")
     return type.includes("without")
       ? timezone === undefined

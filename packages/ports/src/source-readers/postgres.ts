@@ -4,23 +4,18 @@
  */
 import pg from "pg";
 import { to as copyTo } from "pg-copy-streams";
-import {
-  type Page,
-  type PageRows,
-  type ReadPlan,
-  type Row,
-  type RowReader,
-  type SourceField,
-  SourceProblem,
-} from "../source-ports.ts";
+import { type Page, type PageRows, type ReadPlan, type Row, type SourceField, SourceProblem } from "../source-ports.ts";
 import { CONNECT_TIMEOUT_MS, type RelationalConnection, isCertificateError, networkCodes } from "./connection.ts";
 import { copyRows } from "./copy-text.ts";
+import type { Address, JdbcReader } from "./jdbc.ts";
+import { postgresJdbc } from "./postgres-jdbc.ts";
 import { describePostgres, selectText } from "./postgres-types.ts";
-import { type SqlWords, fromOf, pageSql, phaseOf } from "./sql-text.ts";
+import { fromOf, pageSql, phaseOf } from "./sql-text.ts";
 
-const words: SqlWords = { name: pg.escapeIdentifier, value: pg.escapeLiteral };
+const { words } = postgresJdbc;
 
-export class PostgresReader implements RowReader {
+export class PostgresReader implements JdbcReader {
+  readonly jdbc = postgresJdbc;
   readonly #connection: RelationalConnection;
   readonly #client: pg.Client;
   readonly #selects = new Map<string, string>();
@@ -43,6 +38,11 @@ export class PostgresReader implements RowReader {
       application_name: "ebb",
     });
     this.#client.on("error", (error) => (this.#lost ??= error)); // told by the call that meets it
+  }
+
+  get address(): Address {
+    const { password: _, ...address } = this.#connection;
+    return address;
   }
 
   async describe(plan: ReadPlan): Promise<readonly SourceField[]> {
@@ -107,6 +107,14 @@ export class PostgresReader implements RowReader {
     const list = values.map(words.value).join(", ");
     const order = plan.key.map(words.name).join(", ");
     yield* this.#copy(plan, ` WHERE ${words.name(field)} IN (${list}) ORDER BY ${words.name(field)}, ${order}`);
+  }
+
+  async ask(plan: ReadPlan, select: string, where: string): Promise<Row> {
+    return await this.#calling(plan, async () => {
+      const text = `SELECT ${select} FROM ${fromOf(plan, words)}${where}`;
+      const { rows } = await this.#client.query<(string | null)[]>({ text, rowMode: "array" });
+      return rows[0]!;
+    });
   }
 
   async *#copy(plan: ReadPlan, rest: string): AsyncIterable<Row[]> {

@@ -14,13 +14,17 @@ import {
   type ReadPlan,
   type Row,
   type RowReader,
+  type SourceCommit,
   type SourceCounts,
   SourceProblem,
   type SourceField,
   type SourceState,
   type SourceStore,
   type SourceTables,
+  SourceWaiting,
+  StatementUnderWay,
 } from "@ebb/ports/source-ports";
+import { isLater, later } from "@ebb/ports/source-readers/watermark";
 import type { OrderPorts } from "./order-events.ts";
 import { LoadLease } from "./lease.ts";
 import { type PageDone, PageWork } from "./page-work.ts";
@@ -54,7 +58,7 @@ const noCounts: SourceCounts = { read: 0, events: 0, quarantined: 0, nulled: {} 
 
 /**
  * Loads a source. `undefined` when time ran out: the next call goes on.
- * @throws SourceProblem (the load failed, or stopped at a lost connection), TransientError, SourceBusy
+ * @throws SourceProblem (the load failed, or stopped at a lost connection), SourceWaiting, TransientError, SourceBusy
  */
 export const loadRows = async (
   ports: SourcePorts,
@@ -102,6 +106,8 @@ class Load {
       if (!isCommitAlone && this.#context.remainingMs() < (this.#context.commitMs ?? 0)) return undefined;
       return await this.#lease.during(() => this.#finish(state, work, [...fields, ...lineFields]));
     } catch (error) {
+      if (error instanceof SourceWaiting) throw error;
+      if (error instanceof StatementUnderWay) return undefined;
       metrics.count("SourceLoadsFailed", 1, { source: name });
       if (error instanceof SourceProblem && !error.mayRetry) await this.#fail(error);
       throw error;
@@ -136,17 +142,16 @@ class Load {
     return [fields, lines];
   }
 
-  /** The load that is under way, or a new one; the look at the database begins. */
+  /** The load that is under way, or a new one; the look at the database begins where rows or keys are still to be read. */
   async #begin(state: SourceState, fields: readonly SourceField[]): Promise<SourceState> {
     const { plan, spec, digest: now } = this.#shape;
-    const { sources, sourceTables } = this.#ports;
-    const { clock } = await this.#reader.begin(plan);
+    const { sources } = this.#ports;
     const stopped = state.underWay;
-    if (stopped !== undefined && stopped.plan === now && this.#ports.now() - stopped.startedAtMs < STAGED_MS) {
-      const underWay = { ...stopped, attempts: stopped.attempts + 1 };
-      return await this.#save({ ...state, underWay });
-    }
-    if (stopped !== undefined) await sourceTables.discard(stopped.loadId);
+    const goesOn = stopped?.plan === now && this.#ports.now() - stopped.startedAtMs < STAGED_MS;
+    // No transaction of the database's is open while statements of a commit are waited for.
+    const { clock } = goesOn && stopped.removed !== undefined ? {} : await this.#reader.begin(plan);
+    if (goesOn) return await this.#save({ ...state, underWay: { ...stopped, attempts: stopped.attempts + 1 } });
+    if (stopped !== undefined) await this.#discard(stopped.loadId);
     const startedAtMs = this.#ports.now();
     // Another declaration, or one whose fields changed: what is in the lake has other columns.
     const whole = spec.mode === "snapshot" || state.watermark === undefined || state.plan !== now;
@@ -177,8 +182,10 @@ class Load {
   async #page(state: SourceState, work: PageWork): Promise<SourceState> {
     const { spec, plan } = this.#shape;
     const underWay = state.underWay!;
-    const rows = this.#reader.page(plan, { since: underWay.since, after: underWay.after, limit: spec.page });
-    const done = await work.take(underWay, rows, this.#reader);
+    const { since, after: from, loadId } = underWay;
+    const page = { since, after: from, limit: spec.page, loadId };
+    await this.#reader.prepare?.(plan, page);
+    const done = await work.take(underWay, this.#reader.page(plan, page), this.#reader);
     const end = this.#reader.pageEnd?.() ?? this.#endOf(done);
     const passed = (underWay.counts.passed ?? 0) + end.passed;
     const counts: SourceCounts = {
@@ -190,7 +197,7 @@ class Load {
     };
     this.#ports.metrics.count("SourceRowsRead", done.rows, { source: spec.name });
     await this.#lease.keep();
-    const after = end.after ?? underWay.after;
+    const after = end.after ?? from;
     const seen = later(underWay.seen, after?.watermark ?? undefined);
     return await this.#save({
       ...state,
@@ -235,12 +242,11 @@ class Load {
   async #finish(state: SourceState, work: PageWork, fields: readonly SourceField[]): Promise<LoadEnd> {
     const { spec, digest: now } = this.#shape;
     const { sources, sourceTables, metrics } = this.#ports;
-    const underWay = state.underWay!;
-    const commit = work.commitOf(underWay);
-    if (commit.keysStaged) await sourceTables.stageKeys(underWay.loadId, commit.table, this.#keys(work));
-    const removed = await work.tellRemoved(commit);
-    const tables = await sourceTables.commit(commit);
-    const counts = { ...underWay.counts, events: underWay.counts.events + removed };
+    const commit = work.commitOf(state.underWay!);
+    const committing = await this.#prepare(state, work, commit);
+    const tables = await sourceTables.commit(commit, this.#context.remainingMs);
+    const underWay = committing.underWay!;
+    const counts = { ...underWay.counts, events: underWay.counts.events + (underWay.removed ?? 0) };
     const { loadId, startedAtMs, attempts } = underWay;
     const end: LoadEnd = {
       loadId,
@@ -262,9 +268,25 @@ class Load {
       ...(watermark === undefined ? {} : { watermark }),
     });
     await sources.ended(spec.name, end);
-    await sourceTables.discard(loadId);
+    await this.#discard(loadId);
     metrics.count("SourceLoadsDone", 1, { source: spec.name });
     return end;
+  }
+
+  /**
+   * What a commit needs is done once: a call that only waits for its statements must not change what they read.
+   * @throws StatementUnderWay
+   */
+  async #prepare(state: SourceState, work: PageWork, commit: SourceCommit): Promise<SourceState> {
+    let underWay = state.underWay!;
+    if (commit.keysStaged && underWay.keysStaged !== true) {
+      await this.#ports.sourceTables.stageKeys(underWay.loadId, commit.table, this.#keys(work));
+      underWay = { ...underWay, keysStaged: true };
+      await this.#save({ ...state, underWay });
+    }
+    if (underWay.removed !== undefined) return state;
+    const removed = await work.tellRemoved(commit, this.#context.remainingMs);
+    return await this.#save({ ...state, underWay: { ...underWay, removed } });
   }
 
   /** Every key there is, as the lake has it. */
@@ -288,7 +310,7 @@ class Load {
 
   /** A fault that trying again does not mend: nothing of the load is kept. */
   async #fail(problem: SourceProblem): Promise<void> {
-    const { sources, sourceTables } = this.#ports;
+    const { sources } = this.#ports;
     const { name } = this.#shape.spec;
     const state = await sources.get(name);
     const underWay = state?.underWay;
@@ -303,9 +325,14 @@ class Load {
       problem: { code: problem.code, message: problem.message, field: problem.field },
     });
     if (state === undefined || underWay === undefined) return;
-    await sourceTables.discard(underWay.loadId);
+    await this.#discard(underWay.loadId);
     const { underWay: _, ...rest } = state;
     await sources.put(rest);
+  }
+
+  async #discard(loadId: string): Promise<void> {
+    await this.#ports.sourceTables.discard(loadId);
+    await this.#reader.discard?.(loadId);
   }
 
   async #save(state: SourceState): Promise<SourceState> {
@@ -321,11 +348,6 @@ const added = (a: SourceCounts["nulled"], b: SourceCounts["nulled"]): SourceCoun
   return sums;
 };
 
-const NUMBER = /^-?\d+$/;
-/** Whether one watermark is behind another: numbers by value, times as their databases write them, in UTC. */
-const isLater = (a: string, b: string): boolean => (NUMBER.test(a) && NUMBER.test(b) ? BigInt(a) > BigInt(b) : a > b);
-const later = (a: string | undefined, b: string | undefined): string | undefined =>
-  a === undefined ? b : b === undefined || !isLater(b, a) ? a : b;
 /** A row with a time ahead of the database's clock must not hide what is written until then. */
 const earlier = (watermark: string | undefined, clock: string | undefined): string | undefined =>
   watermark === undefined || clock === undefined || !isLater(watermark, clock) ? watermark : clock;

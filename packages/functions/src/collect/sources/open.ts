@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type RowReader, type SourceObjects, SourceProblem } from "@ebb/ports/source-ports";
 import { namedObjects } from "@ebb/ports/source-readers/named-objects";
+import type { JdbcReader } from "@ebb/ports/source-readers/jdbc";
 import type { Source } from "../sources.ts";
 import { dynamoLoad } from "./dynamo.ts";
 import { portOf } from "./port.ts";
@@ -12,15 +13,34 @@ type Relational = Extract<Source, { kind: "relational" }>;
 type Dynamo = Extract<Source, { kind: "dynamodb" }>;
 type Objects = Extract<Source, { kind: "objects" }>;
 
+/** Set for the functions of sources that Spark reads. */
+const SPARK_APPLICATION = "EBB_SPARK_APPLICATION";
+
 /** What is loaded of a source of rows, and what reads it. @param folder from which files are named @throws SourceProblem */
 export const openRows = async (
   source: Relational | Dynamo,
   folder: string,
 ): Promise<{ readonly load: LoadSpec; readonly reader: RowReader }> => {
-  if (source.kind === "relational") return { load: source.spec, reader: await relationalReader(source, folder) };
+  if (source.kind === "relational") {
+    const { read, ...load } = source.spec;
+    const reader = await relationalReader(source, folder);
+    // On one machine, where nobody starts Spark, the same declaration is read through one connection.
+    if (read === undefined || process.env[SPARK_APPLICATION] === undefined) return { load, reader };
+    const { partitionedReader } = await import("./open-spark.ts");
+    return partitioned(load, partitionedReader(load.name, read.spark, reader));
+  }
   const { dynamoReader } = await import("./open-aws.ts");
   return { load: dynamoLoad(source.spec), reader: dynamoReader(source) };
 };
+
+/** How far a load is, is told in another way by Spark's parts than by rows: where the reader changes, it begins anew. */
+export const partitioned = (
+  load: LoadSpec,
+  reader: RowReader,
+): { readonly load: LoadSpec; readonly reader: RowReader } => ({
+  load: { ...load, besides: { read: "spark" } },
+  reader,
+});
 
 /** What lies in a source's bucket; errors name the source. */
 export const openBucket = async ({ connection, spec }: Objects): Promise<SourceObjects> => {
@@ -29,7 +49,7 @@ export const openBucket = async ({ connection, spec }: Objects): Promise<SourceO
 };
 
 /** @throws SourceProblem `secret` where the password is not in the environment, `tls` without the authority's file */
-const relationalReader = async ({ connection, spec }: Relational, folder: string): Promise<RowReader> => {
+const relationalReader = async ({ connection, spec }: Relational, folder: string): Promise<JdbcReader> => {
   const { kind, host, database, user, password: reference, tls, ca_file: caFile } = connection;
   const password = reference === undefined ? undefined : process.env[reference.secret];
   if (reference !== undefined && password === undefined)

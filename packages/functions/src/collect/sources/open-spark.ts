@@ -1,0 +1,42 @@
+/** Large tables in AWS, read by the Spark application that a source has there (stacks/sources.ts). */
+import { getCACertificates } from "node:tls";
+import { Clients } from "@ebb/ports/aws/clients";
+import { S3ObjectStore } from "@ebb/ports/aws/object-store";
+import { SparkReads } from "@ebb/ports/aws/spark-reads";
+import type { JdbcReader } from "@ebb/ports/source-readers/jdbc";
+import { PartitionedReader } from "@ebb/ports/source-readers/partitioned";
+import type { RelationalSource } from "../sources.ts";
+
+type Spark = NonNullable<RelationalSource["read"]>["spark"];
+
+/** What the ordinary reader trusts too: Node's authorities, and those of Amazon RDS that the environment names. */
+export const trustedAuthorities = (): string => getCACertificates("default").join("\n");
+
+/** @throws Error for a variable that the environment lacks */
+export const partitionedReader = (source: string, spark: Spark, database: JdbcReader): PartitionedReader => {
+  const clients = new Clients(process.env);
+  const variable = (name: string): string => {
+    const value = process.env[name];
+    if (value === undefined || value === "") throw new Error(`The environment lacks ${name}, by which Spark reads.`);
+    return value;
+  };
+  const bucket = variable("EBB_LAKE_BUCKET");
+  const reads = new SparkReads(clients.emr, new S3ObjectStore(clients.s3, bucket, Date.now), {
+    source,
+    lake: `s3://${bucket}`,
+    applicationId: variable("EBB_SPARK_APPLICATION"),
+    roleArn: variable("EBB_SPARK_ROLE"),
+    entryPoint: variable("EBB_SPARK_ENTRY_POINT"),
+    submitParameters: variable("EBB_SPARK_PARAMETERS"),
+    secret: process.env["EBB_SPARK_SECRET"],
+  });
+  return new PartitionedReader(database, reads, optionsOf(source, spark));
+};
+
+export const optionsOf = (source: string, { partition_column: partitionColumn, partitions, loads }: Spark) => ({
+  source,
+  partitionColumn,
+  partitions,
+  loads,
+  authorities: trustedAuthorities,
+});
