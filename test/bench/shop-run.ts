@@ -16,9 +16,8 @@ import { EmbeddedWorkflowContext } from "@ebb/ports/embedded/workflow-context";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type Taken, timed } from "./taken.ts";
 
-export interface StepTaken {
+export interface StepTaken extends Taken {
   readonly name: string;
-  readonly cpuMs: number;
   readonly figures: Readonly<Record<string, number | string>>;
 }
 
@@ -93,11 +92,11 @@ export class ShopRuns {
   async run(asOf: string): Promise<RunTaken> {
     this.#nowMs = Date.parse(asOf);
     const steps: StepTaken[] = [];
-    let before = process.cpuUsage();
+    let [sinceMs, used] = [performance.now(), process.cpuUsage()];
     this.#ended = (name, figures) => {
-      const { user, system } = process.cpuUsage(before);
-      steps.push({ name, cpuMs: (user + system) / 1_000, figures });
-      before = process.cpuUsage();
+      const { user, system } = process.cpuUsage(used);
+      steps.push({ name, ms: performance.now() - sinceMs, cpuMs: (user + system) / 1_000, figures });
+      [sinceMs, used] = [performance.now(), process.cpuUsage()];
     };
     const context = new EmbeddedWorkflowContext({ runId: asOf, store: this.#runs });
     const { result, ...taken } = await timed(() =>

@@ -188,9 +188,16 @@ export interface CustomerScores {
   readonly probabilityActive?: number;
 }
 
+/** Scores as stores keep them: a run writes those of every customer, and no store looks into them. */
+export interface ScoresDocument {
+  readonly customerKey: string;
+  /** The JSON of a `CustomerScores`. */
+  readonly document: string;
+}
+
 export interface ScoreStore {
   /** Replaces the scores of these customers. Idempotent. @throws TransientError */
-  putScores(scores: readonly CustomerScores[]): Promise<void>;
+  putScores(scores: readonly ScoresDocument[]): Promise<void>;
   scores(customerKey: string): Promise<CustomerScores | undefined>;
 }
 

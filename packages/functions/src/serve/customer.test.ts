@@ -7,6 +7,7 @@ import { aggregateOf } from "@ebb/core/customers";
 import { type CustomerKey, Pseudonymizer } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import { defaultCutPoints } from "@ebb/core/rfm";
+import type { CustomerScores } from "@ebb/ports";
 import { EmbeddedCustomerStore } from "@ebb/ports/embedded/customer-store";
 import { EmbeddedScoreStore } from "@ebb/ports/embedded/score-store";
 import { send } from "../../../../test/support/http-event.ts";
@@ -107,24 +108,23 @@ describe("GET /v1/customers/{id}", () => {
   it("tells what the last run said: churn with its drivers in words, value and cluster, each as of its date", async () => {
     await store(key, [order("1", 10_000, START_MS)]);
     assert.ok(!("churn" in ((await get("ada")).body as object)));
-    await scores.putScores([
-      {
-        customerKey: key,
-        runId: "2026-06-01-2",
-        asOf: "2026-06-01T00:00:00.000Z",
-        segment: "New",
-        cluster: "Recent, rare, low spend",
-        churnProbability: 0.75,
-        churnDecile: 2,
-        drivers: [
-          { feature: "recency", logOdds: Math.log(2), inWords: "has not ordered for a long time" },
-          { feature: "rhythm", logOdds: -Math.log(4), inWords: "orders at short intervals" },
-        ],
-        horizonDays: 90,
-        expectedValueMinor: 4_200,
-        probabilityActive: 0.5,
-      },
-    ]);
+    const said: CustomerScores = {
+      customerKey: key,
+      runId: "2026-06-01-2",
+      asOf: "2026-06-01T00:00:00.000Z",
+      segment: "New",
+      cluster: "Recent, rare, low spend",
+      churnProbability: 0.75,
+      churnDecile: 2,
+      drivers: [
+        { feature: "recency", logOdds: Math.log(2), inWords: "has not ordered for a long time" },
+        { feature: "rhythm", logOdds: -Math.log(4), inWords: "orders at short intervals" },
+      ],
+      horizonDays: 90,
+      expectedValueMinor: 4_200,
+      probabilityActive: 0.5,
+    };
+    await scores.putScores([{ customerKey: key, document: JSON.stringify(said) }]);
     const { churn, value, cluster } = (await get("ada")).body as unknown as Record<string, unknown>;
     const from = { horizon_days: 90, as_of: "2026-06-01T00:00:00.000Z", run_id: "2026-06-01-2" };
     assert.deepEqual(churn, {

@@ -4,7 +4,7 @@
  */
 import type { DynamoDBClient, WriteRequest } from "@aws-sdk/client-dynamodb";
 import { BatchWriteItemCommand, GetItemCommand } from "@aws-sdk/client-dynamodb";
-import type { CustomerScores, ScoreStore } from "../batch-ports.ts";
+import type { CustomerScores, ScoreStore, ScoresDocument } from "../batch-ports.ts";
 import { TransientError } from "../ports.ts";
 import type { Item } from "./dynamo.ts";
 import { WIDTH, text } from "./dynamo.ts";
@@ -26,9 +26,9 @@ export class DynamoScoreStore implements ScoreStore {
     this.#table = table;
   }
 
-  async putScores(scores: readonly CustomerScores[]): Promise<void> {
-    const requests = scores.map((each): WriteRequest => ({
-      PutRequest: { Item: { ...keyOf(each.customerKey), scores: { S: JSON.stringify(each) } } },
+  async putScores(scores: readonly ScoresDocument[]): Promise<void> {
+    const requests = scores.map(({ customerKey, document }): WriteRequest => ({
+      PutRequest: { Item: { ...keyOf(customerKey), scores: { S: document } } },
     }));
     await mapLimit(chunksOf(requests, BATCH_ITEMS), WIDTH, (chunk) => this.#putAll(chunk));
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import type { CustomerScores, ScoreStore } from "../batch-ports.ts";
+import type { CustomerScores, ScoreStore, ScoresDocument } from "../batch-ports.ts";
 import { sampleCustomerKey } from "./samples.ts";
 
 export interface OpenScoreStore {
@@ -29,6 +29,11 @@ const scores = (customerKey: string, runId = "2026-06-01"): CustomerScores => ({
   probabilityActive: 1,
 });
 
+const documentOf = (each: CustomerScores): ScoresDocument => ({
+  customerKey: each.customerKey,
+  document: JSON.stringify(each),
+});
+
 /** What every score store promises: the scores of a customer as last put, whole. */
 export const scoreStoreContract = (name: string, open: () => Promise<OpenScoreStore>): void => {
   describe(`score store: ${name}`, async () => {
@@ -41,7 +46,7 @@ export const scoreStoreContract = (name: string, open: () => Promise<OpenScoreSt
 
     it("gives back what was put, every digit of it, over a reopening", async () => {
       const each = scores(newKey());
-      await opened.store.putScores([each]);
+      await opened.store.putScores([documentOf(each)]);
       assert.deepEqual(await opened.store.scores(each.customerKey), each);
       opened = await opened.reopen();
       assert.deepEqual(await opened.store.scores(each.customerKey), each);
@@ -49,21 +54,21 @@ export const scoreStoreContract = (name: string, open: () => Promise<OpenScoreSt
 
     it("replaces scores whole: what a later run does not know is gone", async () => {
       const each = scores(newKey());
-      await opened.store.putScores([each]);
+      await opened.store.putScores([documentOf(each)]);
       const later: CustomerScores = {
         customerKey: each.customerKey,
         runId: "2026-06-02",
         asOf: "2026-06-02T00:00:00.000Z",
         segment: "Lost",
       };
-      await opened.store.putScores([later]);
-      await opened.store.putScores([later]);
+      await opened.store.putScores([documentOf(later)]);
+      await opened.store.putScores([documentOf(later)]);
       assert.deepEqual(await opened.store.scores(each.customerKey), later);
     });
 
     it("takes more customers in one call than any service does in one request", async () => {
       const keys = Array.from({ length: 333 }, newKey);
-      await opened.store.putScores(keys.map((key) => scores(key)));
+      await opened.store.putScores(keys.map((key) => documentOf(scores(key))));
       for (const key of [keys[0]!, keys[25]!, keys[100]!, keys[332]!])
         assert.deepEqual(await opened.store.scores(key), scores(key));
       await opened.store.putScores([]);

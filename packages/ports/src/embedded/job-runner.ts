@@ -132,7 +132,8 @@ export class DuckDbJobRunner implements JobRunner {
       try {
         await connection.run("SET preserve_insertion_order = false");
         await connection.run(`SET partitioned_write_max_open_files = ${MOST_PARTITIONS}`);
-        await defineTables(connection, this.#options.folder);
+        const statements = [...plan.writes, ...plan.exports].map(({ sql }) => sql);
+        await defineTables(connection, this.#options.folder, statements);
         for (const { name, columns, objectKeys } of plan.imports ?? [])
           await connection.run(`CREATE TEMP VIEW "${name}" AS ${this.#importSql(columns, objectKeys)}`);
         for (const write of plan.writes.slice(done)) await this.#write(connection, jobId, write);

@@ -23,17 +23,39 @@ export const lakeFolders = (folder: string): string[] =>
 export const WITHOUT_BROKEN_STATISTICS = "SET GLOBAL disabled_optimizers = 'statistics_propagation'";
 
 /**
- * Defines everything over the files of this moment, for this connection alone. `erased_customers` are those whose erasure
- * is under way: of others the files hold nothing.
+ * Defines the tables and views over the files of this moment, for this connection alone. `erased_customers` are those
+ * whose erasure is under way: of others the files hold nothing.
+ *
+ * @param statements SQL that the connection is for: what none of it names, itself or by a view, is left out
  */
-export const defineTables = async (connection: DuckDBConnection, folder: string): Promise<void> => {
+export const defineTables = async (
+  connection: DuckDBConnection,
+  folder: string,
+  statements?: readonly string[],
+): Promise<void> => {
   const erased = pendingErasures(folder);
-  await connection.run(`CREATE OR REPLACE TEMP VIEW erased_customers AS ${erasedSql(erased)}`);
-  const raw = rawEventsSql(folder, filesOf(folder));
-  await connection.run(`CREATE OR REPLACE TEMP VIEW raw_events AS ${withoutErasedSql(raw, RAW_PERSONS, erased)}`);
-  for (const view of duckdbViews()) await connection.run(`CREATE OR REPLACE TEMP VIEW ${view.name} AS ${view.sql}`);
+  const named = statements === undefined ? undefined : namesIn(statements);
+  const wanted = (name: string): boolean => named === undefined || named.has(name);
+  const define = async (name: string, sql: () => string): Promise<void> => {
+    if (wanted(name)) await connection.run(`CREATE OR REPLACE TEMP VIEW ${name} AS ${sql()}`);
+  };
+  await define("erased_customers", () => erasedSql(erased));
+  await define("raw_events", () => withoutErasedSql(rawEventsSql(folder, filesOf(folder)), RAW_PERSONS, erased));
+  for (const view of duckdbViews()) await define(view.name, () => view.sql);
   for (const table of [...withDeclared(batchTables(folder)), ...sourceTables(folder)])
-    await defineTable(connection, folder, table, erased);
+    if (wanted(table.name)) await defineTable(connection, folder, table, erased);
+};
+
+/** Every word of the statements, and of the views that they name. */
+const namesIn = (statements: readonly string[]): ReadonlySet<string> => {
+  const words = new Set<string>();
+  const add = (sql: string): void => {
+    for (const [word] of sql.matchAll(/\w+/g)) words.add(word);
+  };
+  statements.forEach(add);
+  // Each view stands after those it reads.
+  for (const view of duckdbViews().toReversed()) if (words.has(view.name)) add(view.sql);
+  return words;
 };
 
 export const defineTable = async (

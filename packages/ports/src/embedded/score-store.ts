@@ -1,7 +1,7 @@
 /** scores.db: what the last run said of every customer. Written by the process that runs, read by the front door. */
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { CustomerScores, ScoreStore } from "../batch-ports.ts";
+import type { CustomerScores, ScoreStore, ScoresDocument } from "../batch-ports.ts";
 import { inTransaction, openDatabase, portCall } from "./sqlite.ts";
 
 export const scoreMigrations: readonly string[] = [
@@ -22,10 +22,10 @@ export class EmbeddedScoreStore implements ScoreStore {
     this.#get = this.#db.prepare("SELECT document FROM scores WHERE customer_key = ?");
   }
 
-  async putScores(scores: readonly CustomerScores[]): Promise<void> {
+  async putScores(scores: readonly ScoresDocument[]): Promise<void> {
     portCall(() =>
       inTransaction(this.#db, () => {
-        for (const each of scores) this.#put.run(each.customerKey, JSON.stringify(each));
+        for (const { customerKey, document } of scores) this.#put.run(customerKey, document);
       }),
     );
   }

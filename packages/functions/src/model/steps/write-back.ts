@@ -11,7 +11,7 @@ import {
   customerScores,
   scoredCustomerColumns,
 } from "@ebb/lake/model/customer-scores";
-import type { CustomerScores } from "@ebb/ports";
+import type { CustomerScores, ScoresDocument } from "@ebb/ports";
 import { driverWords } from "../driver-words.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
@@ -70,14 +70,17 @@ export const writeBack = async (
       (customers) => ({ customers }),
     );
   await steps.step("write back: forget the parts", async () => {
-    await ports.objects.delete(objectKeys);
+    await ports.objects.delete([...objectKeys, ...objectKeys.map((_, part) => documentsKey(plan, part))]);
     return true;
   });
   return written;
 };
 
-/** Rows of `scored_customers` as JSON Lines, until they are in the store. */
+/** Rows of `scored_customers` as JSON Lines, until the documents are in the store. */
 const partKey = ({ runId }: RunPlan, part: number): string => `exports/${runId}/scored-customers-${part}.jsonl`;
+
+/** What the store is to hold of the same customers, in the same order. */
+const documentsKey = ({ runId }: RunPlan, part: number): string => `exports/${runId}/scores-${part}.txt`;
 
 const DRIVERS = [1, 2, 3] as const;
 
@@ -115,37 +118,102 @@ const putTogether = async (
     churn === undefined
       ? []
       : DRIVERS.map((place) => ({ names: texts(`driver_${place}`), logOdds: numbers(`driver_${place}_log_odds`) }));
-  const lineAt = (row: number): ScoredLine => {
+  const rows: string[] = [];
+  const documents: string[] = [];
+  for (const [row, customerKey] of keys.entries()) {
+    const scored = probability !== undefined && words !== undefined && Number.isFinite(probability[row]);
     const { expectedValueMinor, valueIfActiveMinor, probabilityActive } = valueOf(
       value,
       forValue,
       row,
       plan.horizonDays,
     );
-    const scored = probability !== undefined && words !== undefined && Number.isFinite(probability[row]);
-    // What is undefined is no field of the line.
-    return {
-      customer_key: keys[row]!,
+    const known: Known = {
+      customerKey,
       segment: segments[row]!,
       cluster: ofCluster(row),
-      churn_probability: scored ? probability[row] : undefined,
-      churn_decile: scored ? decile![row] : undefined,
-      expected_value_minor: expectedValueMinor,
-      value_if_active_minor: valueIfActiveMinor,
-      probability_active: probabilityActive,
-      ...(scored ? driversAt(drivers, words, row) : {}),
+      churnProbability: scored ? probability[row] : undefined,
+      churnDecile: scored ? decile![row] : undefined,
+      drivers: scored ? driversAt(drivers, words, row) : undefined,
+      expectedValueMinor,
+      valueIfActiveMinor,
+      probabilityActive,
     };
-  };
-  const lines = keys.map((_, row) => JSON.stringify(lineAt(row)));
-  await ports.objects.put(partKey(plan, part), Buffer.from(lines.join("\n")));
+    rows.push(JSON.stringify(rowOf(known)));
+    documents.push(documentLine(customerKey, JSON.stringify(scoresOf(plan, known))));
+  }
+  await ports.objects.put(partKey(plan, part), Buffer.from(rows.join("\n")));
+  await ports.objects.put(documentsKey(plan, part), Buffer.from(documents.join("\n")));
   return keys.length;
 };
 
+/** What a run knows of a customer. What is undefined is no field of the JSON. */
+interface Known {
+  readonly customerKey: string;
+  readonly segment: string;
+  readonly cluster: string | undefined;
+  readonly churnProbability: number | undefined;
+  readonly churnDecile: number | undefined;
+  readonly drivers: CustomerScores["drivers"] | undefined;
+  /** Minor units of the reporting currency. */
+  readonly expectedValueMinor: number | undefined;
+  readonly valueIfActiveMinor: number | undefined;
+  readonly probabilityActive: number | undefined;
+}
+
 /** A row of `scored_customers`, and the segment, which the table has from `customer_segments`. */
-type ScoredLine = { readonly customer_key: string; readonly segment: string } & {
+type ScoredRow = { readonly customer_key: string; readonly segment: string } & {
   readonly [Column in ScoredCustomerColumn]?: (typeof scoredCustomerColumns)[Column] extends "string"
     ? string | undefined
     : number | undefined;
+};
+
+/** Literals, here and below, because a run makes one for every customer. */
+const rowOf = (known: Known): ScoredRow => {
+  const { 0: first, 1: second, 2: third } = known.drivers ?? [];
+  return {
+    customer_key: known.customerKey,
+    segment: known.segment,
+    cluster: known.cluster,
+    churn_probability: known.churnProbability,
+    churn_decile: known.churnDecile,
+    expected_value_minor: known.expectedValueMinor,
+    value_if_active_minor: known.valueIfActiveMinor,
+    probability_active: known.probabilityActive,
+    driver_1: first?.feature,
+    driver_1_log_odds: first?.logOdds,
+    driver_1_words: first?.inWords,
+    driver_2: second?.feature,
+    driver_2_log_odds: second?.logOdds,
+    driver_2_words: second?.inWords,
+    driver_3: third?.feature,
+    driver_3_log_odds: third?.logOdds,
+    driver_3_words: third?.inWords,
+  };
+};
+
+const scoresOf = (
+  plan: RunPlan,
+  known: Known,
+): { readonly [Field in keyof CustomerScores]: CustomerScores[Field] | undefined } => ({
+  customerKey: known.customerKey,
+  runId: plan.runId,
+  asOf: midnightOf(plan.asOf),
+  segment: known.segment,
+  cluster: known.cluster,
+  churnProbability: known.churnProbability,
+  churnDecile: known.churnDecile,
+  drivers: known.drivers,
+  horizonDays: plan.horizonDays,
+  expectedValueMinor: known.expectedValueMinor,
+  probabilityActive: known.probabilityActive,
+});
+
+/** A line of an object of documents: the key, a tab, which JSON has within texts alone and there as `\t`, the document. */
+const documentLine = (customerKey: string, document: string): string => `${customerKey}\t${document}`;
+const documentOf = (line: string): ScoresDocument => {
+  const end = line.indexOf("\t");
+  return { customerKey: line.slice(0, end), document: line.slice(end + 1) };
 };
 
 /** The drivers that there are, from the first place on. */
@@ -153,54 +221,27 @@ const driversAt = (
   drivers: readonly { readonly names: readonly (string | undefined)[]; readonly logOdds: Float64Array }[],
   words: (feature: string, logOdds: number) => string,
   row: number,
-): Partial<ScoredLine> =>
-  Object.fromEntries(
-    drivers
-      .flatMap(({ names, logOdds }) => (names[row] === undefined ? [] : [{ feature: names[row], by: logOdds[row]! }]))
-      .flatMap(({ feature, by }, index): [string, string | number][] => [
-        [`driver_${index + 1}`, feature],
-        [`driver_${index + 1}_log_odds`, by],
-        [`driver_${index + 1}_words`, words(feature, by)],
-      ]),
-  );
+): NonNullable<CustomerScores["drivers"]> => {
+  const found: { feature: string; logOdds: number; inWords: string }[] = [];
+  for (const { names, logOdds } of drivers) {
+    const [feature, by] = [names[row], logOdds[row]!];
+    if (feature !== undefined) found.push({ feature, logOdds: by, inWords: words(feature, by) });
+  }
+  return found;
+};
 
-/** Takes one part from the object that the table was made of to the store. */
+/** Takes the documents of one part to the store. */
 const writePart = async (
   plan: RunPlan,
   { objects, scores }: Pick<RunModelPorts, "objects" | "scores">,
   part: number,
 ): Promise<number> => {
-  const text = (await buffer(await objects.get(partKey(plan, part)))).toString("utf8");
+  const text = (await buffer(await objects.get(documentsKey(plan, part)))).toString("utf8");
   const lines = text === "" ? [] : text.split("\n");
   for (let from = 0; from < lines.length; from += WRITE_AT_ONCE)
-    await scores.putScores(
-      lines.slice(from, from + WRITE_AT_ONCE).map((line) => scoresOf(plan, JSON.parse(line) as ScoredLine)),
-    );
+    await scores.putScores(lines.slice(from, from + WRITE_AT_ONCE).map(documentOf));
   return lines.length;
 };
-
-const scoresOf = (plan: RunPlan, line: ScoredLine): CustomerScores => ({
-  customerKey: line.customer_key,
-  runId: plan.runId,
-  asOf: midnightOf(plan.asOf),
-  segment: line.segment,
-  ...(line.cluster === undefined ? {} : { cluster: line.cluster }),
-  ...(line.churn_probability === undefined
-    ? {}
-    : {
-        churnProbability: line.churn_probability,
-        churnDecile: line.churn_decile!,
-        drivers: DRIVERS.flatMap((place) => {
-          const feature = line[`driver_${place}`];
-          return feature === undefined
-            ? []
-            : [{ feature, logOdds: line[`driver_${place}_log_odds`]!, inWords: line[`driver_${place}_words`]! }];
-        }),
-      }),
-  horizonDays: plan.horizonDays,
-  ...(line.expected_value_minor === undefined ? {} : { expectedValueMinor: line.expected_value_minor }),
-  ...(line.probability_active === undefined ? {} : { probabilityActive: line.probability_active }),
-});
 
 /** The name of the cluster of a row; none for a customer without a counted order. */
 const clusterOf = (
