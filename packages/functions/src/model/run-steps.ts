@@ -11,6 +11,8 @@ export interface StepPorts extends Pick<BatchPorts, "runs" | "runner"> {
 
 /** Longer than any step works without a sign of life; renewed with every step and every look at a job. */
 const LEASE_MS = 15 * 60_000;
+/** It is not renewed again within this. */
+const HELD_MS = 60_000;
 const LOOK_SECONDS = 30;
 const JOB_ATTEMPTS = 3;
 
@@ -77,10 +79,14 @@ export class RunSteps {
     }
   }
 
+  #heldAtMs = -Infinity;
   async #holdLock(): Promise<void> {
     const { runs, now } = this.#ports;
-    if (!(await runs.lock(this.#plan.runId, now(), LEASE_MS)))
+    const nowMs = now();
+    if (nowMs >= this.#heldAtMs && nowMs < this.#heldAtMs + HELD_MS) return;
+    if (!(await runs.lock(this.#plan.runId, nowMs, LEASE_MS)))
       throw new RunInProgress(`Another run is under way, so ${this.#plan.runId} cannot run.`);
+    this.#heldAtMs = nowMs;
   }
 
   async #began(name: string): Promise<void> {

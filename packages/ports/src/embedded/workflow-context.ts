@@ -9,6 +9,8 @@ const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 500;
 const FIRST_LOOK_MS = 20;
 const LONGEST_LOOK_MS = 1_000;
+/** A look comes late by so much of the time until then at most. */
+const LOOK_LATE = 1 / 16;
 
 /** The run was told to stop; what is done is remembered. */
 export class WorkflowStopped extends Error {
@@ -38,10 +40,12 @@ export class EmbeddedWorkflowContext implements WorkflowContext {
   async waitFor<T>(name: string, everySeconds: number, look: () => Promise<T | undefined>): Promise<T> {
     return this.#once(name, async () => {
       const longestMs = Math.min(everySeconds * 1000, LONGEST_LOOK_MS);
-      for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(pauseMs * 2, longestMs)) {
+      const sinceMs = performance.now();
+      for (;;) {
         const answer = await this.#tried(look);
         if (answer !== undefined) return answer;
-        await this.#pause(pauseMs);
+        const lateMs = (performance.now() - sinceMs) * LOOK_LATE;
+        await this.#pause(Math.min(Math.max(FIRST_LOOK_MS, lateMs), longestMs));
       }
     });
   }
