@@ -50,8 +50,8 @@ const bothHomes = async (server: Server, name: string, spec: RelationalSource) =
   const here = await openPorts(path.join(folder, name, "here"));
   const there = await openPorts(path.join(folder, name, "there"));
   const objects = new EmbeddedObjectStore(path.join(folder, name, "objects"));
-  const { queries } = trinoLake(engine, objects);
-  const lake = new LakeSourceTables({ queries, objects, lake: "s3://lake", now: Date.now });
+  const { queries, long: statements } = trinoLake(engine, objects);
+  const lake = new LakeSourceTables({ queries, statements, objects, lake: "s3://lake", now: Date.now });
   const load = async (ports: Parameters<typeof loadRows>[0]): Promise<readonly CommittedTable[]> => {
     const connection = connectionOf(server, name);
     const reader = server.kind === "postgres" ? new PostgresReader(connection) : new MysqlReader(connection);

@@ -6,12 +6,13 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { Clients } from "@ebb/ports/aws/clients";
+import type { LongStatements } from "@ebb/ports/aws/begun-statements";
 import { sourceTablesEraser } from "@ebb/ports/aws/erase-source-tables";
 import { S3ObjectStore } from "@ebb/ports/aws/object-store";
 import { LakeSourceTables } from "@ebb/ports/aws/source-tables";
 import { type OpenSourceTables, sourceTablesContract } from "@ebb/ports/contracts/index";
 import { sampleCustomerKey } from "@ebb/ports/contracts/samples";
-import type { Row, SourceTable } from "@ebb/ports/source-ports";
+import { type CommittedTable, type Row, type SourceTable, StatementUnderWay } from "@ebb/ports/source-ports";
 import { startEmulator } from "../aws/emulators.ts";
 import { engineNamed } from "./engines.ts";
 import { readAsText, trinoLake } from "./trino-lake.ts";
@@ -29,17 +30,91 @@ after(async () => {
 const open = async () => {
   const engine = await engineNamed("trino");
   const objects = new S3ObjectStore(clients.s3, "lake", Date.now);
-  const { queries } = trinoLake(engine, objects);
+  const { queries, long: statements, statements: ran } = trinoLake(engine, objects);
   const opened: OpenSourceTables = {
-    tables: new LakeSourceTables({ queries, objects, lake: "s3://lake", now: Date.now }),
+    tables: new LakeSourceTables({ queries, statements, objects, lake: "s3://lake", now: Date.now }),
     read: (name) => readAsText(engine, name),
     reopen: open,
     close: async () => undefined,
   };
-  return { ...opened, queries, objects };
+  return { ...opened, queries, statements, ran, objects };
 };
 
 sourceTablesContract("lake of AWS on Trino 435", open);
+
+async function* rowsOf(...rows: Row[]): AsyncIterable<readonly Row[]> {
+  yield rows;
+}
+
+describe("a commit whose statements all take longer than a call", () => {
+  const table: SourceTable = {
+    name: "source_slow",
+    columns: [
+      { name: "id", type: "bigint" },
+      { name: "note", type: "string" },
+    ],
+    key: ["id"],
+  };
+  const lines: SourceTable = { ...table, name: "source_slow_lines", key: ["note"] };
+
+  it("comes to its end in the calls that follow, each statement run once, with a kill before every note", async () => {
+    const { queries, statements, ran, objects, read } = await open();
+    const waited = new Set<string>();
+    const slow: LongStatements = {
+      begin: (sql, token) => statements.begin(sql, token),
+      answer: async (id, waitMs) => {
+        if (waited.has(id)) return await statements.answer(id, waitMs);
+        waited.add(id);
+        return undefined;
+      },
+    };
+    const killed = new Set<string>();
+    const mortal: Pick<S3ObjectStore, "put" | "get" | "list" | "delete"> = {
+      get: (key) => objects.get(key),
+      list: (prefix) => objects.list(prefix),
+      delete: (keys) => objects.delete(keys),
+      put: async (key, body) => {
+        const text = key.startsWith("sources/commits/") ? (body as Buffer).toString() : "";
+        if (text !== "" && !killed.has(text)) {
+          killed.add(text);
+          throw new Error("killed");
+        }
+        await objects.put(key, body);
+      },
+    };
+    const commit = {
+      ...{ source: "slow", loadId: "load_slow", mode: "snapshot" as const, table, keysStaged: false },
+      lines: { table: lines, parent: "id", parentKey: "id" },
+    };
+    // Each call is another run of the function, which knows what is written down and no more.
+    const call = () =>
+      new LakeSourceTables({ queries, statements: slow, objects: mortal, lake: "s3://lake", now: Date.now });
+    await call().stage(commit.loadId, table, 0, rowsOf(["1", "a"], ["2", "b"]));
+    await call().stage(commit.loadId, lines, 0, rowsOf(["1", "x"], ["1", "y"], ["2", "z"]));
+    let committed: readonly CommittedTable[] | undefined;
+    let calls = 0;
+    while (committed === undefined && ++calls < 100)
+      committed = await call()
+        .commit(commit, () => 0)
+        .catch((error: unknown) => {
+          assert.ok(error instanceof StatementUnderWay || (error as Error).message === "killed", String(error));
+          return undefined;
+        });
+    assert.deepEqual(
+      committed?.map(({ rows, inserted }) => [rows, inserted]),
+      [
+        [2, 2],
+        [3, 3],
+      ],
+    );
+    const own = ran.filter((sql) => /^(?:SELECT|MERGE)/.test(sql));
+    assert.equal(new Set(own).size, own.length, "none ran twice");
+    assert.equal(own.filter((sql) => sql.startsWith("MERGE")).length, 2);
+    assert.ok(calls > 2 * own.length, `${calls} calls for ${own.length} statements`);
+    assert.deepEqual((await read(table.name))!.map((row) => row.join(" ")).sort(), ["1 a", "2 b"]);
+    assert.deepEqual((await read(lines.name))!.map((row) => row.join(" ")).sort(), ["1 x", "1 y", "2 z"]);
+  });
+});
 
 describe("an erasure in the tables of sources", () => {
   const [ADA, BOB] = [sampleCustomerKey("ada"), sampleCustomerKey("bob")];
@@ -59,10 +134,6 @@ describe("an erasure in the tables of sources", () => {
     ],
     key: ["sku"],
   };
-  async function* rowsOf(...rows: Row[]): AsyncIterable<readonly Row[]> {
-    yield rows;
-  }
-
   it("takes away the person's rows, their lines, and what a load under way has staged of them", async () => {
     const { tables, read, queries, objects } = await open();
     const about = { table: lines, parent: "order_id", parentKey: "order_id" };

@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { buffer } from "node:stream/consumers";
 import type { ObjectStore, QueryEngine, QueryResult, SqlValue } from "@ebb/ports";
 import { trino } from "@ebb/lake/dialect";
+import type { LongStatements } from "@ebb/ports/aws/begun-statements";
 import { STAGED_TABLE } from "@ebb/ports/aws/source-statements";
 import type { Engine } from "./engine.ts";
 
@@ -39,6 +40,8 @@ const partsOf = (sql: string) => {
 
 export interface TrinoLake {
   readonly queries: QueryEngine;
+  /** The same; a token that was used before is of the statement of then, also of one that failed. */
+  readonly long: LongStatements;
   /** Every statement that was run, in Athena's words. */
   readonly statements: string[];
 }
@@ -129,7 +132,17 @@ export const trinoLake = (engine: Engine, objects: ObjectStore): TrinoLake => {
     } else await engine.rows(sql.replaceAll("`", '"'));
     return { columns: [], rows: [] };
   };
-  return { queries: { dialect: trino, query }, statements };
+  const byToken = new Map<string, Promise<QueryResult>>();
+  const long: LongStatements = {
+    begin: async (sql, token) => {
+      const running = byToken.get(token) ?? query(sql);
+      byToken.set(token, running);
+      await running.catch(() => undefined);
+      return token;
+    },
+    answer: async (id) => await byToken.get(id),
+  };
+  return { queries: { dialect: trino, query }, long, statements };
 };
 
 /** The rows of a table or view, every value as text; `undefined` where there is none of that name. */

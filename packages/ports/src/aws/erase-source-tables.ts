@@ -9,9 +9,10 @@ import { type Eraser, type Subject, setsOf } from "../erasure-ports.ts";
 import { PersonFinder } from "../person-finder.ts";
 import { ObjectNotFound, type ObjectStore, type QueryEngine } from "../ports.ts";
 import { optimizeStatement, textLiteral, vacuumStatement } from "./athena-statements.ts";
+import { readDocument } from "./begun-statements.ts";
 import { chunksOf } from "./errors.ts";
 import { STAGING_PREFIX, TABLES_PREFIX } from "./source-statements.ts";
-import { type TableDocument, readDocument } from "./source-tables.ts";
+import type { TableDocument } from "./source-tables.ts";
 
 export interface SourceEraserParts {
   readonly queries: QueryEngine;

@@ -44,7 +44,7 @@ const COUNT_TIMEOUT_MS = 300_000;
 const newId: Ports["newId"] = (prefix) =>
   `${prefix}_${Date.now().toString(16).padStart(12, "0")}${randomBytes(10).toString("hex")}`;
 
-/** A function may wait for 15 minutes; what a statement of a load takes longer, its table is too large for. */
+/** Of statements that nobody waits for in a later run: a function may run for 15 minutes. */
 const STATEMENT_TIMEOUT_MS = 600_000;
 
 /** With those that loads of sources need, which one machine opens for each load. */
@@ -167,8 +167,10 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Aw
   const sourceTables = lazy(() => {
     const variables = of("sourceTables");
     const { EBB_LAKE_BUCKET: bucket } = variables;
+    const queries = statements(variables);
     return new LakeSourceTables({
-      queries: statements(variables),
+      queries,
+      statements: queries,
       objects: new S3ObjectStore(clients.s3, bucket, now),
       lake: `s3://${bucket}`,
       now,

@@ -10,6 +10,7 @@ import {
 import { trino } from "@ebb/lake/dialect";
 import type { QueryEngine, QueryResult, SqlValue } from "../ports.ts";
 import { TransientError } from "../ports.ts";
+import type { LongStatements } from "./begun-statements.ts";
 import { calling } from "./errors.ts";
 
 /** The first look comes soon, because small queries take about a second; later ones are at most 2 s apart. */
@@ -42,7 +43,7 @@ const valueOf = (text: string | undefined, type: string): SqlValue => {
   }
 };
 
-export class AthenaQueryEngine implements QueryEngine {
+export class AthenaQueryEngine implements QueryEngine, LongStatements {
   readonly dialect = trino;
   readonly #client: AthenaClient;
   readonly #workgroup: string;
@@ -67,40 +68,54 @@ export class AthenaQueryEngine implements QueryEngine {
   }
 
   async query(sql: string): Promise<QueryResult> {
+    const id = await this.#start(sql);
+    if (!(await this.#isFinished(id, this.#timeoutMs))) {
+      // It costs.
+      await calling("stopping a query", () =>
+        this.#client.send(new StopQueryExecutionCommand({ QueryExecutionId: id })),
+      );
+      throw new TransientError(`the query took longer than ${this.#timeoutMs / 1_000} s and was stopped`);
+    }
+    return this.#result(id);
+  }
+
+  async begin(sql: string, token: string): Promise<string> {
+    return await this.#start(sql, token);
+  }
+
+  async answer(id: string, waitMs: number): Promise<QueryResult | undefined> {
+    return (await this.#isFinished(id, waitMs)) ? await this.#result(id) : undefined;
+  }
+
+  async #start(sql: string, token?: string): Promise<string> {
     const { QueryExecutionId } = await calling("starting a query", () =>
       this.#client.send(
         new StartQueryExecutionCommand({
           QueryString: sql,
           WorkGroup: this.#workgroup,
           QueryExecutionContext: { Database: this.#database },
+          ClientRequestToken: token,
         }),
       ),
     );
-    const id = QueryExecutionId!;
-    await this.#finished(id);
-    return this.#result(id);
+    return QueryExecutionId!;
   }
 
-  /** @throws QueryFailed, or TransientError when the time is over; the query is stopped then, because it costs. */
-  async #finished(id: string): Promise<void> {
-    const deadlineMs = this.#now() + this.#timeoutMs;
+  /** False while it runs after `waitMs`. @throws QueryFailed, TransientError */
+  async #isFinished(id: string, waitMs: number): Promise<boolean> {
+    const deadlineMs = this.#now() + waitMs;
     for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(LONGEST_POLL_MS, pollMs * 1.5)) {
       const { QueryExecution } = await calling("asking for a query", () =>
         this.#client.send(new GetQueryExecutionCommand({ QueryExecutionId: id })),
       );
       const { State, StateChangeReason, AthenaError } = QueryExecution?.Status ?? {};
-      if (State === "SUCCEEDED") return;
+      if (State === "SUCCEEDED") return true;
       if (State === "FAILED" || State === "CANCELLED") {
         const reason = StateChangeReason ?? AthenaError?.ErrorMessage ?? "Athena gave no reason";
         if (AthenaError?.Retryable === true) throw new TransientError(reason);
         throw new QueryFailed(reason);
       }
-      if (this.#now() > deadlineMs) {
-        await calling("stopping a query", () =>
-          this.#client.send(new StopQueryExecutionCommand({ QueryExecutionId: id })),
-        );
-        throw new TransientError(`the query took longer than ${this.#timeoutMs / 1_000} s and was stopped`);
-      }
+      if (this.#now() >= deadlineMs) return false;
       await sleep(pollMs);
     }
   }

@@ -4,14 +4,14 @@
  * table behind it, filled before the view shows it, so that nobody ever sees one that is half made.
  */
 import { Readable, pipeline } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { createGzip } from "node:zlib";
 import { digest } from "@ebb/core/ids";
 import { heldOf } from "../held-columns.ts";
 import type { CommittedTable, HeldColumn, Row, SourceCommit, SourceTable, SourceTables } from "../source-ports.ts";
 import { SourceProblem } from "../source-ports.ts";
-import { ObjectNotFound, type ObjectStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
+import { type ObjectStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
 import { optimizeStatement, vacuumStatement } from "./athena-statements.ts";
+import { BegunStatements, type LongStatements, readDocument } from "./begun-statements.ts";
 import { QueryFailed } from "./query-engine.ts";
 import {
   STAGING_PREFIX,
@@ -49,14 +49,11 @@ export interface TableDocument {
   readonly parent?: { readonly table: string; readonly column: string; readonly key: string };
 }
 
-/** What a commit found before it began to write: made again after a stop, it would find itself. */
-interface Intent {
-  readonly load: string;
-  readonly committed: readonly CommittedTable[];
-}
-
 export interface LakeTablesParts {
+  /** Of definitions and upkeep, which are short or may fail. */
   readonly queries: QueryEngine;
+  /** Of a commit, which may be long. */
+  readonly statements: LongStatements;
   /** The lake's bucket. */
   readonly objects: Pick<ObjectStore, "put" | "get" | "list" | "delete">;
   /** Its URI, without a slash at its end. */
@@ -82,33 +79,39 @@ export class LakeSourceTables implements SourceTables {
     return await this.#write(loadId, keysName(table), 0, rows);
   }
 
-  async *removed(commit: SourceCommit, columns: readonly string[]): AsyncIterable<readonly Row[]> {
+  async *removed(
+    commit: SourceCommit,
+    columns: readonly string[],
+    remainingMs?: () => number,
+  ): AsyncIterable<readonly Row[]> {
     const standing = await this.#document(commit.table.name);
     if (standing === undefined || (commit.mode === "merge" && !commit.keysStaged)) return;
-    await this.#check(commit, commit.table);
-    const { rows } = await this.#parts.queries.query(removedStatement(commit, standing, columns));
+    const begun = await this.#begun(commit, remainingMs);
+    await this.#check(begun, commit, commit.table);
+    const { rows } = await begun.ask(removedStatement(commit, standing, columns));
     yield rows as readonly Row[];
   }
 
-  async commit(commit: SourceCommit): Promise<readonly CommittedTable[]> {
+  async commit(commit: SourceCommit, remainingMs?: () => number): Promise<readonly CommittedTable[]> {
     const { table, lines } = commit;
     const standing = await this.#document(table.name);
     if (standing?.load === commit.loadId) return []; // it was committed before a crash could note it down
-    const staged = await this.#check(commit, table);
-    if (lines !== undefined) await this.#check(commit, lines.table);
+    const begun = await this.#begun(commit, remainingMs);
+    const staged = await this.#check(begun, commit, table);
+    if (lines !== undefined) await this.#check(begun, commit, lines.table);
     const both = { rows: standing, lines: lines === undefined ? undefined : await this.#document(lines.table.name) };
-    const committed = await this.#counted(commit, both);
+    const committed = await this.#counted(begun, commit, both);
     const [rows] = committed;
     const isNew = standing?.physical !== physicalName(table);
     const changes = isNew || rows!.inserted + rows!.updated + rows!.deleted > 0;
-    if (changes) await this.#run(mergeStatement(commit, standing, await this.#made(table)));
+    if (changes) await begun.ask(mergeStatement(commit, standing, await this.#made(table)));
     const withLines = lines !== undefined && (changes || staged > 0);
-    if (withLines) await this.#run(mergeLinesStatement(commit, both, await this.#made(lines.table)));
+    if (withLines) await begun.ask(mergeLinesStatement(commit, both, await this.#made(lines.table)));
     // The rows' own document is last: it says that the commit is done.
     const shown: [SourceTable, TableDocument][] = [];
     if (withLines) shown.push([lines.table, await this.#show(commit, lines.table, both.lines)]);
     shown.push([table, await this.#show(commit, table, standing)]);
-    await this.#parts.objects.delete([intentKey(table.name)]);
+    await begun.forget();
     for (const [each, document] of shown) await this.#keepUp(each, document);
     return changes || withLines ? committed : committed.map(({ columns: _, ...counts }) => counts);
   }
@@ -147,6 +150,10 @@ export class LakeSourceTables implements SourceTables {
 
   async #document(name: string): Promise<TableDocument | undefined> {
     return await readDocument<TableDocument>(this.#parts.objects, tableDocumentKey(name));
+  }
+
+  async #begun({ table, loadId }: SourceCommit, remainingMs = () => Infinity): Promise<BegunStatements> {
+    return await BegunStatements.of(this.#parts, notesKey(table.name), loadId, remainingMs);
   }
 
   async #run(sql: string): Promise<void> {
@@ -212,9 +219,8 @@ export class LakeSourceTables implements SourceTables {
   // ── before the commit ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** How many rows are staged. @throws SourceProblem `bad_value` with the field, `not_unique` */
-  async #check({ source, loadId, table }: SourceCommit, checked: SourceTable): Promise<number> {
-    const { queries } = this.#parts;
-    const [counts = []] = (await queries.query(checkStatement(loadId, checked))).rows;
+  async #check(begun: BegunStatements, { source, loadId, table }: SourceCommit, checked: SourceTable): Promise<number> {
+    const [counts = []] = (await begun.ask(checkStatement(loadId, checked))).rows;
     const wrong = strictColumns(checked).find((_, at) => number(counts[at + 1]) > 0);
     if (wrong !== undefined)
       throw new SourceProblem(
@@ -225,7 +231,7 @@ export class LakeSourceTables implements SourceTables {
       );
     // Lines have no key that tells one from all others.
     if (checked !== table) return number(counts[0]);
-    const [[repeated] = []] = (await queries.query(repeatedStatement(loadId, checked))).rows;
+    const [[repeated] = []] = (await begun.ask(repeatedStatement(loadId, checked))).rows;
     if (number(repeated) > 0)
       throw new SourceProblem(
         "not_unique",
@@ -238,20 +244,19 @@ export class LakeSourceTables implements SourceTables {
 
   /** What the commit will do, as it was found when it was tried first. */
   async #counted(
+    begun: BegunStatements,
     commit: SourceCommit,
     standing: { readonly rows: Standing | undefined; readonly lines: Standing | undefined },
   ): Promise<readonly CommittedTable[]> {
-    const { objects, queries } = this.#parts;
-    const { table, lines, loadId } = commit;
-    const tried = await readDocument<Intent>(objects, intentKey(table.name));
-    if (tried?.load === loadId) return tried.committed;
-    const [changes = []] = (await queries.query(countsStatement(commit, standing.rows))).rows;
+    if (begun.committed !== undefined) return begun.committed;
+    const { table, lines } = commit;
+    const [changes = []] = (await begun.ask(countsStatement(commit, standing.rows))).rows;
     const [inserted, deleted, updated, unchanged] = changes.map(number) as [number, number, number, number];
     const rows = inserted + updated + unchanged;
     const columns = heldIn(changes.slice(4), table, rows);
     const committed: CommittedTable[] = [{ name: table.name, rows, inserted, updated, deleted, unchanged, columns }];
     if (lines !== undefined) {
-      const [found = []] = (await queries.query(lineCountsStatement(commit, standing))).rows;
+      const [found = []] = (await begun.ask(lineCountsStatement(commit, standing))).rows;
       const [before, after] = found.map(number) as [number, number];
       committed.push({
         name: lines.table.name,
@@ -263,7 +268,7 @@ export class LakeSourceTables implements SourceTables {
         columns: heldIn(found.slice(2), lines.table, after),
       });
     }
-    await objects.put(intentKey(table.name), Buffer.from(JSON.stringify({ load: loadId, committed } satisfies Intent)));
+    await begun.found(committed);
     return committed;
   }
 }
@@ -281,17 +286,4 @@ export const physicalName = ({ name, columns, key }: SourceTable): string =>
 
 const stagedKey = (loadId: string, name: string, part: number): string =>
   `${STAGING_PREFIX}load=${loadId}/name=${name}/${String(part).padStart(6, "0")}.json.gz`;
-const intentKey = (name: string): string => `sources/commits/${name}.json`;
-
-/** @throws SyntaxError for an object that is no JSON */
-export const readDocument = async <Document>(
-  objects: Pick<ObjectStore, "get">,
-  key: string,
-): Promise<Document | undefined> => {
-  try {
-    return JSON.parse((await buffer(await objects.get(key))).toString("utf8")) as Document;
-  } catch (error) {
-    if (error instanceof ObjectNotFound) return undefined;
-    throw error;
-  }
-};
+const notesKey = (name: string): string => `sources/commits/${name}.json`;

@@ -231,12 +231,13 @@ export class PageWork {
   }
 
   /** Orders and refunds whose rows are gone count no more. Answers the events that said so. */
-  async tellRemoved(commit: SourceCommit): Promise<number> {
+  async tellRemoved(commit: SourceCommit, remainingMs?: () => number): Promise<number> {
     const { maps } = this.#shape.spec;
     if (maps !== "orders" && maps !== "returns") return 0;
     const state = maps === "orders" ? ("placed" as const) : ("refund" as const);
     let events = 0;
-    for await (const rows of this.#ports.sourceTables.removed(commit, [maps === "orders" ? "order_id" : "refund_id"])) {
+    const column = maps === "orders" ? "order_id" : "refund_id";
+    for await (const rows of this.#ports.sourceTables.removed(commit, [column], remainingMs)) {
       const gone = rows.flatMap(([orderId]) => (orderId == null ? [] : [{ orderId, state }]));
       for (let from = 0; from < gone.length; from += ORDERS_AT_ONCE)
         events += (await this.#orders.remove(gone.slice(from, from + ORDERS_AT_ONCE))).events;
