@@ -11,7 +11,6 @@ export class NoHome extends Error {
 export interface Reached extends RunningHome {
   readonly folder: string;
   readonly writeKey: string | undefined;
-  readonly readKey: string | undefined;
 }
 
 /** @throws NoHome when none is running there */
@@ -28,8 +27,7 @@ export const reachHome = async (data: string | undefined): Promise<Reached> => {
     throw new NoHome(
       `No home is running in ${folder}. Start it with ebb start${data === undefined ? "" : ` --data ${data}`}.`,
     );
-  const keys = readFirstKeys(folder);
-  return { ...running, folder, writeKey: keys?.writeKey, readKey: keys?.readKey };
+  return { ...running, folder, writeKey: readFirstKeys(folder)?.writeKey };
 };
 
 export const control = (

@@ -138,7 +138,7 @@ const told = (home: Reached, state: State): number => {
     process.stdout.write(`${name.padEnd(12)}${ledger[name].toLocaleString("en").padStart(12)}\n`);
   if (ledger.quarantined > 0)
     process.stdout.write(
-      `Refused rows, each with its reason: curl -u ${home.readKey ?? "READ_KEY"}: '${home.url}/v1/quarantine?receipt_id=${state.upload_id}'\n`,
+      `Refused rows, each with its reason: curl -u "$READ_KEY:" '${home.url}/v1/quarantine?receipt_id=${state.upload_id}'\n`,
     );
   return 0;
 };

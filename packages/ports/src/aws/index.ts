@@ -88,7 +88,7 @@ export const awsPorts = (env: NodeJS.ProcessEnv, clients = new Clients(env)): Aw
       ),
   );
   const customers = lazy(() => new DynamoCustomerStore(clients.dynamo, of("customers").EBB_CUSTOMER_TABLE));
-  const profiles = lazy(() => new DynamoProfileStore(clients.dynamo, of("profiles").EBB_PROFILE_TABLE));
+  const profiles = lazy(() => new DynamoProfileStore(clients.dynamo, of("profiles").EBB_PROFILE_TABLE, now));
   const orderBook = lazy(() => {
     const { EBB_ORDER_BOOK_TABLE: table, EBB_ORDER_BOOK_BUCKET: bucket } = of("orderBook");
     return new DynamoOrderBook({ dynamo: clients.dynamo, s3: clients.s3 }, { table, bucket });

@@ -51,20 +51,26 @@ const merge = (stored: Stored, profile: Profile): Stored => {
 
 /** Keys known to be stored, so that an order of a known customer costs neither read nor write. 50,000 are about 5 MB. */
 const KNOWN_KEYS = 50_000;
+/** An erasure takes keys away behind the back of a warm function: what it knows is looked at again after this. */
+const KNOWN_MS = 60_000;
 
 export class DynamoProfileStore implements ProfileStore {
   readonly #client: DynamoDBClient;
   readonly #table: string;
-  readonly #known = new Set<CustomerKey>();
+  /** Until when each is known. */
+  readonly #known = new Map<CustomerKey, number>();
+  readonly #now: () => number;
 
-  constructor(client: DynamoDBClient, table: string) {
+  constructor(client: DynamoDBClient, table: string, now: () => number) {
     this.#client = client;
     this.#table = table;
+    this.#now = now;
   }
 
   async put(profiles: readonly Profile[]): Promise<void> {
+    const nowMs = this.#now();
     const news = profiles.filter(
-      ({ customerKey, traits }) => !this.#known.has(customerKey) || Object.keys(traits).length > 0,
+      ({ customerKey, traits }) => nowMs >= (this.#known.get(customerKey) ?? 0) || Object.keys(traits).length > 0,
     );
     const byCustomer = Map.groupBy(news, (profile) => profile.customerKey);
     const keys = [...byCustomer.keys()].map((key): Item => ({ pk: { S: key } }));
@@ -75,7 +81,7 @@ export class DynamoProfileStore implements ProfileStore {
       this.#merge(customerKey, own, stored.get(customerKey)),
     );
     if (this.#known.size + byCustomer.size > KNOWN_KEYS) this.#known.clear();
-    for (const customerKey of byCustomer.keys()) this.#known.add(customerKey);
+    for (const customerKey of byCustomer.keys()) this.#known.set(customerKey, nowMs + KNOWN_MS);
   }
 
   async get(customerKey: CustomerKey): Promise<Profile | undefined> {
