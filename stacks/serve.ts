@@ -48,6 +48,18 @@ const besides: Besides =
           grants: [{ actions: ["dynamodb:Query"], resources: [states.arn] }],
           beside: besideSources,
         },
+        "serve/catalogue": {
+          grants: [
+            { actions: ["dynamodb:GetItem"], resources: [states.arn] },
+            // Without it S3 answers 403 and not 404 for a table that was never filled.
+            { actions: ["s3:ListBucket"], resources: [lakeBucket.arn] },
+            { actions: ["s3:GetObject"], resources: [$interpolate`${lakeBucket.arn}/sources/tables/*`] },
+          ],
+          beside: {
+            ...besideSources,
+            environment: { ...besideSources.environment, EBB_UPLOAD_BUCKET: lakeBucket.name },
+          },
+        },
       };
 
 const supplies: Supplies = {

@@ -65,6 +65,19 @@ test("before the first run each page says what to do", async () => {
   assert.deepEqual(await site.violations(), []);
 });
 
+test("the catalogue is a step away, and tells every column of a table", async () => {
+  await site.page.goto(`${home.url}/#/pipeline?token=${home.readKey}`);
+  await site.settled();
+  await site.page.getByRole("link", { name: "data catalogue" }).click();
+  await site.page.getByRole("heading", { name: "Data catalogue" }).waitFor();
+  await site.settled();
+  assert.match(await site.page.locator("main").innerText(), /None is declared/);
+  await site.page.locator("summary", { hasText: "customer_rfm" }).first().click();
+  const columns = site.page.getByRole("region", { name: "Columns of customer_rfm" });
+  assert.match(await columns.innerText(), /customer_key/);
+  assert.deepEqual(await site.violations(), []);
+});
+
 test("a page that is not there leads back", async () => {
   await site.page.goto(`${home.url}/#/sales?token=${home.readKey}`);
   await site.settled();

@@ -103,6 +103,11 @@ describe("who is told what sources have told", () => {
         "s3:GetObject s3:LakeBucket/sources/tables/*",
       ],
       "serve/quality": ["dynamodb:Query dynamodb:table/SourcesTable"],
+      "serve/catalogue": [
+        "dynamodb:GetItem dynamodb:table/SourcesTable",
+        "s3:GetObject s3:LakeBucket/sources/tables/*",
+        "s3:ListBucket s3:LakeBucket",
+      ],
     };
     for (const [handler, allowed] of Object.entries(added)) {
       const environment = dig(lambdaOf(graph, handler).inputs, "environment", "variables") as Record<string, string>;

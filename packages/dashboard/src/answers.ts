@@ -269,3 +269,46 @@ export interface Timeline {
 export interface CurrentModel extends AsOf {
   readonly card: ModelCard;
 }
+
+// ── catalogue ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface CatalogueTable {
+  readonly name: string;
+  readonly kind: "events" | "view" | "run";
+  /** What one row is. */
+  readonly grain: string;
+  readonly key: readonly string[];
+  readonly columns: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly unit?: string;
+    readonly description: string;
+  }[];
+}
+export interface CatalogueSource {
+  readonly name: string;
+  readonly connection: string;
+  readonly maps: string;
+  readonly from?: string;
+  readonly key: readonly string[];
+  readonly watermark?: string;
+  readonly schedule: string;
+  readonly personal: readonly string[];
+  readonly currency?: string;
+  readonly loaded_at?: string;
+  readonly tables: readonly {
+    readonly name: string;
+    readonly filled: boolean;
+    readonly columns: readonly {
+      readonly name: string;
+      readonly type?: string;
+      readonly field: string;
+      readonly key: boolean;
+      readonly pseudonym: boolean;
+    }[];
+  }[];
+}
+export interface Catalogue {
+  readonly sources: readonly CatalogueSource[];
+  readonly tables: readonly CatalogueTable[];
+}

@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { linkTo, useRoute, type Route } from "./route.ts";
 import { SignIn } from "./parts/sign-in.tsx";
 import { Empty } from "./parts/state.tsx";
+import { CataloguePage } from "./pages/catalogue.tsx";
 import { ChurnPage } from "./pages/churn.tsx";
 import { CustomerPage } from "./pages/customer.tsx";
 import { CustomersPage } from "./pages/customers.tsx";
@@ -25,6 +26,7 @@ const pages: readonly Page[] = [
   { name: "customers", title: "Customers", view: CustomersPage },
   { name: "churn", title: "Churn", view: ChurnPage },
   { name: "pipeline", title: "Pipeline", view: PipelinePage },
+  { name: "catalogue", title: "Catalogue", view: CataloguePage, hidden: true },
   { name: "customer", title: "Customer", view: CustomerPage, hidden: true },
 ];
 

@@ -284,6 +284,7 @@ export const functions: readonly FunctionDeclaration[] = [
     memoryMb: 512,
     timeoutSeconds: 29,
   },
+  { handler: "serve/catalogue", needs: ["keys:check"], memoryMb: 512, timeoutSeconds: 10 },
   {
     handler: "serve/churn",
     needs: ["keys:check", "runs:read", "queries:read", "documents:read", "suppressions:read"],
@@ -387,6 +388,7 @@ export const routes: readonly Route[] = [
   { method: "GET", path: "/v1/churn", handler: "serve/churn", auth: ["read:analytics"] },
   { method: "GET", path: "/v1/models/current", handler: "serve/model", auth: ["read:analytics"] },
   { method: "GET", path: "/v1/quality", handler: "serve/quality", auth: ["read:operations"] },
+  { method: "GET", path: "/v1/catalogue", handler: "serve/catalogue", auth: ["read:operations", "read:analytics"] },
   { method: "GET", path: "/v1/pipeline", handler: "serve/pipeline", auth: ["read:operations"] },
   { method: "GET", path: "/v1/runs", handler: "serve/runs", auth: ["read:operations"] },
   { method: "GET", path: "/v1/runs/{id}", handler: "serve/runs", auth: ["read:operations"] },

@@ -9,6 +9,7 @@ import { defaultCutPoints } from "@ebb/core/rfm";
 import { routes } from "@ebb/functions/declarations";
 import type { RunRequest } from "@ebb/functions/model/run-request";
 import { logger } from "@ebb/functions/runtime/logger";
+import type { CataloguePorts } from "@ebb/functions/serve/catalogue";
 import type { QualityPorts } from "@ebb/functions/serve/quality";
 import type { Ports, Run } from "@ebb/ports";
 import {
@@ -42,7 +43,7 @@ import { ModelStage } from "./model-stage.ts";
 import { Progress } from "./progress.ts";
 import { homePulse } from "./pulse.ts";
 import { openQueries } from "./queries.ts";
-import { sourceLoads } from "./told-tables.ts";
+import { catalogued, sourceLoads } from "./told-tables.ts";
 import type { RunClock } from "./run-clock.ts";
 import { site } from "./site.ts";
 import { SourcesStage } from "./sources-stage.ts";
@@ -201,10 +202,11 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   const disk = new DiskWatch(folder);
   const queries = openQueries(path.join(folder, "lake"));
   undo.push(() => queries.close());
-  const ports: Ports & Pick<QualityPorts, "sourceLoads"> = {
+  const ports: Ports & Pick<QualityPorts, "sourceLoads"> & Pick<CataloguePorts, "catalogued"> = {
     ...commonPorts({ secrets, settings }, counters),
     ...stores,
     sourceLoads: () => sourceLoads(folder),
+    catalogued: () => catalogued(folder),
     keys,
     suppressions,
     erasures,

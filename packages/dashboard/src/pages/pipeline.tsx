@@ -8,7 +8,7 @@ import { RunsPanel } from "../parts/runs-panel.tsx";
 import { Answered, Empty } from "../parts/state.tsx";
 import { Tile, Tiles } from "../parts/tiles.tsx";
 import { TableHead } from "../parts/table-head.tsx";
-import { type Route, changeView } from "../route.ts";
+import { type Route, changeView, linkTo } from "../route.ts";
 import { useAnswer } from "../use-answer.ts";
 
 /** Often enough to see a file go through, seldom enough to cost nothing. */
@@ -20,6 +20,9 @@ export const PipelinePage = ({ route }: { route: Route }) => {
   return (
     <>
       <h1>Pipeline</h1>
+      <p class="note">
+        What lies in the lake and where it comes from: the <a href={linkTo("catalogue")}>data catalogue</a>.
+      </p>
       <Now />
       <div class="panels">
         <Panel title="Files" wide note="Every row of a file is accepted, a duplicate, or in quarantine with a reason.">

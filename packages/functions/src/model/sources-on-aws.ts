@@ -12,15 +12,18 @@ const Document = z.object({ columns: z.array(z.object({ name: z.string(), type: 
 
 export type SourcesTold = Required<Pick<RunModelPorts, "toldTables" | "sourceLoads">>;
 
+/** Columns of a table of a source with the lake's types; `undefined` for one that was never filled. */
+export const columnsIn = async (
+  objects: AwsPorts["objects"],
+  table: string,
+): Promise<Readonly<Record<string, string>> | undefined> => {
+  const { data } = Document.safeParse(await readJson(objects, tableDocumentKey(table)));
+  return data && Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
+};
+
 /** @param file the declarations. @throws SourcesInvalid when it is asked */
 export const sourcesTold = (ports: Pick<AwsPorts, "sources" | "objects">, file: string): SourcesTold => ({
-  toldTables: async () => {
-    const columnsOf = async (table: string) => {
-      const { data } = Document.safeParse(await readJson(ports.objects, tableDocumentKey(table)));
-      return data && Object.fromEntries(data.columns.map(({ name, type }) => [name, type]));
-    };
-    return await toldTablesOf(readDeclared(file), ports.sources, columnsOf);
-  },
+  toldTables: () => toldTablesOf(readDeclared(file), ports.sources, (table) => columnsIn(ports.objects, table)),
   sourceLoads: () => lastLoads(readDeclared(file), ports.sources),
 });
 

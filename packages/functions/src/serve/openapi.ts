@@ -4,7 +4,8 @@ import { isKnown } from "../runtime/etag.ts";
 import { type HttpEvent, type HttpHandler, header, httpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { openApiDocument } from "./openapi/document.ts";
-import { docsPage, docsStyle } from "./openapi/page.ts";
+import { docsPage } from "./openapi/page.ts";
+import { pageHeaders } from "./page.ts";
 
 // Both are the same for every request but for the address: made when first asked for, once a process.
 let document: string | undefined;
@@ -24,18 +25,7 @@ const description = (event: HttpEvent) => {
   return { statusCode: 200, headers: { ...CACHE, etag, "content-type": "application/json" }, body: document };
 };
 
-/** Nothing on the page runs and nothing is fetched: one style, known by its hash. */
 const docs = () => {
   page ??= docsPage(openApiDocument());
-  const style = createHash("sha256").update(docsStyle).digest("base64");
-  return {
-    statusCode: 200,
-    headers: {
-      ...CACHE,
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": `default-src 'none'; style-src 'sha256-${style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-      "referrer-policy": "no-referrer",
-    },
-    body: page,
-  };
+  return { statusCode: 200, headers: { ...CACHE, ...pageHeaders }, body: page };
 };

@@ -3,10 +3,9 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { sourceSections } from "@ebb/functions/collect/sources/catalogue";
 import { tablesPage } from "@ebb/lake/docs";
-import { sourceTables } from "@ebb/ports/embedded/source-manifest";
-import { lakeTypeOf } from "@ebb/ports/embedded/source-sql";
 import { UsageError, optionHelp, parseOptions } from "../command-line.ts";
 import { SOURCES_FILE, readSources } from "../source-files.ts";
+import { filledTables } from "../told-tables.ts";
 
 const options = {
   data: { kind: "text", value: "FOLDER", help: "the home's folder (.ebb), for its declared sources" },
@@ -24,12 +23,7 @@ ${optionHelp(options)}
 /** None where no source is declared. @throws SourcesInvalid */
 const ofSources = (folder: string): string => {
   if (!existsSync(path.join(folder, SOURCES_FILE))) return "";
-  const filled = new Map(
-    sourceTables(path.join(folder, "lake")).map(({ name, columns }) => [
-      name,
-      Object.fromEntries(columns.map((column) => [column.name, lakeTypeOf(column.type)])),
-    ]),
-  );
+  const filled = filledTables(folder);
   return `\n${sourceSections(readSources(folder), (name) => filled.get(name)).join("\n\n")}\n`;
 };
 

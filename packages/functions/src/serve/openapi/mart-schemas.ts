@@ -148,6 +148,41 @@ export const martSchemas: Readonly<Record<string, JsonSchema>> = {
     references: list({ type: "object" }),
     limits: list({ type: "object" }),
   }),
+  Catalogue: object({
+    sources: list(
+      object(
+        {
+          ...{ name: string, connection: string, maps: string, source: string, key: list(string), schedule: string },
+          personal: { ...list(string), description: "Fields that are read and never in the lake" },
+          tables: list(
+            object({
+              ...{ name: string, grain: string, filled: { type: "boolean" } },
+              columns: list(
+                object(
+                  { name: string, field: string, key: { type: "boolean" }, pseudonym: { type: "boolean" } },
+                  { type: string },
+                ),
+              ),
+            }),
+          ),
+        },
+        { from: string, watermark: string, currency: string, loaded_at: instant },
+      ),
+    ),
+    tables: list(
+      object(
+        {
+          name: string,
+          kind: { enum: ["events", "view", "run"] },
+          grain: string,
+          key: list(string),
+          made_of: list(string),
+          columns: list(object({ name: string, type: string, description: string }, { unit: string })),
+        },
+        { partitioned_by: string },
+      ),
+    ),
+  }),
   CurrentModel: object({ run_id: string, as_of: instant, currency: string, card: { type: "object" } }),
   Pipeline: object({
     stages: list(object({ stage: { enum: ["score", "land"] } }, { lag_records: integer, lag_ms: number })),

@@ -397,10 +397,20 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
   }),
   get("/v1/quality", {
     summary: "What each source sends, column by column, and what of it somebody should look at",
-    description: "As the latest run found it. `format=html` gives the report as a page.",
+    description:
+      "What was sent as the latest run found it, and the last load of each declared source as it is now. `format=html` gives the report as a page.",
     tag: "serve",
     query: { format: { enum: ["json", "html"] } },
     answer: { status: 200, schema: ref("Quality"), text: "The report" },
+    types: ["text/html"],
+    problems: kept,
+  }),
+  get("/v1/catalogue", {
+    summary: "Every table of the lake and every declared source: grain, key, columns, types, units, what is personal",
+    description: "From the definitions that make them. `format=html` gives it as a page.",
+    tag: "serve",
+    query: { format: { enum: ["json", "html"] } },
+    answer: { status: 200, schema: ref("Catalogue"), text: "The catalogue" },
     types: ["text/html"],
     problems: kept,
   }),

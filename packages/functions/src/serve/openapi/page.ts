@@ -1,21 +1,8 @@
 /** The description as one page of HTML: no script, no font, no image, nothing from anywhere else. */
 import { eventKinds, kindNames } from "@ebb/core/kinds";
+import { escaped, htmlPage } from "../page.ts";
 import type { OpenApiDocument } from "./document.ts";
 import { eventSchemaName } from "./schemas.ts";
-
-export const docsStyle = `
-:root { color-scheme: light dark; --line: #8884; --soft: #8881 }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-h1 { margin-bottom: 0 } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) }
-code { font: 0.9em ui-monospace, monospace; background: var(--soft); padding: 0.1em 0.3em; border-radius: 3px }
-details { border: 1px solid var(--line); border-radius: 6px; margin: 0.4rem 0; padding: 0.4rem 0.8rem }
-summary { cursor: pointer } summary b { display: inline-block; min-width: 3.2rem; font-family: ui-monospace, monospace }
-table { border-collapse: collapse; width: 100%; font-size: 0.92em } td, th { text-align: left; vertical-align: top; padding: 0.25rem 0.6rem 0.25rem 0; border-bottom: 1px solid var(--line) }
-.mark { color: #b3541e }
-`;
-
-const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`).replace(/`([^`]*)`/g, "<code>$1</code>");
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -68,8 +55,7 @@ ${bodies.length === 0 ? "" : `<p>Takes ${bodies.map(([type, { schema }]) => `<co
   const section = ([name, schema]: [string, Schema]) =>
     `<details id="${name}"><summary>${escaped(events.get(name) ?? name)}</summary>${described(schema)}${fields(schema)}${schema["properties"] === undefined ? `<p>${typeOf(schema)}</p>` : ""}</details>`;
   const all = Object.entries(schemas);
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(document.info.title)} API</title><style>${docsStyle}</style>
-<h1>${escaped(document.info.title)} API</h1><p>${escaped(document.info.description)}</p><p>For machines: <a href="openapi.json">openapi.json</a></p>
+  const body = `<h1>${escaped(document.info.title)} API</h1><p>${escaped(document.info.description)}</p><p>For machines: <a href="openapi.json">openapi.json</a></p>
 <h2>Routes</h2>${routes.join("\n")}
 <h2>Events</h2><p>Fields with * must be there.</p>${all
     .filter(([name]) => events.has(name))
@@ -78,5 +64,6 @@ ${bodies.length === 0 ? "" : `<p>Takes ${bodies.map(([type, { schema }]) => `<co
 <h2>Other shapes</h2>${all
     .filter(([name]) => !events.has(name))
     .map(section)
-    .join("\n")}</html>`;
+    .join("\n")}`;
+  return htmlPage(`${document.info.title} API`, body);
 };
