@@ -5,6 +5,7 @@
 import { limits } from "@ebb/core/limits";
 import { failedRecordsJob, type Need } from "@ebb/functions/declarations";
 import { LANDING_RECEIPTS } from "@ebb/lake/landing";
+import { READS_PREFIX } from "@ebb/ports/aws/read-parameters";
 import { STAGING_PREFIX } from "@ebb/ports/aws/source-statements";
 import type { ConfiguredPort, Variable } from "@ebb/ports/aws/environment";
 import { privateBucket } from "./parts/bucket.ts";
@@ -104,6 +105,8 @@ export const lakeBucket = privateBucket("Lake", {
     { id: "jobs", prefix: "jobs/", expireDays: limits.quarantineDays },
     // What a load of a source read and has not committed; it reads again what is gone.
     { id: "staged", prefix: STAGING_PREFIX, expireDays: limits.keptOriginalDays },
+    // What Spark read for a load, with names and all: the load removes it.
+    { id: "reads", prefix: READS_PREFIX, expireDays: limits.keptOriginalDays, olderDays: 1 },
     { id: "sources", prefix: "sources/tables/" },
     { id: "exports", prefix: "exports/", expireDays: limits.keptOriginalDays },
     // Iceberg removes files of the tables itself; what the runs made of them stays.

@@ -13,6 +13,7 @@ import { dataKey } from "./parts/keys.ts";
 import { placeIn } from "./parts/network.ts";
 import { scheduled } from "./parts/schedule.ts";
 import { namePrefix, sourcesFile } from "./parts/settings.ts";
+import { type SparkRead, sparkReadOf } from "./parts/spark-read.ts";
 import { declarations, sources, states } from "./parts/sources.ts";
 import { database, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
@@ -148,11 +149,19 @@ const besideDatabase = (source: Source) => {
   };
 };
 
+/** What reads a table that is too large for the function. */
+const sparkOf = (source: Source): SparkRead | undefined => {
+  if (source.kind !== "relational" || source.spec.read === undefined) return undefined;
+  const { password } = source.connection;
+  return sparkReadOf(source, source.spec.read.spark, password === undefined ? undefined : passwordOf(password.secret));
+};
+
 const loadOf = (source: Source, states: sst.aws.Dynamo): void => {
   const { name, schedule } = source.spec;
   const functionName = `${namePrefix}-load-${name}`;
   const arn = $interpolate`arn:aws:lambda:${region}:${account}:function:${functionName}`;
   const { environment, copyFiles, vpc } = besideDatabase(source);
+  const spark = sparkOf(source);
   const run = lambdaOf(
     HANDLER,
     [
@@ -169,6 +178,7 @@ const loadOf = (source: Source, states: sst.aws.Dynamo): void => {
       { actions: ["lambda:InvokeFunction"], resources: [arn] },
       ...(source.kind === "objects" ? [] : lake),
       ...readingOf(source),
+      ...(spark?.grants ?? []),
       { actions: ["s3:PutObject"], resources: [$interpolate`${deadLetterBucket.arn}/*`] },
       { actions: ["s3:ListBucket"], resources: [deadLetterBucket.arn] },
       { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
@@ -184,7 +194,7 @@ const loadOf = (source: Source, states: sst.aws.Dynamo): void => {
       functionName,
       needs: needsOf(source),
       configured: source.kind === "objects" ? [] : ["pseudonyms", "settings"],
-      environment: { ...declarations.environment, ...environment },
+      environment: { ...declarations.environment, ...environment, ...spark?.environment },
       copyFiles: [...declarations.copyFiles, ...copyFiles],
       vpc,
     },
@@ -198,6 +208,7 @@ const loadOf = (source: Source, states: sst.aws.Dynamo): void => {
   });
   // A long load asks for its own next run, and each goes on behind the checkpoint of the one before.
   new aws.lambda.FunctionRecursionConfig(`Load${words}Continues`, { functionName: run.name, recursiveLoop: "Allow" });
+  spark?.wakes(run);
   if (schedule !== undefined)
     scheduled(`Load${words}Clock`, {
       target: run,

@@ -4,6 +4,8 @@ export interface LifecycleRule {
   readonly id: string;
   readonly prefix?: string;
   readonly expireDays?: number;
+  /** Older versions stay so long; `noncurrentDays` where absent. */
+  readonly olderDays?: number;
   readonly tiers?: readonly { readonly afterDays: number; readonly storageClass: "STANDARD_IA" | "GLACIER_IR" }[];
 }
 
@@ -48,7 +50,9 @@ export const privateBucket = (
         filter: { prefix: rule.prefix ?? "" },
         transitions: rule.tiers?.map(({ afterDays, storageClass }) => ({ days: afterDays, storageClass })),
         expiration: rule.expireDays === undefined ? undefined : { days: rule.expireDays },
-        noncurrentVersionExpiration: options.versioning ? { noncurrentDays } : undefined,
+        noncurrentVersionExpiration: options.versioning
+          ? { noncurrentDays: rule.olderDays ?? noncurrentDays }
+          : undefined,
       })),
       {
         id: "leftovers",

@@ -1,5 +1,6 @@
 /** What a function needs to work in somebody's VPC: a way to the database, and to the services that it calls. */
 import { namePrefix } from "./settings.ts";
+import { sources } from "./sources.ts";
 
 /** As a connection declares it. */
 export interface Place {
@@ -14,6 +15,8 @@ const region = aws.getRegionOutput().region;
 
 /** S3 and DynamoDB are reached by routes and cost nothing; these cost by the hour and subnet. */
 const called = ["kinesis-streams", "athena", "lambda"] as const;
+/** Called by functions whose sources Spark reads, too. */
+const calledForSpark = ["emr-serverless"] as const;
 const viaRoutes = ["s3", "dynamodb"] as const;
 
 interface Endpoints {
@@ -21,6 +24,11 @@ interface Endpoints {
   readonly group: aws.ec2.SecurityGroup;
   readonly prefixLists: readonly $util.Output<string>[];
 }
+
+const sparkIn = (vpc: string): boolean =>
+  sources.some(
+    ({ kind, connection, spec }) => kind === "relational" && spec.read !== undefined && connection.vpc?.id === vpc,
+  );
 
 const made = new Map<string, Endpoints>();
 const words = (name: string): string =>
@@ -38,7 +46,7 @@ const endpointsOf = (place: Place): Endpoints => {
     description: "Services that loads of sources call",
     vpcId: place.id,
   });
-  for (const service of called)
+  for (const service of [...called, ...(sparkIn(place.id) ? calledForSpark : [])])
     new aws.ec2.VpcEndpoint(`${name}${words(service)}`, {
       vpcId: place.id,
       serviceName: $interpolate`com.amazonaws.${region}.${service}`,
@@ -61,21 +69,21 @@ const endpointsOf = (place: Place): Endpoints => {
   return endpoints;
 };
 
-/** Where the function of a source runs. It speaks with its database and with the services, and nobody speaks with it. */
-export const placeIn = (
+type Egress = Omit<aws.vpc.SecurityGroupEgressRuleArgs, "securityGroupId">;
+const wayOut =
+  (name: string, group: aws.ec2.SecurityGroup) =>
+  (what: string, to: Egress): void =>
+    void new aws.vpc.SecurityGroupEgressRule(`${name}${what}`, { securityGroupId: group.id, ...to });
+
+/** A way from a group to the database, and the database's own group lets it in. */
+const toDatabase = (
   name: string,
   source: string,
   place: Place,
   databasePort: number,
-): { readonly privateSubnets: string[]; readonly securityGroups: $util.Input<string>[] } => {
-  const group = new aws.ec2.SecurityGroup(name, {
-    name: `${namePrefix}-load-${source}`,
-    description: `Loads of the source ${source}`,
-    vpcId: place.id,
-  });
-  const out = (what: string, to: Omit<aws.vpc.SecurityGroupEgressRuleArgs, "securityGroupId">) =>
-    new aws.vpc.SecurityGroupEgressRule(`${name}${what}`, { securityGroupId: group.id, ...to });
-  out("ToDatabase", {
+  group: aws.ec2.SecurityGroup,
+): void => {
+  wayOut(name, group)("ToDatabase", {
     ...tcp(databasePort),
     ...(place.security_group === undefined
       ? { cidrIpv4: "0.0.0.0/0" }
@@ -88,6 +96,22 @@ export const placeIn = (
       ...tcp(databasePort),
       referencedSecurityGroupId: group.id,
     });
+};
+
+/** Where the function of a source runs. It speaks with its database and with the services, and nobody speaks with it. */
+export const placeIn = (
+  name: string,
+  source: string,
+  place: Place,
+  databasePort: number,
+): { readonly privateSubnets: string[]; readonly securityGroups: $util.Input<string>[] } => {
+  const group = new aws.ec2.SecurityGroup(name, {
+    name: `${namePrefix}-load-${source}`,
+    description: `Loads of the source ${source}`,
+    vpcId: place.id,
+  });
+  const out = wayOut(name, group);
+  toDatabase(name, source, place, databasePort, group);
   if (place.endpoints === "there") out("ToServices", { ...tcp(443), cidrIpv4: "0.0.0.0/0" });
   else {
     const { group: services, prefixLists } = endpointsOf(place);
@@ -101,4 +125,26 @@ export const placeIn = (
       out(`To${words(viaRoutes[at]!)}`, { ...tcp(443), prefixListId });
   }
   return { privateSubnets: [...place.subnets], securityGroups: [group.id] };
+};
+
+/** Where Spark reads a source: its workers speak with the database, with S3 and with each other. */
+export const sparkPlaceIn = (
+  name: string,
+  source: string,
+  place: Place,
+  databasePort: number,
+): { readonly subnetIds: string[]; readonly securityGroupIds: $util.Input<string>[] } => {
+  const group = new aws.ec2.SecurityGroup(name, {
+    name: `${namePrefix}-read-${source}`,
+    description: `Spark reading the source ${source}`,
+    vpcId: place.id,
+  });
+  const out = wayOut(name, group);
+  toDatabase(name, source, place, databasePort, group);
+  const workers = { ipProtocol: "tcp", fromPort: 0, toPort: 65_535, referencedSecurityGroupId: group.id };
+  out("ToWorkers", workers);
+  new aws.vpc.SecurityGroupIngressRule(`${name}AtWorkers`, { securityGroupId: group.id, ...workers });
+  if (place.endpoints === "there") out("ToServices", { ...tcp(443), cidrIpv4: "0.0.0.0/0" });
+  else out("ToS3", { ...tcp(443), prefixListId: endpointsOf(place).prefixLists[viaRoutes.indexOf("s3")]! });
+  return { subnetIds: [...place.subnets], securityGroupIds: [group.id] };
 };

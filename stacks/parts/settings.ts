@@ -59,6 +59,8 @@ export const scheduleTimeZone = setting("EBB_TIME_ZONE", "UTC");
 export const sparkRelease = setting("EBB_SPARK_RELEASE", "emr-7.13.0");
 /** Where that release has Iceberg's runtime. */
 export const icebergJar = setting("EBB_SPARK_ICEBERG_JAR", EMR_ICEBERG_JAR);
+/** Where a deployment fetches the drivers of databases that Spark reads: Maven Central, or a mirror of it. */
+export const mavenRepository = setting("EBB_MAVEN_REPOSITORY", "https://repo1.maven.org/maven2");
 /** The most that all Spark jobs together may have. 32 vCPU for an hour are about 2 USD. */
 export const sparkVcpus = positive("EBB_SPARK_VCPUS", "32");
 

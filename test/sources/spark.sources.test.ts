@@ -77,7 +77,11 @@ const sparkTables = (name: string, start: () => Promise<Server>): void => {
     /** One run of the function: its end, or `waiting`. */
     const run = async (
       { spec }: Relational,
-      { secret = SECRET, changes = {} }: { secret?: string; changes?: Partial<RelationalConnection> } = {},
+      {
+        secret = SECRET,
+        changes = {},
+        driverSha256 = driverJars[server.kind].sha256,
+      }: { secret?: string; changes?: Partial<RelationalConnection>; driverSha256?: string } = {},
     ): Promise<LoadEnd | "waiting"> => {
       const { read, ...load } = spec;
       const settings = {
@@ -88,9 +92,11 @@ const sparkTables = (name: string, start: () => Promise<Server>): void => {
         entryPoint: `file:${program}`,
         submitParameters: readParameters({ jar, partitions: 5, settings: { "spark.driver.memory": "1g" } }),
         secret,
+        driver: `file:${jar}`,
+        driverSha256,
       };
       const spark = new SparkReads(client, new EmbeddedObjectStore(bucket), settings);
-      const database = new PartitionedReader(readerOf(changes), spark, optionsOf("odd", read!.spark));
+      const database = new PartitionedReader(readerOf(changes), spark, optionsOf(load, read!.spark));
       try {
         const { load: asked, reader } = partitioned(load, database);
         return (await loadRows(bySpark, asked, reader, { owner: "test", remainingMs: () => Infinity }))!;
@@ -199,6 +205,12 @@ const sparkTables = (name: string, start: () => Promise<Server>): void => {
       assert.equal(job.state, "FAILED");
       await failing("access", /SQLSTATE 28/, run(whole, { secret: WRONG }));
       assert.doesNotMatch(job.log(), /password of before/);
+      if (server.kind === "postgres") {
+        const another = { driverSha256: "0".repeat(64) };
+        assert.equal(await run(whole, another), "waiting");
+        await emr.jobs.at(-1)!.ended;
+        await failing("unreachable", /DriverUnknownError/, run(whole, another));
+      }
       await server.run("ALTER TABLE odd DROP COLUMN note");
       await failing("no_field", /has no field note/, run(whole));
       assert.deepEqual(left(), []);

@@ -12,6 +12,7 @@ The last thing written is the result document: the parts that are to be read, or
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -27,11 +28,17 @@ CA_FILE = "ebb-ca.pem"
 KIND = re.compile(r"\b[A-Z]\w*(?:Exception|Error)\b")
 
 
+class DriverUnknownError(Exception):
+    """The jar is not the one whose SHA-256 is pinned."""
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="Reads a relational table in partitions.")
     parser.add_argument("--read", required=True, help="URI of the document that says what is read")
     parser.add_argument("--into", required=True, help="URI of the folder that the parts are written to")
     parser.add_argument("--result", required=True, help="URI that the result document is written to")
+    parser.add_argument("--driver", required=True, help="URI of the jar of the database's driver")
+    parser.add_argument("--driver-sha256", required=True, help="what the jar has to be: nothing of another one is run")
     return parser.parse_args()
 
 
@@ -51,6 +58,14 @@ class Files:
         stream = system.open(path)
         try:
             return self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+        finally:
+            stream.close()
+
+    def sha256(self, uri):
+        system, path = self._open(uri)
+        stream = system.open(path)
+        try:
+            return hashlib.sha256(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream)).hexdigest()
         finally:
             stream.close()
 
@@ -157,6 +172,8 @@ def main():
     spark.sparkContext.setLogLevel("OFF")
     files = Files(spark)
     try:
+        if files.sha256(args.driver) != args.driver_sha256:
+            raise DriverUnknownError
         Read(spark, json.loads(files.read(args.read))).run(args.into)
         result = {"state": "succeeded", "parts": files.parts(args.into)}
     except Exception as error:  # whatever it was, the load must be told

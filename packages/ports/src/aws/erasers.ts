@@ -20,6 +20,7 @@ import { type Eraser, type LinkedVisitors, type Subject, setsOf } from "../erasu
 import { PersonFinder } from "../person-finder.ts";
 import { type ProfileStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
 import { type Item, WIDTH, text } from "./dynamo.ts";
+import { sourceReadsEraser } from "./erase-source-reads.ts";
 import { sourceTablesEraser } from "./erase-source-tables.ts";
 import { calling, chunksOf, mapLimit } from "./errors.ts";
 
@@ -45,6 +46,7 @@ export const awsErasers = (parts: AwsEraserParts): readonly Eraser[] => [
   customersEraser(parts),
   rawEventsEraser(parts),
   tablesEraser(parts),
+  sourceReadsEraser(parts.documents), // a load makes its staged rows of them
   sourceTablesEraser({ queries: parts.queries, objects: parts.documents }),
   documentsEraser(parts.documents, ["models/", "reports/"]),
   profilesEraser(parts),

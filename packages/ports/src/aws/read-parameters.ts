@@ -1,6 +1,9 @@
 /** How EMR Serverless starts the read of a table: in one place for the stacks and for the proof on Spark. */
 import { submitParameters } from "./spark-parameters.ts";
 
+/** What Spark reads for loads, within the lake's bucket; a source's own prefix follows. */
+export const READS_PREFIX = "sources/reads/";
+
 /** Read by packages/lake/spark/read_table.py; Spark leaves out of its logs and pages what has such a name. */
 export const PASSWORD_PROPERTY = "spark.ebb.password";
 
@@ -46,6 +49,8 @@ export const readParameters = ({ jar, partitions, settings = {} }: ReadParameter
     "spark.executor.cores": String(CORES),
     "spark.executor.memory": "8g",
     "spark.dynamicAllocation.maxExecutors": String(Math.ceil(partitions / CORES)),
+    // Workers tell each other the password: EMR Serverless gives each a certificate.
+    "spark.ssl.internode.enabled": "true",
     // A partition that was read half is read anew whole, by another worker.
     "spark.task.maxFailures": "4",
     "spark.sql.session.timeZone": "UTC",

@@ -2,22 +2,22 @@
  * Reads of relational tables on EMR Serverless: what a load asks for, the job that is under way and what it left lie under a
  * prefix of the source in the lake's bucket. A job is started once for each attempt: its token is made of both.
  */
-import { buffer } from "node:stream/consumers";
 import type { EMRServerlessClient } from "@aws-sdk/client-emr-serverless";
 import { GetJobRunCommand, StartJobRunCommand } from "@aws-sdk/client-emr-serverless";
-import { ObjectNotFound, type ObjectStore } from "../ports.ts";
+import type { ObjectStore } from "../ports.ts";
 import { SourceProblem, SourceWaiting } from "../source-ports.ts";
 import type { JdbcRead } from "../source-readers/jdbc.ts";
 import type { PartitionedReads } from "../source-readers/partitioned.ts";
+import { readDocument } from "./begun-statements.ts";
 import { calling } from "./errors.ts";
 import type { SparkSettings } from "./job-runner.ts";
-import { PASSWORD_PROPERTY } from "./read-parameters.ts";
-
-/** Within the lake's bucket; a source's own prefix follows. */
-export const READS_PREFIX = "sources/reads/";
+import { PASSWORD_PROPERTY, READS_PREFIX } from "./read-parameters.ts";
 
 export interface SparkReadsSettings extends SparkSettings {
   readonly source: string;
+  /** URI of the driver's jar, and what its SHA-256 must be: no other one is run. */
+  readonly driver: string;
+  readonly driverSha256: string;
   /** URI of the lake, without a slash at its end: `s3://bucket`. */
   readonly lake: string;
   /** ARN of the password's secret; none where the user has no password. */
@@ -94,7 +94,8 @@ export class SparkReads implements PartitionedReads {
   }
 
   async #start(loadId: string, attempt: number, read: () => Promise<JdbcRead>): Promise<string> {
-    const { source, lake, applicationId, roleArn, entryPoint, submitParameters, secret } = this.#settings;
+    const { source, lake, applicationId, roleArn, entryPoint, submitParameters, secret, driver, driverSha256 } =
+      this.#settings;
     const name = `read-${attempt}`;
     // The first document stays: the same token must not stand for another read.
     if ((await this.#read(loadId, name)) === undefined) await this.#write(loadId, name, await read());
@@ -113,6 +114,7 @@ export class SparkReads implements PartitionedReads {
               entryPointArguments: [
                 ...["--read", uri(`${name}.json`), "--into", uri(`parts-${attempt}`)],
                 ...["--result", uri(`result-${attempt}.json`)],
+                ...["--driver", driver, "--driver-sha256", driverSha256],
               ],
               sparkSubmitParameters: submitParameters,
             },
@@ -148,13 +150,7 @@ export class SparkReads implements PartitionedReads {
   }
 
   async #read<Document>(loadId: string, name: string): Promise<Document | undefined> {
-    try {
-      const body = await buffer(await this.#objects.get(this.#key(loadId, `${name}.json`)));
-      return JSON.parse(body.toString("utf8")) as Document;
-    } catch (error) {
-      if (error instanceof ObjectNotFound) return undefined;
-      throw error;
-    }
+    return await readDocument<Document>(this.#objects, this.#key(loadId, `${name}.json`));
   }
 
   async #write(loadId: string, name: string, document: object): Promise<void> {

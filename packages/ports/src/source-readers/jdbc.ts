@@ -46,6 +46,8 @@ export interface JdbcRead {
   /** A SELECT of `c0`, `c1`, … as text, and of `ebb_partition`. */
   readonly select: string;
   readonly cells: number;
+  /** Which cell names a person as the producer does, from 0; absent where none does. */
+  readonly customerCell?: number;
   /** A condition on `ebb_partition` for each partition. */
   readonly partitions: readonly string[];
   readonly fetchSize: number;
@@ -54,7 +56,7 @@ export interface JdbcRead {
 /** Rows that a driver holds at once. */
 const FETCH_SIZE = 5_000;
 
-/** @param authorities of the system, for a connection that names none */
+/** @param authorities of the system, for a connection that names none @param customer the field that names a person */
 export const jdbcRead = (
   { address, jdbc }: Pick<JdbcReader, "address" | "jdbc">,
   plan: ReadPlan,
@@ -62,7 +64,7 @@ export const jdbcRead = (
   from: string,
   where: string,
   partition: { readonly field: string; readonly conditions: readonly string[] },
-  authorities: () => string,
+  { authorities, customer }: { readonly authorities: () => string; readonly customer?: string | undefined },
 ): JdbcRead => {
   const { words } = jdbc;
   const cells = fields.map((field) => jdbc.text(field, plan.timezone));
@@ -78,6 +80,7 @@ export const jdbcRead = (
     ...(jdbc.snapshot === undefined ? {} : { snapshot: jdbc.snapshot }),
     select: `SELECT ${list.join(", ")} FROM ${from}${where}`,
     cells: cells.length,
+    ...(customer === undefined ? {} : { customerCell: plan.fields.indexOf(customer) }),
     partitions: partition.conditions,
     fetchSize: FETCH_SIZE,
   };

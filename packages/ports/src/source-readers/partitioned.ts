@@ -40,11 +40,15 @@ export interface PartitionedOptions {
   readonly partitions: number;
   /** `whole`: what changed since the load before is read through one connection. */
   readonly loads: "whole" | "all";
+  /** The field that names a person as the producer does. */
+  readonly customer?: string | undefined;
   /** Authorities of the system, as PEM. */
   readonly authorities: () => string;
 }
 
 const BLOCK_ROWS = 2_000;
+/** A line in the place of a row that was erased. */
+export const NO_ROW = "null";
 /** Part, and lines of it that were read. */
 type Place = readonly [part: number, line: number];
 
@@ -149,7 +153,6 @@ export class PartitionedReader implements RowReader {
     const [low, high] = await this.#database.ask(plan, bounds, where);
     const cuts = cutPoints(field, low == null || high == null ? undefined : { low, high }, this.#options.partitions);
     const conditions = rangeConditions("ebb_partition", cuts, words);
-    const { authorities } = this.#options;
     return jdbcRead(
       this.#database,
       plan,
@@ -157,7 +160,7 @@ export class PartitionedReader implements RowReader {
       fromOf(plan, words),
       where,
       { field: field.name, conditions },
-      authorities,
+      this.#options,
     );
   }
 
@@ -186,12 +189,13 @@ export class PartitionedReader implements RowReader {
     try {
       const lines = await this.#linesFrom(parts[part]!, place);
       const rows: Row[] = [];
-      while (rows.length < limit) {
+      let taken = 0;
+      for (; rows.length < limit; taken++) {
         const next = await lines.next();
         if (next.done === true) return { rows, place: [part + 1, 0] };
-        rows.push(JSON.parse(next.value) as Row);
+        if (next.value !== NO_ROW) rows.push(JSON.parse(next.value) as Row);
       }
-      const behind: Place = [part, line + rows.length];
+      const behind: Place = [part, line + taken];
       this.#open = { place: behind, lines };
       return { rows, place: behind };
     } catch (error) {

@@ -90,15 +90,10 @@ describe("what Spark is told to read", () => {
   const partition = { field: "id", conditions: ["1 = 1"] };
 
   it("of PostgreSQL: text by each type's own output, one snapshot for all, TLS with the authorities that are given", () => {
-    const read = jdbcRead(
-      { address, jdbc: postgresJdbc },
-      plan,
-      fields,
-      '"orders"',
-      " WHERE x",
-      partition,
-      () => "PEM",
-    );
+    const read = jdbcRead({ address, jdbc: postgresJdbc }, plan, fields, '"orders"', " WHERE x", partition, {
+      authorities: () => "PEM",
+      customer: undefined,
+    });
     assert.equal(
       read.select,
       `SELECT ("id")::text AS c0, CASE WHEN "no""te" IS NOT DISTINCT FROM NULL THEN NULL ELSE concat("no""te") END AS c1, ("at")::text AS c2, "at"::text AS c3, "id" AS ebb_partition FROM "orders" WHERE x`,
@@ -125,7 +120,7 @@ describe("what Spark is told to read", () => {
       "`o`",
       "",
       partition,
-      () => "PEM",
+      { authorities: () => "PEM", customer: undefined },
     );
     assert.equal(
       read.select,

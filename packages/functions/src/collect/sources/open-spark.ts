@@ -2,18 +2,24 @@
 import { getCACertificates } from "node:tls";
 import { Clients } from "@ebb/ports/aws/clients";
 import { S3ObjectStore } from "@ebb/ports/aws/object-store";
+import { driverJars } from "@ebb/ports/aws/read-parameters";
 import { SparkReads } from "@ebb/ports/aws/spark-reads";
 import type { JdbcReader } from "@ebb/ports/source-readers/jdbc";
 import { PartitionedReader } from "@ebb/ports/source-readers/partitioned";
-import type { RelationalSource } from "../sources.ts";
+import type { Source } from "../sources.ts";
 
-type Spark = NonNullable<RelationalSource["read"]>["spark"];
+type Relational = Extract<Source, { kind: "relational" }>;
+type Spark = NonNullable<Relational["spec"]["read"]>["spark"];
 
 /** What the ordinary reader trusts too: Node's authorities, and those of Amazon RDS that the environment names. */
 export const trustedAuthorities = (): string => getCACertificates("default").join("\n");
 
 /** @throws Error for a variable that the environment lacks */
-export const partitionedReader = (source: string, spark: Spark, database: JdbcReader): PartitionedReader => {
+export const partitionedReader = (
+  { connection, spec }: Relational,
+  spark: Spark,
+  database: JdbcReader,
+): PartitionedReader => {
   const clients = new Clients(process.env);
   const variable = (name: string): string => {
     const value = process.env[name];
@@ -22,19 +28,25 @@ export const partitionedReader = (source: string, spark: Spark, database: JdbcRe
   };
   const bucket = variable("EBB_LAKE_BUCKET");
   const reads = new SparkReads(clients.emr, new S3ObjectStore(clients.s3, bucket, Date.now), {
-    source,
+    source: spec.name,
     lake: `s3://${bucket}`,
     applicationId: variable("EBB_SPARK_APPLICATION"),
     roleArn: variable("EBB_SPARK_ROLE"),
     entryPoint: variable("EBB_SPARK_ENTRY_POINT"),
     submitParameters: variable("EBB_SPARK_PARAMETERS"),
+    driver: variable("EBB_SPARK_DRIVER"),
+    driverSha256: driverJars[connection.kind].sha256,
     secret: process.env["EBB_SPARK_SECRET"],
   });
-  return new PartitionedReader(database, reads, optionsOf(source, spark));
+  return new PartitionedReader(database, reads, optionsOf(spec, spark));
 };
 
-export const optionsOf = (source: string, { partition_column: partitionColumn, partitions, loads }: Spark) => ({
-  source,
+export const optionsOf = (
+  { name, fields }: Pick<Relational["spec"], "name" | "fields">,
+  { partition_column: partitionColumn, partitions, loads }: Spark,
+) => ({
+  source: name,
+  customer: fields["customer_id"],
   partitionColumn,
   partitions,
   loads,

@@ -27,7 +27,7 @@ export const openRows = async (
     // On one machine, where nobody starts Spark, the same declaration is read through one connection.
     if (read === undefined || process.env[SPARK_APPLICATION] === undefined) return { load, reader };
     const { partitionedReader } = await import("./open-spark.ts");
-    return partitioned(load, partitionedReader(load.name, read.spark, reader));
+    return partitioned(load, partitionedReader(source, read.spark, reader));
   }
   const { dynamoReader } = await import("./open-aws.ts");
   return { load: dynamoLoad(source.spec), reader: dynamoReader(source) };
