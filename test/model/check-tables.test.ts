@@ -1,16 +1,16 @@
 /** What the tables promise is looked at while a run goes on; a short history has no model and no failure. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkTables } from "@ebb/functions/model/steps/check-tables";
+import { beginChecks } from "@ebb/functions/model/steps/check-tables";
 import { curate } from "@ebb/functions/model/steps/curate";
 import { makeFeatures } from "@ebb/functions/model/steps/features";
 import { fitChurnModel } from "@ebb/functions/model/steps/fit";
-import { makeMarts, tablesOfRun } from "@ebb/functions/model/steps/marts";
+import { beginMarts, tablesOfRun } from "@ebb/functions/model/steps/marts";
 import { makeSegments } from "@ebb/functions/model/steps/segments";
 import { customersAtAsOf } from "@ebb/functions/model/steps/customers";
 import { unify } from "@ebb/functions/model/steps/unify";
 import { fitValue } from "@ebb/functions/model/steps/value";
-import { writeBack } from "@ebb/functions/model/steps/write-back";
+import { type ToWriteBack, exportScored, putCustomersTogether, writeBack } from "@ebb/functions/model/steps/write-back";
 import { checkQuality } from "@ebb/functions/model/steps/check-quality";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
@@ -18,7 +18,7 @@ import { salesDaily } from "@ebb/lake/batch/sales-marts";
 import { customerScores } from "@ebb/lake/model/customer-scores";
 import type { BatchTable } from "@ebb/lake/batch-table";
 import type { RunModelPorts } from "@ebb/functions/model/run-model-ports";
-import { smallLake } from "./small-lake.ts";
+import { type SmallLake, smallLake } from "./small-lake.ts";
 
 const DAY_MS = 86_400_000;
 const ARRIVED_MS = Date.UTC(2024, 2, 1);
@@ -37,8 +37,10 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   assert.ok(fit.kind === "refused" && fit.reason.startsWith("The history is too short"));
   await checkQuality(steps, plan, history);
   await makeSegments(steps, plan, lake.ports);
-  await makeMarts(steps, plan);
-  await checkTables(steps, lake.ports, tablesOfRun(cutoffs, false));
+  await (await beginMarts(steps, plan)).ended();
+  await (
+    await beginChecks(steps, lake.ports, tablesOfRun(cutoffs, false))
+  )();
   const promises = monthlyTables.flatMap(({ tests }) => Object.keys(tests)).length;
   assert.equal((await figures("curated tables checked"))["promises"], promises);
   assert.ok(Number((await figures("tables checked"))["promises"]) > 20);
@@ -61,7 +63,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   const [counted] = await lake.rows("SELECT count(*) AS n FROM sales_daily WHERE gross_minor > 0");
   const { n } = JSON.parse(counted!) as { n: number };
   assert.ok(n > 1);
-  await assert.rejects(checkTables(next.steps, lake.ports, tablesOfRun(cutoffs, false)), {
+  await assert.rejects(await beginChecks(next.steps, lake.ports, tablesOfRun(cutoffs, false)), {
     name: "StepFailed",
     message:
       `Tables break their promises. sales_daily: "net = gross - refunds" is broken by ${n} rows. ` +
@@ -83,6 +85,15 @@ const writingBy = (ports: RunModelPorts, table: BatchTable): RunModelPorts => ({
     readColumns: (key, columns) => ports.runner.readColumns(key, columns),
   },
 });
+
+const writtenBack = async (
+  { steps, plan }: Pick<Awaited<ReturnType<SmallLake["begin"]>>, "steps" | "plan">,
+  ports: RunModelPorts,
+  what: ToWriteBack,
+): Promise<number> => {
+  await putCustomersTogether(steps, plan, ports, what, await exportScored(steps, plan, what));
+  return await writeBack(steps, plan, ports, what);
+};
 
 test("nobody's scores are written back from a table that breaks its promises; all are from one that keeps them", async (context) => {
   const lake = await smallLake(context);
@@ -106,7 +117,7 @@ test("nobody's scores are written back from a table that breaks its promises; al
     },
   });
   const falsified = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + 2 * DAY_MS }, twice);
-  await assert.rejects(writeBack(falsified.steps, falsified.plan, twice, what), {
+  await assert.rejects(writtenBack(falsified, twice, what), {
     name: "StepFailed",
     message:
       /^Tables break their promises\. customer_scores: "one row a customer and cutoff" is broken by \d+ rows?\.$/,
@@ -114,7 +125,7 @@ test("nobody's scores are written back from a table that breaks its promises; al
   for (const { customer_key: key } of all) assert.equal(await ports.scores.scores(key), undefined);
 
   const next = await lake.begin({ asOf: AS_OF, startedAtMs: ARRIVED_MS + 3 * DAY_MS });
-  assert.equal(await writeBack(next.steps, next.plan, ports, what), all.length);
+  assert.equal(await writtenBack(next, ports, what), all.length);
   assert.equal((await next.figures("customer scores checked"))["promises"], 3);
   for (const { customer_key: key, segment } of all) assert.equal((await ports.scores.scores(key))?.segment, segment);
 });

@@ -12,23 +12,23 @@ import { RunSteps, endedRun } from "./run-steps.ts";
 import { awaitArrivals } from "./steps/await-arrivals.ts";
 import { findChangedOrders, rememberOrders } from "./steps/changed-orders.ts";
 import { checkQuality } from "./steps/check-quality.ts";
-import { checkTables } from "./steps/check-tables.ts";
+import { beginChecks } from "./steps/check-tables.ts";
 import { findClusters } from "./steps/clusters.ts";
 import { curate } from "./steps/curate.ts";
 import { customersAtAsOf } from "./steps/customers.ts";
 import { type Cutoffs, makeFeatures } from "./steps/features.ts";
 import { type Fit, fitChurnModel, fitFigures } from "./steps/fit.ts";
 import { fitToKeep, rememberFit } from "./steps/kept-fit.ts";
-import { makeMarts, tablesOfRun } from "./steps/marts.ts";
+import { beginMarts, tablesOfRun } from "./steps/marts.ts";
 import { type Promotion, promote, promotionFigures } from "./steps/promote.ts";
 import { checkLimits } from "./steps/quality-limits.ts";
-import { reconcile } from "./steps/reconcile.ts";
+import { beginBatchRfm, reconcile } from "./steps/reconcile.ts";
 import { writeReport } from "./steps/report.ts";
 import { scoreCustomers } from "./steps/score.ts";
 import { makeSegments } from "./steps/segments.ts";
 import { unify } from "./steps/unify.ts";
 import { fitValue } from "./steps/value.ts";
-import { writeBack } from "./steps/write-back.ts";
+import { exportScored, putCustomersTogether, writeBack } from "./steps/write-back.ts";
 
 export interface RunSummary {
   readonly runId: string;
@@ -125,6 +125,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const changed = await findChangedOrders(steps, plan, ports);
   const segments = await makeSegments(steps, plan, ports, changed);
   const atAsOf = await customersAtAsOf(steps, plan, segments.customers);
+  const marts = await beginMarts(steps, plan, changed);
   const clusters = await findClusters(steps, plan, ports, atAsOf.all);
   const value = await fitValue(steps, plan, ports, atAsOf.histories);
 
@@ -134,11 +135,16 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
     ({ fit, promotion } = await modelOf(steps, plan, ports, cutoffs, history.dataVersion));
   const churn = promotion === undefined ? undefined : await scoreCustomers(steps, plan, ports, promotion.scoresBy);
 
-  await makeMarts(steps, plan, changed);
-  await checkTables(steps, ports, tablesOfRun(cutoffs, churn !== undefined, changed));
+  const toWriteBack = { customers: segments.customers, churn, value, clusters };
+  const scored = await exportScored(steps, plan, toWriteBack);
+  await marts.ended();
+  const checked = await beginChecks(steps, ports, tablesOfRun(cutoffs, churn !== undefined, changed));
+  const batchRfm = await beginBatchRfm(steps);
+  await putCustomersTogether(steps, plan, ports, toWriteBack, scored);
+  await checked();
   await rememberOrders(steps, plan, ports);
-  await writeBack(steps, plan, ports, { customers: segments.customers, churn, value, clusters });
-  const reconciliation = await reconcile(steps, plan, ports);
+  await writeBack(steps, plan, ports, toWriteBack);
+  const reconciliation = await reconcile(steps, plan, ports, batchRfm);
   await writeReport(steps, plan, ports, {
     history,
     quality,

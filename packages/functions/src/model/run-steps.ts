@@ -21,6 +21,14 @@ export class StepFailed extends Error {
   override readonly name = "StepFailed";
 }
 
+/** A job of which a run has not seen the end. */
+export interface StartedJob {
+  /** Once. @throws StepFailed with the engine's reason */
+  ended(): Promise<Finished>;
+}
+
+const labelOf = (name: string, attempt: number): string => (attempt === 1 ? name : `${name}, try ${attempt}`);
+
 export class RunSteps {
   readonly #plan: RunPlan;
   readonly #context: WorkflowContext;
@@ -59,17 +67,28 @@ export class RunSteps {
   }
 
   /** Runs a job to its end, and again where that may help. @throws StepFailed with the engine's reason */
-  async job(name: string, job: BatchJob, figures: (done: Finished) => Figures = writtenFigures): Promise<Finished> {
-    const { runner } = this.#ports;
-    for (let attempt = 1; ; attempt++) {
-      const label = attempt === 1 ? name : `${name}, try ${attempt}`;
-      const jobId = await this.#context.step(`${label}: start`, async () => {
-        await this.#began(name);
-        return await runner.start(job, `${this.#plan.runId}/${name}/${attempt}`);
-      });
-      const state = await this.#context.waitFor(label, LOOK_SECONDS, async () => {
+  async job(name: string, job: BatchJob, figures?: (done: Finished) => Figures): Promise<Finished> {
+    return await (await this.begin(name, job, figures)).ended();
+  }
+
+  /** Starts a job that goes on while other steps are at work: none of them may need what it writes. */
+  async begin(name: string, job: BatchJob, figures: (done: Finished) => Figures = writtenFigures): Promise<StartedJob> {
+    const first = await this.#start(name, job, 1);
+    return { ended: () => this.#end(name, job, first, figures) };
+  }
+
+  async #start(name: string, job: BatchJob, attempt: number): Promise<string> {
+    return await this.#context.step(`${labelOf(name, attempt)}: start`, async () => {
+      await this.#began(name);
+      return await this.#ports.runner.start(job, `${this.#plan.runId}/${name}/${attempt}`);
+    });
+  }
+
+  async #end(name: string, job: BatchJob, first: string, figures: (done: Finished) => Figures): Promise<Finished> {
+    for (let attempt = 1, jobId = first; ; jobId = await this.#start(name, job, ++attempt)) {
+      const state = await this.#context.waitFor(labelOf(name, attempt), LOOK_SECONDS, async () => {
         await this.#holdLock();
-        const state = await runner.state(jobId);
+        const state = await this.#ports.runner.state(jobId);
         if (state.state === "running") return undefined;
         if (state.state === "succeeded") await this.#ended(name, figures(state));
         return state;

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { BatchTable } from "@ebb/lake/batch-table";
 import type { BatchJob, JobState } from "../batch-ports.ts";
+import { BatchManifest } from "./batch-manifest.ts";
 import { EmbeddedObjectStore } from "./object-store.ts";
 import { DuckDbJobRunner } from "./job-runner.ts";
 import { DuckDbQueryEngine } from "./query-engine.ts";
@@ -150,9 +151,26 @@ describe("batch jobs on DuckDB", () => {
       { name: "both", writes: [numbers, doubled].map((table) => ({ table, parameters: {} })) },
       "t",
     );
-    await runner.close(); // it was never looked at, so nothing of it has run
+    await runner.close(); // wherever it was
     runner = await open();
     while ((await runner.state(id)).state === "running") await delay(5);
+    assert.deepEqual(await asked("SELECT total FROM doubled"), [["9900"]]);
+  });
+
+  it("come to their end while whoever started them computes without a pause", async () => {
+    const id = await runner.start(
+      { name: "both", writes: [numbers, doubled].map((table) => ({ table, parameters: {} })) },
+      "t",
+    );
+    const manifest = new BatchManifest(path.join(folder, "lake"), { readOnly: true });
+    const untilMs = performance.now() + 60_000;
+    let state = manifest.job(id)!.state;
+    while (state.state === "running" && performance.now() < untilMs) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); // no event of this thread is served
+      state = manifest.job(id)!.state;
+    }
+    manifest.close();
+    assert.equal(state.state, "succeeded");
     assert.deepEqual(await asked("SELECT total FROM doubled"), [["9900"]]);
   });
 

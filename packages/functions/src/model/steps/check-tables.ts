@@ -15,18 +15,22 @@ export const promiseExports = (tables: readonly CheckedTable[]): TableExport[] =
     return sql === undefined ? [] : [{ name: `promises-${checked.table.name}`, sql: () => sql }];
   });
 
-/** A job that looks, and a step that judges. @throws StepFailed with the table, the promise and how many rows break it */
-export const checkTables = async (
+/**
+ * Starts a job that looks.
+ *
+ * @returns what waits for it and judges; it throws a StepFailed with the table, the promise and how many rows break it
+ */
+export const beginChecks = async (
   steps: RunSteps,
   ports: Pick<RunModelPorts, "runner">,
   tables: readonly CheckedTable[],
-): Promise<void> => {
-  const { exports } = await steps.job("check tables", {
+): Promise<() => Promise<void>> => {
+  const looking = await steps.begin("check tables", {
     name: "check-tables",
     writes: [],
     exports: promiseExports(tables),
   });
-  await judgePromises(steps, ports, "tables checked", exports);
+  return async () => await judgePromises(steps, ports, "tables checked", (await looking.ended()).exports);
 };
 
 /** @param exports of a job with `promiseExports`, by name; others are passed over */

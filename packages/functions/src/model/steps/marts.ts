@@ -9,7 +9,7 @@ import { activeCustomersMonthly, productSalesDaily, salesDaily } from "@ebb/lake
 import { rfmGrid, segmentDaily, segmentMovements } from "@ebb/lake/batch/segment-marts";
 import { churnScores } from "@ebb/lake/model/churn-scores";
 import { type RunPlan, midnightOf } from "../run-request.ts";
-import type { RunSteps } from "../run-steps.ts";
+import type { RunSteps, StartedJob } from "../run-steps.ts";
 import { type ChangedOrders, orderMonths, orderTables, orderWrites } from "./changed-orders.ts";
 import type { Cutoffs } from "./features.ts";
 
@@ -22,9 +22,14 @@ export const marts: readonly BatchTable[] = [
   productSalesDaily,
 ];
 
-export const makeMarts = async (steps: RunSteps, { asOf }: RunPlan, changed: ChangedOrders = {}): Promise<void> => {
+/** They stand on orders and segments alone. */
+export const beginMarts = async (
+  steps: RunSteps,
+  { asOf }: RunPlan,
+  changed: ChangedOrders = {},
+): Promise<StartedJob> => {
   const cutoff = midnightOf(asOf);
-  await steps.job("marts", {
+  return await steps.begin("marts", {
     name: "marts",
     writes: marts.flatMap((table) =>
       orderTables.includes(table) ? orderWrites(table, changed, cutoff) : [{ table, parameters: { cutoff } }],

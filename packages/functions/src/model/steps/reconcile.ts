@@ -10,7 +10,7 @@ import type { CustomerStore, ExportedColumn } from "@ebb/ports";
 import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
-import type { RunSteps } from "../run-steps.ts";
+import type { RunSteps, StartedJob } from "../run-steps.ts";
 
 export interface Reconciliation {
   readonly customers: number;
@@ -31,12 +31,22 @@ const MOST_LISTED = 1_000;
 const ROUNDS = 5;
 const LOOK_SECONDS = 60;
 
-export const reconcile = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts): Promise<Reconciliation> => {
-  const exported = await steps.job("batch RFM", {
+/** Starts RFM from the curated tables. */
+export const beginBatchRfm = async (steps: RunSteps): Promise<StartedJob> =>
+  await steps.begin("batch RFM", {
     name: "batch-rfm",
     writes: [],
     exports: [{ name: "rfm", sql: curatedRfmSql }],
   });
+
+/** @param batchRfm as `beginBatchRfm` started it */
+export const reconcile = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  ports: RunModelPorts,
+  batchRfm: StartedJob,
+): Promise<Reconciliation> => {
+  const exported = await batchRfm.ended();
   const first = await steps.step("compare", () => comparedAll(ports, exported.exports["rfm"]!), figuresOf);
   let left = first;
   for (let round = 1; left.count > 0 && round <= ROUNDS; round++) {

@@ -32,29 +32,62 @@ export interface ToWriteBack {
 const PART_CUSTOMERS = 100_000;
 const WRITE_AT_ONCE = 10_000;
 
-export const writeBack = async (
+/** Some of the customers, by their keys, and where the run leaves what it knows of them. */
+interface Part {
+  readonly part: number;
+  readonly parts: number;
+}
+const partsOf = (customers: number): readonly Part[] => {
+  const parts = Math.min(256, Math.max(1, Math.ceil(customers / PART_CUSTOMERS)));
+  return Array.from({ length: parts }, (_, part) => ({ part, parts }));
+};
+const named = (name: string, { part, parts }: Part): string => (parts === 1 ? name : `${name} ${part + 1} of ${parts}`);
+
+/** Rows of SQL that the customers are put together from. @returns the exports by part */
+export const exportScored = async (
+  steps: RunSteps,
+  { asOf }: RunPlan,
+  { customers, churn }: Pick<ToWriteBack, "customers" | "churn">,
+): Promise<Readonly<Record<string, string>>> => {
+  const { exports } = await steps.job("scored customers", {
+    name: "scored-customers",
+    writes: [],
+    exports: partsOf(customers).map(({ part, parts }) => ({
+      name: `part-${part}`,
+      sql: () => scoredCustomersSql({ asOf, churn: churn !== undefined, part, parts }),
+    })),
+  });
+  return exports;
+};
+
+/** @param exports of `exportScored` */
+export const putCustomersTogether = async (
   steps: RunSteps,
   plan: RunPlan,
   ports: RunModelPorts,
   what: ToWriteBack,
-): Promise<number> => {
-  const parts = Math.min(256, Math.max(1, Math.ceil(what.customers / PART_CUSTOMERS)));
-  const exported = await steps.job("scored customers", {
-    name: "scored-customers",
-    writes: [],
-    exports: Array.from({ length: parts }, (_, part) => ({
-      name: `part-${part}`,
-      sql: () => scoredCustomersSql({ asOf: plan.asOf, churn: what.churn !== undefined, part, parts }),
-    })),
-  });
-  const named = (name: string, part: number): string => (parts === 1 ? name : `${name} ${part + 1} of ${parts}`);
-  for (let part = 0; part < parts; part++)
+  exports: Readonly<Record<string, string>>,
+): Promise<void> => {
+  for (const part of partsOf(what.customers))
     await steps.step(
       named("customers together", part),
-      () => putTogether(plan, ports, what, { part, exportKey: exported.exports[`part-${part}`]! }),
+      () => putTogether(plan, ports, what, { part: part.part, exportKey: exports[`part-${part.part}`]! }),
       (customers) => ({ customers }),
     );
-  const objectKeys = Array.from({ length: parts }, (_, part) => partKey(plan, part));
+};
+
+/**
+ * Takes what has been put together to the table, and from there to the store.
+ *
+ * @throws StepFailed where the table breaks a promise: the store then is as it was
+ */
+export const writeBack = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  ports: RunModelPorts,
+  { customers }: Pick<ToWriteBack, "customers">,
+): Promise<number> => {
+  const objectKeys = partsOf(customers).map(({ part }) => partKey(plan, part));
   const done = await steps.job("customer scores", {
     name: "customer-scores",
     imports: [{ name: SCORED_CUSTOMERS, columns: scoredCustomerColumns, objectKeys }],
@@ -63,14 +96,14 @@ export const writeBack = async (
   });
   await judgePromises(steps, ports, "customer scores checked", done.exports);
   let written = 0;
-  for (let part = 0; part < parts; part++)
+  for (const part of partsOf(customers))
     written += await steps.step(
       named("write back", part),
-      () => writePart(plan, ports, part),
+      () => writePart(plan, ports, part.part),
       (customers) => ({ customers }),
     );
   await steps.step("write back: forget the parts", async () => {
-    await ports.objects.delete([...objectKeys, ...objectKeys.map((_, part) => documentsKey(plan, part))]);
+    await ports.objects.delete([...objectKeys, ...partsOf(customers).map(({ part }) => documentsKey(plan, part))]);
     return true;
   });
   return written;
