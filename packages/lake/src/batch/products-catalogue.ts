@@ -32,6 +32,8 @@ interface Sayings {
  */
 const spansSql = (m: Dialect, { item, learned, where, value }: Sayings): string => {
   const of = `source, product_id, ${item}`;
+  const ofLearned = `l.source, l.product_id, l.${item}`;
+  const sameItem = `s.source = l.source AND s.product_id = l.product_id AND s.${item} = l.${item}`;
   return `
 found AS (
   SELECT ${of}, told_by, ${value} AS value, told_at, cutoff, ${m.truncDay("told_at")} AS day
@@ -54,10 +56,17 @@ declared AS (
   ) AS in_turn
   WHERE turn = 1
 ),
+learned AS (${learned}),
+-- Of most no source says anything: what was learned is all there is.
+of_sources AS (
+  SELECT DISTINCT ${of} FROM declared
+),
 said AS (
   SELECT ${of}, day, value, told_by, 1 AS by_source FROM declared
   UNION ALL
-  SELECT ${of}, day, value, '${EVENTS}' AS told_by, 0 AS by_source FROM (${learned}) AS learned
+  SELECT ${ofLearned}, l.day, l.value, '${EVENTS}' AS told_by, 0 AS by_source
+  FROM learned AS l
+  JOIN of_sources AS s ON ${sameItem}
 ),
 -- What was learned counts where the last word of the sources is that they have nothing to say.
 in_reign AS (
@@ -72,12 +81,21 @@ under AS (
     max(CASE WHEN by_source = 1 THEN value END) OVER (PARTITION BY ${of}, reign) AS ruling
   FROM in_reign
 ),
+counting AS (
+  SELECT ${of}, day, value, told_by
+  FROM under
+  WHERE value IS NOT NULL AND (by_source = 1 OR ruling IS NULL)
+  UNION ALL
+  SELECT ${ofLearned}, l.day, l.value, '${EVENTS}' AS told_by
+  FROM learned AS l
+  LEFT JOIN of_sources AS s ON ${sameItem}
+  WHERE s.source IS NULL AND l.value IS NOT NULL
+),
 counted AS (
   SELECT
     ${of}, day, value, told_by,
     lag(value) OVER (PARTITION BY ${of} ORDER BY day) AS previous_value
-  FROM under
-  WHERE value IS NOT NULL AND (by_source = 1 OR ruling IS NULL)
+  FROM counting
 ),
 spans AS (
   SELECT
