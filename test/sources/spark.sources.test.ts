@@ -27,6 +27,7 @@ import { type EmrServerless, startEmrServerless } from "../engines/emr-serverles
 import { mavenJars } from "../support/maven-jars.ts";
 import { BALANCE, declaredOdd, makeOdd, move } from "./odd.ts";
 import { type TestPorts, openPorts } from "./ports.ts";
+import { cuttingProxy } from "./proxy.ts";
 import { type Server, mariadbProgram, postgresProgram, startMariadb, startPostgres } from "./servers.ts";
 import { type Relational, connectionOf } from "./shop.ts";
 
@@ -169,10 +170,18 @@ const sparkTables = (name: string, start: () => Promise<Server>): void => {
       if (server.kind === "postgres") assert.deepEqual(await sumOf(bySpark), [ROWS + 1, (ROWS + 1) * BALANCE]);
     });
 
-    void it("what changed while it was read comes with the next load, through one connection: the table is the ordinary reader's", async () => {
-      const end = await run(declaredOdd(server));
+    void it("what changed while it was read comes with the next load, by whoever reads it: the table is the ordinary reader's", async () => {
+      // One of the two servers shows each: through one connection, and by Spark again.
+      const loads = server.kind === "postgres" ? "whole" : "all";
+      const again = declaredOdd(server, { read: { spark: { partitions: 5, loads } } });
+      let end = await run(again);
+      if (loads === "all") {
+        assert.equal(end, "waiting");
+        await emr.jobs[2]!.ended;
+        end = await run(again);
+      }
       assert.ok(end !== "waiting");
-      assert.equal(emr.jobs.length, 2, "no job for what changed");
+      assert.equal(emr.jobs.length, loads === "all" ? 3 : 2);
       assert.ok(end.counts.read < ROWS / 2, String(end.counts.read));
       const { spec } = declaredOdd(server);
       const reader = readerOf();
@@ -193,11 +202,19 @@ const sparkTables = (name: string, start: () => Promise<Server>): void => {
       });
     };
 
-    void it("faults are the ordinary reader's: a wrong password, no way to the server, a dropped field; readers keep the table", async () => {
+    void it("faults are the ordinary reader's: a wrong password, a lost network, a dropped field; readers keep the table", async () => {
       const before = await rowsOf(bySpark);
       const whole = declaredOdd(server, { mode: "snapshot", watermark: undefined, deletion: undefined });
       await failing("access", /refused the user ebb_reader/, run(whole, { changes: { password: "not the password" } }));
       await failing("unreachable", /failed or was lost/, run(whole, { changes: { port: 1 } }));
+      // The network is lost in the middle of the partitions.
+      const proxy = await cuttingProxy(server.port, 600_000);
+      const cut = { changes: { port: proxy.port } };
+      assert.equal(await run(whole, cut), "waiting");
+      await emr.jobs.at(-1)!.ended;
+      assert.equal(emr.jobs.at(-1)!.state, "FAILED");
+      await failing("unreachable", /ended as FAILED: .*SQL.*Exception.*tried again/, run(whole));
+      await proxy.close();
       // The secret of the job is not renewed: the job says so without the password, and is not tried again.
       assert.equal(await run(whole, { secret: WRONG }), "waiting");
       const job = emr.jobs.at(-1)!;

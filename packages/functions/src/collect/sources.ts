@@ -176,22 +176,25 @@ export const DynamoSource = z.strictObject({
   /** Types of fields that are not to stay text; of lines under `list.field`. */
   types: z.record(FieldPath, Type).default({}),
   /** `export` needs point-in-time recovery on the table and a bucket; `scan` reads it whole each time. */
-  read: z.union([
-    z.strictObject({
-      scan: z.strictObject({
-        units_per_second: z.int().min(1).default(100),
-        segments: z.int().min(1).max(64).default(4),
+  read: z.union(
+    [
+      z.strictObject({
+        scan: z.strictObject({
+          units_per_second: z.int().min(1).default(100),
+          segments: z.int().min(1).max(64).default(4),
+        }),
       }),
-    }),
-    z.strictObject({
-      export: z.strictObject({
-        bucket: z.string().min(3),
-        prefix: z.string().default(""),
-        /** False where others have the exports made. */
-        request: z.boolean().default(true),
+      z.strictObject({
+        export: z.strictObject({
+          bucket: z.string().min(3),
+          prefix: z.string().default(""),
+          /** False where others have the exports made. */
+          request: z.boolean().default(true),
+        }),
       }),
-    }),
-  ]),
+    ],
+    "is a scan or an export: Spark reads relational tables",
+  ),
   lines: z
     .strictObject({
       list: FieldPath,
