@@ -11,7 +11,7 @@ import { customersAtAsOf } from "@ebb/functions/model/steps/customers";
 import { unify } from "@ebb/functions/model/steps/unify";
 import { fitValue } from "@ebb/functions/model/steps/value";
 import { type ToWriteBack, exportScored, putCustomersTogether, writeBack } from "@ebb/functions/model/steps/write-back";
-import { checkQuality } from "@ebb/functions/model/steps/check-quality";
+import { beginQualityTables } from "@ebb/functions/model/steps/check-quality";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
 import { salesDaily } from "@ebb/lake/batch/sales-marts";
@@ -35,7 +35,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   assert.deepEqual(cutoffs.past, []);
   const { fit } = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion);
   assert.ok(fit.kind === "refused" && fit.reason.startsWith("The history is too short"));
-  await checkQuality(steps, plan, history);
+  await (await beginQualityTables(steps, plan)).ended();
   await makeSegments(steps, plan, lake.ports);
   await (await beginMarts(steps, plan)).ended();
   await (

@@ -11,7 +11,7 @@ import { type RunPlan, RunInProgress, RunRequest, freeRunId, horizonOf } from ".
 import { RunSteps, endedRun } from "./run-steps.ts";
 import { awaitArrivals } from "./steps/await-arrivals.ts";
 import { findChangedOrders, rememberOrders } from "./steps/changed-orders.ts";
-import { checkQuality } from "./steps/check-quality.ts";
+import { beginQualityTables, checkQuality } from "./steps/check-quality.ts";
 import { beginChecks } from "./steps/check-tables.ts";
 import { findClusters } from "./steps/clusters.ts";
 import { curate } from "./steps/curate.ts";
@@ -125,6 +125,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const changed = await findChangedOrders(steps, plan, ports);
   const segments = await makeSegments(steps, plan, ports, changed);
   const atAsOf = await customersAtAsOf(steps, plan, segments.customers);
+  const qualityTables = await beginQualityTables(steps, plan);
   const marts = await beginMarts(steps, plan, changed);
   const clusters = await findClusters(steps, plan, ports, atAsOf.all);
   const value = await fitValue(steps, plan, ports, atAsOf.histories);
@@ -137,6 +138,7 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
 
   const toWriteBack = { customers: segments.customers, churn, value, clusters };
   const scored = await exportScored(steps, plan, toWriteBack);
+  await qualityTables.ended();
   await marts.ended();
   const checked = await beginChecks(steps, ports, tablesOfRun(cutoffs, churn !== undefined, changed));
   const batchRfm = await beginBatchRfm(steps);

@@ -2,7 +2,7 @@
 import { DAY_MS } from "@ebb/core/time";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import { featureQuality, sourceFreshness } from "@ebb/lake/batch/quality";
-import type { RunSteps } from "../run-steps.ts";
+import type { RunSteps, StartedJob } from "../run-steps.ts";
 import type { History } from "./curate.ts";
 
 export interface Quality {
@@ -14,22 +14,26 @@ export interface Quality {
 const SILENCE_FACTOR = 2;
 const SILENCE_DAYS = 7;
 
-/** @param unfit what a limit of quality says against a model, a sentence each */
-export const checkQuality = async (
-  steps: RunSteps,
-  plan: RunPlan,
-  history: History,
-  unfit: readonly string[] = [],
-): Promise<Quality> => {
+/** Starts the tables that tell of the quality of features and of sources; no other table is made of them. */
+export const beginQualityTables = async (steps: RunSteps, plan: Pick<RunPlan, "asOf">): Promise<StartedJob> => {
   const parameters = { cutoff: midnightOf(plan.asOf) };
-  await steps.job("data quality", {
+  return await steps.begin("data quality", {
     name: "data-quality",
     writes: [
       { table: featureQuality, parameters },
       { table: sourceFreshness, parameters },
     ],
   });
-  return await steps.step(
+};
+
+/** @param unfit what a limit of quality says against a model, a sentence each */
+export const checkQuality = async (
+  steps: RunSteps,
+  plan: Pick<RunPlan, "asOf">,
+  history: History,
+  unfit: readonly string[] = [],
+): Promise<Quality> =>
+  await steps.step(
     "gates",
     async () => {
       const reasons = [...silentSources(history, plan.asOf), ...unfit];
@@ -37,7 +41,6 @@ export const checkQuality = async (
     },
     ({ noModelBecause }) => (noModelBecause === undefined ? {} : { "no model": noModelBecause }),
   );
-};
 
 /** Sources of orders that have stopped, a sentence each: to a model all their customers would have left. */
 export const silentSources = ({ sources }: Pick<History, "sources">, asOf: string): string[] =>
