@@ -22,6 +22,8 @@ const faultsOf = ({ kind, connection, spec }: Source): string[] => {
     faults.push("its connection is to this machine itself, where no database is in AWS");
   if (kind === "relational" && connection.password !== undefined && !SECRET.test(connection.password.secret))
     faults.push(`${connection.password.secret} is no name that a variable of a function may have`);
+  if (kind === "relational" && spec.read !== undefined && connection.vpc === undefined)
+    faults.push("read.spark needs the vpc of its connection: EMR Serverless has no way out to the internet");
   if (kind !== "relational" && connection.endpoint !== undefined)
     faults.push("its connection names an endpoint, which is for one machine alone");
   if (schedule !== undefined && "every" in schedule && schedule.every % 60 !== 0)

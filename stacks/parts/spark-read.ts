@@ -93,9 +93,8 @@ const applicationOf = ({ connection, spec }: Relational, { partitions }: Spark):
     schedulerConfiguration: { maxConcurrentRuns: 1, queueTimeoutMinutes: 360 },
     // What a driver of a database says may hold a value of a row: no log is kept, and the result says why a job failed.
     monitoringConfiguration: { managedPersistenceMonitoringConfiguration: { enabled: false } },
-    ...(connection.vpc === undefined
-      ? {}
-      : { networkConfiguration: sparkPlaceIn(name, spec.name, connection.vpc, portOf(connection)) }),
+    // Declared, or the deployment had been refused.
+    networkConfiguration: sparkPlaceIn(name, spec.name, connection.vpc!, portOf(connection)),
   });
 };
 

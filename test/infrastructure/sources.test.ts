@@ -37,6 +37,21 @@ describe("where no source is declared", () => {
   });
 });
 
+describe("where no table is large", () => {
+  it("nothing is made for Spark to read by: no application, no secret, no rule", () => {
+    for (const type of [
+      "aws:emrserverless/application:Application",
+      "aws:secretsmanager/secret:Secret",
+      "aws:cloudwatch/eventRule:EventRule",
+    ])
+      assert.deepEqual(
+        graph.ofType(type).filter(({ name }) => /^(?:Read|Spark.)/.test(name)),
+        [],
+        type,
+      );
+  });
+});
+
 describe("a declaration that cannot work in AWS", () => {
   const declared = (value: unknown): Promise<ResourceGraph> => {
     const root = path.resolve(import.meta.dirname, "../..");
