@@ -14,6 +14,7 @@ import {
 import { foldOrders } from "./score.ts";
 import { lakeBucket } from "./shared.ts";
 import { alarmTopic } from "./parts/alarm.ts";
+import type { Beside } from "./parts/function.ts";
 import { api, serveRoutes, type Besides, type Supplies } from "./parts/api.ts";
 import { monthlyBudgetUsd, namePrefix } from "./parts/settings.ts";
 import { site } from "./parts/site.ts";
@@ -39,6 +40,17 @@ const reading: readonly Grant[] = [
   { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
 ];
 
+/** What is declared and what stands of it: which tables there are, with which columns, and when each was loaded. */
+const catalogued = (table: sst.aws.Dynamo, beside: Beside): Besides[string] => ({
+  grants: [
+    { actions: ["dynamodb:GetItem"], resources: [table.arn] },
+    // Without it S3 answers 403 and not 404 for a table that was never filled.
+    { actions: ["s3:ListBucket"], resources: [lakeBucket.arn] },
+    { actions: ["s3:GetObject"], resources: [$interpolate`${lakeBucket.arn}/sources/tables/*`] },
+  ],
+  beside: { ...beside, environment: { ...beside.environment, EBB_UPLOAD_BUCKET: lakeBucket.name } },
+});
+
 /** What declared sources have told, where there are any. */
 const besides: Besides =
   states === undefined || besideSources === undefined
@@ -48,18 +60,8 @@ const besides: Besides =
           grants: [{ actions: ["dynamodb:Query"], resources: [states.arn] }],
           beside: besideSources,
         },
-        "serve/catalogue": {
-          grants: [
-            { actions: ["dynamodb:GetItem"], resources: [states.arn] },
-            // Without it S3 answers 403 and not 404 for a table that was never filled.
-            { actions: ["s3:ListBucket"], resources: [lakeBucket.arn] },
-            { actions: ["s3:GetObject"], resources: [$interpolate`${lakeBucket.arn}/sources/tables/*`] },
-          ],
-          beside: {
-            ...besideSources,
-            environment: { ...besideSources.environment, EBB_UPLOAD_BUCKET: lakeBucket.name },
-          },
-        },
+        "serve/catalogue": catalogued(states, besideSources),
+        "serve/customer-timeline": catalogued(states, besideSources),
       };
 
 const supplies: Supplies = {

@@ -108,6 +108,11 @@ describe("who is told what sources have told", () => {
         "s3:GetObject s3:LakeBucket/sources/tables/*",
         "s3:ListBucket s3:LakeBucket",
       ],
+      // It asks Athena already, and so looks into the bucket.
+      "serve/customer-timeline": [
+        "dynamodb:GetItem dynamodb:table/SourcesTable",
+        "s3:GetObject s3:LakeBucket/sources/tables/*",
+      ],
     };
     for (const [handler, allowed] of Object.entries(added)) {
       const environment = dig(lambdaOf(graph, handler).inputs, "environment", "variables") as Record<string, string>;

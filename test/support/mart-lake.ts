@@ -42,6 +42,8 @@ export const filled = (table: BatchTable, rows: readonly Row[]): BatchTable => (
 });
 
 export interface MartLake {
+  /** The lake's own. */
+  readonly folder: string;
   readonly queries: DuckDbQueryEngine;
   readonly runs: EmbeddedRunStore;
   readonly ports: ReturnType<typeof memoryPorts> & {
@@ -73,6 +75,7 @@ export const martLake = async (asOf: string, tables: readonly BatchTable[]): Pro
   const runs = new EmbeddedRunStore(folder);
   await runs.put(succeeded(asOf));
   return {
+    folder: lake,
     queries,
     runs,
     ports: { ...memoryPorts(), queries, runs },

@@ -246,9 +246,11 @@ export interface Customer {
 }
 /** `GET /v1/customers/{id}/timeline`: newest first. */
 export interface Timeline {
+  /** Where a declared source tells of contacts with support. */
+  readonly support?: { readonly contacts: number; readonly last_at?: string };
   readonly entries: readonly {
     readonly at: string;
-    readonly kind: "order" | "refund" | "visit" | "post";
+    readonly kind: "order" | "refund" | "visit" | "post" | "support";
     readonly title: string;
     readonly amount_minor?: number;
     readonly currency?: string;

@@ -9,7 +9,7 @@ import { defaultCutPoints } from "@ebb/core/rfm";
 import { routes } from "@ebb/functions/declarations";
 import type { RunRequest } from "@ebb/functions/model/run-request";
 import { logger } from "@ebb/functions/runtime/logger";
-import type { CataloguePorts } from "@ebb/functions/serve/catalogue";
+import type { CataloguedPort } from "@ebb/functions/serve/catalogue/catalogued";
 import type { QualityPorts } from "@ebb/functions/serve/quality";
 import type { Ports, Run } from "@ebb/ports";
 import {
@@ -202,7 +202,7 @@ const open = async (folder: string, options: HomeOptions, undo: (() => void | Pr
   const disk = new DiskWatch(folder);
   const queries = openQueries(path.join(folder, "lake"));
   undo.push(() => queries.close());
-  const ports: Ports & Pick<QualityPorts, "sourceLoads"> & Pick<CataloguePorts, "catalogued"> = {
+  const ports: Ports & Pick<QualityPorts, "sourceLoads"> & CataloguedPort = {
     ...commonPorts({ secrets, settings }, counters),
     ...stores,
     sourceLoads: () => sourceLoads(folder),

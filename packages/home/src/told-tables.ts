@@ -4,7 +4,7 @@ import { SourcesInvalid } from "@ebb/functions/collect/sources";
 import type { SourceLoads } from "@ebb/functions/collect/sources/compare-loads";
 import { lastLoads, toldTablesOf } from "@ebb/functions/collect/sources/told";
 import { logger } from "@ebb/functions/runtime/logger";
-import type { Catalogued } from "@ebb/functions/serve/catalogue";
+import type { Catalogued } from "@ebb/functions/serve/catalogue/catalogued";
 import type { ToldTable } from "@ebb/lake/batch/told-tables";
 import { sourceTables } from "@ebb/ports/embedded/source-manifest";
 import { lakeTypeOf } from "@ebb/ports/embedded/source-sql";

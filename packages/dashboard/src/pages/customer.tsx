@@ -231,12 +231,16 @@ const ScoreTable = ({ history }: { history: Timeline["history"] }) => (
   </table>
 );
 
-const kindWords = { order: "Order", refund: "Refund", visit: "Visit", post: "Post" } as const;
+const kindWords = { order: "Order", refund: "Refund", visit: "Visit", post: "Post", support: "Support" } as const;
 
-const Story = ({ timeline: { entries } }: { timeline: Timeline }) => (
+const supportNote = ({ contacts, last_at: lastAt }: NonNullable<Timeline["support"]>): string =>
+  `${count(contacts)} ${contacts === 1 ? "contact" : "contacts"} with support${lastAt === undefined ? "" : `, the last on ${day(lastAt.slice(0, 10))}`}.`;
+
+const Story = ({ timeline: { entries, support } }: { timeline: Timeline }) => (
   <Panel
     title="Timeline"
     wide
+    note={support === undefined ? undefined : supportNote(support)}
     sheet={{
       filename: "customer-timeline",
       header: ["at", "kind", "title", "amount", "currency"],

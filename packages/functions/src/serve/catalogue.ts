@@ -1,34 +1,19 @@
 /** The data catalogue: the lake's tables and the declared sources, from the definitions that make them. */
 import { createHash } from "node:crypto";
-import type { AwsPorts } from "@ebb/ports/aws";
 import type { Ports } from "@ebb/ports";
-import type { SourceStore } from "@ebb/ports/source-ports";
 import { z } from "zod";
-import type { Source } from "../collect/sources.ts";
 import { type SourceEntry, sourceEntries } from "../collect/sources/catalogue.ts";
-import { readDeclared } from "../collect/sources/declared.ts";
-import { columnsIn } from "../model/sources-on-aws.ts";
 import { authorize } from "../runtime/authorisation.ts";
 import { isKnown } from "../runtime/etag.ts";
 import { type HttpHandler, header, httpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
+import { type Catalogued, type CataloguedPort, withCatalogued } from "./catalogue/catalogued.ts";
 import { type LakeTable, lakeTables } from "./catalogue/lake-tables.ts";
 import { type Catalogue, cataloguePage } from "./catalogue/page.ts";
 import { parametersOf } from "./marts/parameters.ts";
 import { pageHeaders } from "./page.ts";
 
-/** What is declared, and what stands of it. */
-export interface Catalogued {
-  readonly sources: readonly Source[];
-  /** A table's columns with the lake's types; `undefined` for one that was never filled. */
-  readonly columnsOf: (table: string) => Promise<Readonly<Record<string, string>> | undefined>;
-  readonly loadedAtMs: (source: string) => Promise<number | undefined>;
-}
-
-export interface CataloguePorts extends Pick<Ports, "keys"> {
-  /** Absent where no source is declared. */
-  readonly catalogued?: () => Promise<Catalogued>;
-}
+export type CataloguePorts = Pick<Ports, "keys"> & CataloguedPort;
 
 const shape = { format: z.enum(["json", "html"]).default("json") };
 
@@ -79,17 +64,4 @@ const sourceJson = ({ loadedAt, of, tables, ...rest }: SourceEntry & { readonly 
   })),
 });
 
-const cataloguedOnAws = (ports: Pick<AwsPorts, "sources" | "objects">, file: string): CataloguePorts["catalogued"] => {
-  const store: Pick<SourceStore, "get"> = ports.sources;
-  return async () => ({
-    sources: readDeclared(file),
-    columnsOf: (table) => columnsIn(ports.objects, table),
-    loadedAtMs: async (name) => (await store.get(name))?.loadedAtMs,
-  });
-};
-
-export const handler = onAws((ports) => {
-  const file = process.env["EBB_SOURCES_FILE"];
-  const catalogued = file === undefined ? undefined : cataloguedOnAws(ports, file);
-  return make({ keys: ports.keys, ...(catalogued === undefined ? {} : { catalogued }) });
-});
+export const handler = onAws((ports) => make(withCatalogued(ports)));

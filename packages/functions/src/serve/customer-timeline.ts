@@ -1,9 +1,13 @@
-/** What one customer did and how the scores went, newest first: as of the latest run. */
+/**
+ * What one customer did and how the scores went, newest first: as of the latest run, and contacts with support as of the last
+ * loads of the sources that tell of them.
+ */
 import type { CustomerKey } from "@ebb/core/ids";
 import type { Ports } from "@ebb/ports";
 import type { HttpHandler } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
+import { type CataloguedPort, withCatalogued } from "./catalogue/catalogued.ts";
 import { customerKeyOf } from "./customer-key.ts";
 import {
   type MartRow,
@@ -14,31 +18,38 @@ import {
   rowsOf,
   textOf,
 } from "./marts/mart-handler.ts";
+import { type SupportTable, supportOf, supportTables } from "./marts/support-contacts.ts";
 import { historyOfSql, ordersOfSql, postsOfSql, visitsOfSql } from "./marts/timeline-sql.ts";
 
 interface Entry {
   readonly at: string;
-  readonly kind: "order" | "refund" | "visit" | "post";
+  readonly kind: "order" | "refund" | "visit" | "post" | "support";
   readonly title: string;
   readonly amount_minor?: number;
   readonly currency?: string;
   readonly details?: readonly string[];
 }
 
-export type TimelinePorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "pseudonyms" | "suppressions">;
+export type TimelinePorts = Pick<Ports, "keys" | "queries" | "runs" | "settings" | "pseudonyms" | "suppressions"> &
+  CataloguedPort;
 
 export const make = (ports: TimelinePorts): HttpHandler =>
-  martHandler(
+  martHandler<readonly SupportTable[]>(
     ports,
-    async ({ event, erased, queries }) => {
+    async ({ event, erased, queries }, tables) => {
       const key: CustomerKey = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
       if (erased.has(key)) throw new Problem("not_found", "Nothing of this customer has arrived.");
-      const [orders, visits, posts, history] = await Promise.all(
-        [ordersOfSql, visitsOfSql, postsOfSql, historyOfSql].map((sql) => rowsOf(queries, sql(queries.dialect, key))),
-      );
-      const entries = [...orders!.map(orderEntry), ...visitEntries(visits!), ...posts!.map(postEntry)];
+      const [support, [orders, visits, posts, history]] = await Promise.all([
+        supportOf(queries, tables, key),
+        Promise.all(
+          [ordersOfSql, visitsOfSql, postsOfSql, historyOfSql].map((sql) => rowsOf(queries, sql(queries.dialect, key))),
+        ),
+      ]);
+      const told: readonly Entry[] = [...orders!.map(orderEntry), ...visitEntries(visits!), ...posts!.map(postEntry)];
+      const entries = [...told, ...support.entries];
       return {
         customer_key: key,
+        ...(tables.length === 0 ? {} : { support: { contacts: support.contacts, last_at: support.lastAt } }),
         entries: entries.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)),
         history: history!.map((row) => ({
           as_of: textOf(row["cutoff"]),
@@ -56,6 +67,7 @@ export const make = (ports: TimelinePorts): HttpHandler =>
       history: [],
     }),
     [],
+    () => supportTables(ports),
   );
 
 const orderEntry = (row: MartRow): Entry => {
@@ -99,4 +111,4 @@ const postEntry = (row: MartRow): Entry => ({
   ...(typeof row["body"] === "string" ? { details: [row["body"]] } : {}),
 });
 
-export const handler = onAws(make);
+export const handler = onAws((ports) => make(withCatalogued(ports)));

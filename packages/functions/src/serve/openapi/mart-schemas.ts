@@ -105,21 +105,29 @@ export const martSchemas: Readonly<Record<string, JsonSchema>> = {
       object({ cluster: string, customers: integer, net_minor: integer, recency_days: number, orders: number }),
     ),
   }),
-  Timeline: ofRun({
-    customer_key: string,
-    entries: list(
-      object(
-        { at: instant, kind: { enum: ["order", "refund", "visit", "post"] }, title: string },
-        { amount_minor: integer, currency: string, details: list(string) },
+  Timeline: ofRun(
+    {
+      customer_key: string,
+      entries: list(
+        object(
+          { at: instant, kind: { enum: ["order", "refund", "visit", "post", "support"] }, title: string },
+          { amount_minor: integer, currency: string, details: list(string) },
+        ),
       ),
-    ),
-    history: list(
-      object(
-        { as_of: day, segment: string },
-        { recency: score, frequency: score, monetary: score, churn_probability: probability },
+      history: list(
+        object(
+          { as_of: day, segment: string },
+          { recency: score, frequency: score, monetary: score, churn_probability: probability },
+        ),
       ),
-    ),
-  }),
+    },
+    {
+      support: {
+        ...object({ contacts: integer }, { last_at: instant }),
+        description: "Where a declared source tells of contacts with support, as of its last load",
+      },
+    },
+  ),
   Churn: ofRun({
     horizon_days: integer,
     customers: integer,
