@@ -62,6 +62,7 @@ const besides: Besides =
         },
         "serve/catalogue": catalogued(states, besideSources),
         "serve/customer-timeline": catalogued(states, besideSources),
+        "serve/customer-export": catalogued(states, besideSources),
       };
 
 const supplies: Supplies = {

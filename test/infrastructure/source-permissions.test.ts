@@ -96,6 +96,7 @@ const addedTo = (handler: string): string[] => {
 
 describe("who is told what sources have told", () => {
   it("knows what is declared and where each source stands, and may read that and no more", () => {
+    const table = ["dynamodb:GetItem dynamodb:table/SourcesTable", "s3:GetObject s3:LakeBucket/sources/tables/*"];
     const added: Record<string, string[]> = {
       "model/run-model": [
         "dynamodb:GetItem dynamodb:table/SourcesTable",
@@ -108,11 +109,9 @@ describe("who is told what sources have told", () => {
         "s3:GetObject s3:LakeBucket/sources/tables/*",
         "s3:ListBucket s3:LakeBucket",
       ],
-      // It asks Athena already, and so looks into the bucket.
-      "serve/customer-timeline": [
-        "dynamodb:GetItem dynamodb:table/SourcesTable",
-        "s3:GetObject s3:LakeBucket/sources/tables/*",
-      ],
+      // They ask Athena already, and so look into the bucket.
+      "serve/customer-timeline": table,
+      "serve/customer-export": table,
     };
     for (const [handler, allowed] of Object.entries(added)) {
       const environment = dig(lambdaOf(graph, handler).inputs, "environment", "variables") as Record<string, string>;

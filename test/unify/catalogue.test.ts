@@ -1,14 +1,16 @@
-/** The catalogue that a home serves: its own tables as `docs/tables.md` has them, and what is declared of sources. */
+/** The catalogue that a home serves, its own tables as `docs/tables.md` has them and what is declared of sources, and what goes by it. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import { Pseudonymizer } from "@ebb/core/ids";
 import { loadRows } from "@ebb/functions/collect/sources/load";
 import { type Home, startHome } from "@ebb/home/home";
 import { SOURCES_FILE, readSources } from "@ebb/home/source-files";
+import { trustKey } from "../erasure/shop-to-forget.ts";
 import { readerOf } from "../sources/fixed-reader.ts";
-import { openPorts } from "../sources/ports.ts";
+import { SECRET, openPorts } from "../sources/ports.ts";
 
 interface Told {
   readonly sources: readonly {
@@ -132,6 +134,22 @@ describe("the catalogue", () => {
     assert.ok(text.includes("in/&#60;b&#62;/") && !text.includes("in/<b>"));
     for (const word of ["source_sold_lines", "customer_features", "raw_events", '<span class="mark">personal</span>'])
       assert.ok(text.includes(word), word);
+  });
+
+  it("stands behind what a person is given: what a source told of them, and nothing of others", async () => {
+    const key = await trustKey(folder);
+    const given = async (id: string) =>
+      (await (
+        await fetch(`${home.url}/v1/customers/${id}/export`, { headers: { authorization: `Bearer ${key}` } })
+      ).json()) as { profile: { traits: object }; sources: object; status?: number };
+    // Under the secret of the ports that loaded it.
+    const customerKey = new Pseudonymizer(SECRET).customer("1");
+    const { profile, sources } = await given(customerKey);
+    assert.deepEqual(profile.traits, { email: "a@example.com" });
+    assert.deepEqual(sources, [
+      { table: "source_people", rows: [{ customer_key: customerKey, tier: "gold" }], more: false },
+    ]);
+    assert.equal((await given("2")).status, 404);
   });
 
   it("asks for a key that may read, and is not sent again to whoever has it", async () => {

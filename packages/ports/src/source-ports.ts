@@ -300,7 +300,10 @@ export interface HeldColumn {
 export interface SourceTables {
   /** Makes a part of the rows of a table durable, in the order of its columns; the same part again replaces it. */
   stage(loadId: string, table: SourceTable, part: number, rows: AsyncIterable<readonly Row[]>): Promise<number>;
-  /** As `stage`, of rows that are in the text of `PageRows` already; each piece stands until the next is asked for. */
+  /**
+   * As `stage`, of rows that are in the text of `PageRows` already; each piece stands until the next is asked for. Cheaper where
+   * text is what is staged, and absent elsewhere: rows then come by `stage`, and the table is the same.
+   */
   stageText?(loadId: string, table: SourceTable, part: number, text: AsyncIterable<Buffer>): Promise<void>;
   /** Keys that exist, for `keysStaged`. */
   stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number>;

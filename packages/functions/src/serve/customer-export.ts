@@ -1,10 +1,14 @@
-/** All that is kept of one person, for that person: what the profile says, figures, orders, scores and every event. */
+/**
+ * All that is kept of one person, for that person: what the profile says, figures, orders, scores, what declared sources told
+ * and every event.
+ */
 import { netMinor } from "@ebb/core/customers";
 import type { Ports } from "@ebb/ports";
 import { authorize } from "../runtime/authorisation.ts";
 import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
 import { Problem } from "../runtime/problem.ts";
+import { type CataloguedPort, withCatalogued } from "./catalogue/catalogued.ts";
 import { customerKeyOf } from "./customer-key.ts";
 import { type MartRow, rowsOf } from "./marts/mart-handler.ts";
 import { parametersOf, wholeNumber } from "./marts/parameters.ts";
@@ -12,10 +16,13 @@ import { parametersOf, wholeNumber } from "./marts/parameters.ts";
 export type CustomerExportPorts = Pick<
   Ports,
   "keys" | "pseudonyms" | "settings" | "suppressions" | "profiles" | "customers" | "scores" | "queries"
->;
+> &
+  CataloguedPort;
 
 /** Events of one answer: an order of 20 lines has 4 kB, and Lambda answers 6 MB. */
 const EVENTS = 1_000;
+/** Of one table of a declared source. */
+const ROWS = 1_000;
 export const customerExportShape = { after: wholeNumber(0, 1_000_000_000).default(0) };
 
 export const make = (ports: CustomerExportPorts): HttpHandler =>
@@ -25,7 +32,9 @@ export const make = (ports: CustomerExportPorts): HttpHandler =>
     const key = customerKeyOf(event.pathParameters?.["id"] ?? "", ports.pseudonyms);
     if ((await ports.suppressions.latest()).has(key)) throw nobody();
     const { dialect } = ports.queries;
-    const [profile, states, orders, scores, events] = await Promise.all([
+    const [told, profile, states, orders, scores, events] = await Promise.all([
+      // They do not go on with the events: the first answer has them.
+      after === 0 ? toldRows(ports, key) : [],
       ports.profiles.get(key),
       ports.customers.read([{ customerKey: key, orderKeys: [] }]),
       ports.customers.orders(key),
@@ -40,7 +49,8 @@ export const make = (ports: CustomerExportPorts): HttpHandler =>
       ),
     ]);
     const customer = states.get(key)?.customer;
-    if (profile === undefined && customer === undefined && events.length === 0) throw nobody();
+    const isNobody = profile === undefined && customer === undefined && events.length === 0 && told.length === 0;
+    if (isNobody) throw nobody();
     const more = events.length > EVENTS;
     return json(
       200,
@@ -69,6 +79,7 @@ export const make = (ports: CustomerExportPorts): HttpHandler =>
             }),
         orders,
         ...(scores === undefined ? {} : { scores }),
+        ...(told.length === 0 ? {} : { sources: told }),
         events: events.slice(0, EVENTS).map(eventOf),
         ...(more ? { next: `${event.rawPath}?after=${after + EVENTS}` } : {}),
       },
@@ -78,8 +89,36 @@ export const make = (ports: CustomerExportPorts): HttpHandler =>
 
 const nobody = (): Problem => new Problem("not_found", "Nothing is kept of this customer.");
 
+interface ToldRows {
+  readonly table: string;
+  readonly rows: readonly Record<string, unknown>[];
+  /** There are others. */
+  readonly more: boolean;
+}
+
+/** Rows about the customer in the tables that declared sources fill. */
+const toldRows = async (
+  { catalogued, queries }: Pick<CustomerExportPorts, "catalogued" | "queries">,
+  customerKey: string,
+): Promise<readonly ToldRows[]> => {
+  if (catalogued === undefined) return [];
+  const { sources, columnsOf } = await catalogued();
+  const tables = await Promise.all(
+    sources.map(async ({ spec: { name } }): Promise<ToldRows[]> => {
+      const table = `source_${name}`;
+      if ((await columnsOf(table))?.["customer_key"] === undefined) return [];
+      const sql = `SELECT * FROM ${table} WHERE customer_key = ${queries.dialect.textLiteral(customerKey)} LIMIT ${ROWS + 1}`;
+      const rows = await rowsOf(queries, sql);
+      return rows.length === 0 ? [] : [{ table, rows: rows.slice(0, ROWS).map(valuesOf), more: rows.length > ROWS }];
+    }),
+  );
+  return tables.flat();
+};
+
+const eventOf = ({ place: _place, dt: _dt, hour: _hour, ...row }: MartRow): Record<string, unknown> => valuesOf(row);
+
 /** The columns that have a value. */
-const eventOf = ({ place: _place, dt: _dt, hour: _hour, ...row }: MartRow): Record<string, unknown> =>
+const valuesOf = (row: MartRow): Record<string, unknown> =>
   Object.fromEntries(Object.entries(row).flatMap(([name, value]) => (value === null ? [] : [[name, plain(value)]])));
 
 /** Large integers as numbers where JSON can hold them. */
@@ -91,4 +130,4 @@ const plain = (value: MartRow[string]): unknown => {
   return value;
 };
 
-export const handler = onAws(make);
+export const handler = onAws((ports) => make(withCatalogued(ports)));

@@ -101,7 +101,7 @@ export const sourceTablesContract = (name: string, open: () => Promise<OpenSourc
     });
 
     it("rows that come as text are the rows that they say, in pieces that end anywhere", async (context) => {
-      if (opened.tables.stageText === undefined) return context.skip("it takes rows alone");
+      if (opened.tables.stageText === undefined) return context.skip("its rows come by `stage`");
       const table = newTable();
       const commit = commitOf(table);
       const text = `1\t"a\t""b""\n\\N"\t1.50\t2026-01-02 03:04:05.123456\n2\t"\\N"\t\\N\t\\N\n3\t\\N\t0.00\t\\N\n4\t\t-2.00\t\\N\n`;

@@ -53,6 +53,11 @@ export const erasureSchemas: Readonly<Record<string, JsonSchema>> = {
         months: { type: "object" },
       }),
       scores: { type: "object" },
+      sources: {
+        type: "array",
+        items: object({ table: string, rows: { type: "array", items: { type: "object" } }, more: { type: "boolean" } }),
+        description: "Rows of tables that declared sources fill, a thousand of each at most; in the first answer alone",
+      },
       next: { ...string, description: "Address of the events after these; absent with the last" },
     },
   ),

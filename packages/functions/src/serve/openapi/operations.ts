@@ -257,7 +257,8 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
     problems: kept,
   }),
   get("/v1/customers/{id}/export", {
-    summary: "All that is kept of one person: profile, figures, orders, scores and every event",
+    summary:
+      "All that is kept of one person: profile, figures, orders, scores, rows of declared sources and every event",
     description:
       "What a person is given who asks what is kept of them. A thousand events at a time; `next` is the address of those after.",
     tag: "serve",
