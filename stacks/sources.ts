@@ -15,7 +15,15 @@ import { scheduled } from "./parts/schedule.ts";
 import { namePrefix, sourcesFile } from "./parts/settings.ts";
 import { type SparkRead, sparkReadOf } from "./parts/spark-read.ts";
 import { declarations, sources, states } from "./parts/sources.ts";
-import { database, glueArn, queryResults, resultsOfStatements, statements, workgroup } from "./land.ts";
+import {
+  database,
+  defaultDatabase,
+  glueArn,
+  queryResults,
+  resultsOfStatements,
+  statements,
+  workgroup,
+} from "./land.ts";
 import { deadLetterBucket, lakeBucket, type Grant } from "./shared.ts";
 
 const HANDLER = "collect/load-source";
@@ -37,8 +45,7 @@ const lake: readonly Grant[] = [
       glueArn($interpolate`table/${database.name}/*`),
     ],
   },
-  // Athena looks there whatever database a statement names (Athena user guide, "Fine-grained access").
-  { actions: ["glue:GetDatabase"], resources: [glueArn("database/default")] },
+  defaultDatabase,
   {
     actions: ["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"],
     resources: [
