@@ -21,7 +21,7 @@ import { noRowsOf, readsItself, renderAfter } from "./tables-before.ts";
 const MOST_ROWS = 12_000;
 const EVENTS_AT_ONCE = 2_000;
 
-/** The store of the stream has nothing here to reconcile with: the jobs that come before are all that is wanted. */
+/** The stores have nothing here to reconcile with: the jobs that come before scores are written back are all that is wanted. */
 class Recorded extends Error {
   override readonly name = "Recorded";
 }
@@ -66,10 +66,16 @@ export const recordedRun = async (events: readonly StreamEvent[], request: RunTo
       },
       customers: {
         publishCutPoints: (cuts) => customers.publishCutPoints(cuts),
-        scan: () => {
-          throw new Recorded("recorded");
+        scan: async function* () {
+          // Nobody.
         },
       } as Partial<typeof customers> as typeof customers,
+      scores: {
+        putScores: async () => {
+          throw new Recorded("recorded");
+        },
+        scores: async () => undefined,
+      },
     };
     const context = new EmbeddedWorkflowContext({ runId: request.asOf, store: runs as EmbeddedRunStore });
     await make(ports)({ ...request, runId: request.asOf, startedBy: "command" }, context).catch((error: unknown) => {

@@ -10,7 +10,13 @@ import { makeSegments } from "@ebb/functions/model/steps/segments";
 import { customersAtAsOf } from "@ebb/functions/model/steps/customers";
 import { unify } from "@ebb/functions/model/steps/unify";
 import { fitValue } from "@ebb/functions/model/steps/value";
-import { type ToWriteBack, exportScored, putCustomersTogether, writeBack } from "@ebb/functions/model/steps/write-back";
+import {
+  type ToWriteBack,
+  beginCustomerScores,
+  exportScored,
+  putCustomersTogether,
+  writeBack,
+} from "@ebb/functions/model/steps/write-back";
 import { beginQualityTables } from "@ebb/functions/model/steps/check-quality";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { monthlyTables } from "@ebb/lake/batch/monthly-tables";
@@ -92,7 +98,7 @@ const writtenBack = async (
   what: ToWriteBack,
 ): Promise<number> => {
   await putCustomersTogether(steps, plan, ports, what, await exportScored(steps, plan, what));
-  return await writeBack(steps, plan, ports, what);
+  return await writeBack(steps, plan, ports, what, await beginCustomerScores(steps, plan, what));
 };
 
 test("nobody's scores are written back from a table that breaks its promises; all are from one that keeps them", async (context) => {

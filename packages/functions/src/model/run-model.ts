@@ -22,13 +22,13 @@ import { fitToKeep, rememberFit } from "./steps/kept-fit.ts";
 import { beginMarts, tablesOfRun } from "./steps/marts.ts";
 import { type Promotion, promote, promotionFigures } from "./steps/promote.ts";
 import { checkLimits } from "./steps/quality-limits.ts";
-import { beginBatchRfm, reconcile } from "./steps/reconcile.ts";
+import { beginBatchRfm, compareAll, reconcile } from "./steps/reconcile.ts";
 import { writeReport } from "./steps/report.ts";
 import { scoreCustomers } from "./steps/score.ts";
 import { makeSegments } from "./steps/segments.ts";
 import { unify } from "./steps/unify.ts";
 import { fitValue } from "./steps/value.ts";
-import { exportScored, putCustomersTogether, writeBack } from "./steps/write-back.ts";
+import { beginCustomerScores, exportScored, putCustomersTogether, writeBack } from "./steps/write-back.ts";
 
 export interface RunSummary {
   readonly runId: string;
@@ -145,8 +145,10 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   await putCustomersTogether(steps, plan, ports, toWriteBack, scored);
   await checked();
   await rememberOrders(steps, plan, ports);
-  await writeBack(steps, plan, ports, toWriteBack);
-  const reconciliation = await reconcile(steps, plan, ports, batchRfm);
+  const customerScores = await beginCustomerScores(steps, plan, toWriteBack);
+  const compared = await compareAll(steps, ports, batchRfm);
+  await writeBack(steps, plan, ports, toWriteBack, customerScores);
+  const reconciliation = await reconcile(steps, plan, ports, compared);
   await writeReport(steps, plan, ports, {
     history,
     quality,

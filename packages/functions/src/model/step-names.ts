@@ -42,9 +42,9 @@ export const stepNames = [
   "tables checked",
   "orders to keep",
   "customer scores",
+  "compare",
   "customer scores checked",
   "write back",
-  "compare",
   "reconcile",
   "report",
 ] as const;

@@ -94,9 +94,14 @@ export class JobExecution {
         await defineTables(connection, this.#options.folder, statements);
         for (const { name, columns, objectKeys } of plan.imports ?? [])
           await connection.run(`CREATE TEMP VIEW "${name}" AS ${this.#importSql(columns, objectKeys)}`);
-        for (const [at, write] of plan.writes.entries())
+        for (const [at, write] of plan.writes.entries()) {
+          if (this.#stopping) return; // between two statements there is nothing to interrupt
           if (at >= done) await this.#write(connection, { id: jobId, nowMs, at }, write);
-        for (const { name, sql } of plan.exports) exports[name] = await this.#export(connection, jobId, name, sql);
+        }
+        for (const { name, sql } of plan.exports) {
+          if (this.#stopping) return;
+          exports[name] = await this.#export(connection, jobId, name, sql);
+        }
       } finally {
         this.#connection = undefined;
         connection.closeSync();

@@ -1,5 +1,5 @@
 /** What the customers fall into by themselves, beside their segments. */
-import { type CustomerClusters, clusterCustomers } from "@ebb/core/clusters/customer-clusters";
+import { type CustomerClusters, assignCustomers, clusterCustomers } from "@ebb/core/clusters/customer-clusters";
 import { writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
@@ -41,3 +41,18 @@ export const findClusters = async (
     },
     (found) => (found === null ? { clusters: 0 } : { clusters: found.names.length, names: found.names.join(", ") }),
   )) ?? undefined;
+
+/** The name of the cluster of a row; none for a customer without a counted order. */
+export const clusterOf = (
+  clusters: Clusters | undefined,
+  [recency, frequency, monetary]: readonly Float64Array[],
+): ((row: number) => string | undefined) => {
+  if (clusters === undefined) return () => undefined;
+  const orZero = (column: Float64Array | undefined): Float64Array =>
+    column!.map((value) => (Number.isFinite(value) ? value : 0));
+  const assigned = assignCustomers(
+    { recency: orZero(recency), frequency: orZero(frequency), monetary: orZero(monetary) },
+    { scales: clusters.scales, centroids: Float64Array.from(clusters.centroids) },
+  );
+  return (row) => (Number.isFinite(recency![row]) ? clusters.names[assigned[row]!] : undefined);
+};

@@ -20,7 +20,7 @@ export interface Reconciliation {
   readonly settled: number;
 }
 
-interface Compared {
+export interface Compared {
   readonly customers: number;
   /** Customer keys, at most `MOST_LISTED`. */
   readonly differing: readonly string[];
@@ -39,15 +39,19 @@ export const beginBatchRfm = async (steps: RunSteps): Promise<StartedJob> =>
     exports: [{ name: "rfm", sql: curatedRfmSql }],
   });
 
-/** @param batchRfm as `beginBatchRfm` started it */
+/** Everybody, for the first time. @param batchRfm as `beginBatchRfm` started it */
+export const compareAll = async (steps: RunSteps, ports: RunModelPorts, batchRfm: StartedJob): Promise<Compared> => {
+  const exported = await batchRfm.ended();
+  return await steps.step("compare", () => comparedAll(ports, exported.exports["rfm"]!), figuresOf);
+};
+
+/** @param first as `compareAll` found it */
 export const reconcile = async (
   steps: RunSteps,
   plan: RunPlan,
   ports: RunModelPorts,
-  batchRfm: StartedJob,
+  first: Compared,
 ): Promise<Reconciliation> => {
-  const exported = await batchRfm.ended();
-  const first = await steps.step("compare", () => comparedAll(ports, exported.exports["rfm"]!), figuresOf);
   let left = first;
   for (let round = 1; left.count > 0 && round <= ROUNDS; round++) {
     const suspects = left;

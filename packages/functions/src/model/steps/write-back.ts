@@ -3,7 +3,6 @@
  * the store that answers for one; some customers at a time.
  */
 import { buffer } from "node:stream/consumers";
-import { assignCustomers } from "@ebb/core/clusters/customer-clusters";
 import type { ChurnModel } from "@ebb/core/churn/model";
 import {
   SCORED_CUSTOMERS,
@@ -15,10 +14,10 @@ import type { CustomerScores, ScoresDocument } from "@ebb/ports";
 import { driverWords } from "../driver-words.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
-import type { RunSteps } from "../run-steps.ts";
+import type { RunSteps, StartedJob } from "../run-steps.ts";
 import { scoredCustomersSql } from "../sql/scored-customers.ts";
 import { judgePromises, promiseExports } from "./check-tables.ts";
-import { type Clusters, clusterColumns } from "./clusters.ts";
+import { type Clusters, clusterColumns, clusterOf } from "./clusters.ts";
 import { type ValueModel, valueColumns, valueColumnsOf, valueOf } from "./value.ts";
 
 export interface ToWriteBack {
@@ -76,9 +75,25 @@ export const putCustomersTogether = async (
     );
 };
 
+/** Starts the table of what has been put together. */
+export const beginCustomerScores = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  { customers }: Pick<ToWriteBack, "customers">,
+): Promise<StartedJob> => {
+  const objectKeys = partsOf(customers).map(({ part }) => partKey(plan, part));
+  return await steps.begin("customer scores", {
+    name: "customer-scores",
+    imports: [{ name: SCORED_CUSTOMERS, columns: scoredCustomerColumns, objectKeys }],
+    writes: [{ table: customerScores, parameters: { cutoff: midnightOf(plan.asOf) } }],
+    exports: promiseExports([{ table: customerScores, cutoffs: [plan.asOf] }]),
+  });
+};
+
 /**
- * Takes what has been put together to the table, and from there to the store.
+ * Takes what has been put together to the store, once the table of it is there.
  *
+ * @param table as `beginCustomerScores` started it
  * @throws StepFailed where the table breaks a promise: the store then is as it was
  */
 export const writeBack = async (
@@ -86,14 +101,9 @@ export const writeBack = async (
   plan: RunPlan,
   ports: RunModelPorts,
   { customers }: Pick<ToWriteBack, "customers">,
+  table: StartedJob,
 ): Promise<number> => {
-  const objectKeys = partsOf(customers).map(({ part }) => partKey(plan, part));
-  const done = await steps.job("customer scores", {
-    name: "customer-scores",
-    imports: [{ name: SCORED_CUSTOMERS, columns: scoredCustomerColumns, objectKeys }],
-    writes: [{ table: customerScores, parameters: { cutoff: midnightOf(plan.asOf) } }],
-    exports: promiseExports([{ table: customerScores, cutoffs: [plan.asOf] }]),
-  });
+  const done = await table.ended();
   await judgePromises(steps, ports, "customer scores checked", done.exports);
   let written = 0;
   for (const part of partsOf(customers))
@@ -103,7 +113,9 @@ export const writeBack = async (
       (customers) => ({ customers }),
     );
   await steps.step("write back: forget the parts", async () => {
-    await ports.objects.delete([...objectKeys, ...partsOf(customers).map(({ part }) => documentsKey(plan, part))]);
+    await ports.objects.delete(
+      partsOf(customers).flatMap(({ part }) => [partKey(plan, part), documentsKey(plan, part)]),
+    );
     return true;
   });
   return written;
@@ -274,19 +286,4 @@ const writePart = async (
   for (let from = 0; from < lines.length; from += WRITE_AT_ONCE)
     await scores.putScores(lines.slice(from, from + WRITE_AT_ONCE).map(documentOf));
   return lines.length;
-};
-
-/** The name of the cluster of a row; none for a customer without a counted order. */
-const clusterOf = (
-  clusters: Clusters | undefined,
-  [recency, frequency, monetary]: readonly Float64Array[],
-): ((row: number) => string | undefined) => {
-  if (clusters === undefined) return () => undefined;
-  const orZero = (column: Float64Array | undefined): Float64Array =>
-    column!.map((value) => (Number.isFinite(value) ? value : 0));
-  const assigned = assignCustomers(
-    { recency: orZero(recency), frequency: orZero(frequency), monetary: orZero(monetary) },
-    { scales: clusters.scales, centroids: Float64Array.from(clusters.centroids) },
-  );
-  return (row) => (Number.isFinite(recency![row]) ? clusters.names[assigned[row]!] : undefined);
 };
