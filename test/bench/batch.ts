@@ -97,7 +97,7 @@ export const batch: Bench = async ({ quick }) => {
           "quantiles and the sales marts, each written as the home writes it. Then the run as the home makes it, with the " +
           "cutoffs of the past, fits, scores, write-back of every customer and reconciliation; then a day more of orders and " +
           "the run of the day after. The floor is one RFM aggregation from the lines of the same files, with three ntiles, " +
-          "in the same process; the median of three.",
+          "in the same process; the median of three. What a job takes beside a step of the run is told with that step.",
         figures: [
           { what: "one RFM aggregation", value: both(floor) },
           ...sql.map(({ name, result, ...time }) => ({
