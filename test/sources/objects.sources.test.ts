@@ -1,6 +1,6 @@
 /** Objects of a bucket, on an emulator of the npm registry; a load that ends at any call is safe to run again. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -8,6 +8,7 @@ import { CreateBucketCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { type ObjectsSource, parseSources } from "@ebb/functions/collect/sources";
 import { type ObjectsPorts, loadObjects, seenObjects } from "@ebb/functions/collect/sources/objects";
 import { Clients } from "@ebb/ports/aws/clients";
+import { parquetAsCsv } from "@ebb/ports/aws/parquet-csv";
 import { BucketObjects } from "@ebb/ports/aws/source-bucket";
 import { sourceObjectsContract } from "@ebb/ports/contracts/index";
 import { EmbeddedSourceStore } from "@ebb/ports/embedded/source-store";
@@ -15,10 +16,27 @@ import type { LoadEnd, SourceObjects } from "@ebb/ports/source-ports";
 import { SourceProblem } from "@ebb/ports/source-ports";
 import { namedObjects } from "@ebb/ports/source-readers/named-objects";
 import { type Emulator, startEmulator } from "../aws/emulators.ts";
+import { writeParquet } from "../engines/parquet.ts";
 import { type Stores, openStores } from "../uploads/stores.ts";
 
 const HEADER = "order_id,customer_id,order_date,product_id,quantity,unit_price\n";
 const row = (order: number): string => `${order},ada,2026-01-01,tea,2,2.50\n`;
+/** The same rows with types of their own. */
+const parquetOf = async (...orders: readonly number[]): Promise<Uint8Array> => {
+  const folder = mkdtempSync(path.join(tmpdir(), "ebb-drop-"));
+  try {
+    const file = path.join(folder, "orders.parquet");
+    const rows = orders.map((order) => `(${order})`).join(", ");
+    await writeParquet(
+      file,
+      `SELECT CAST(i AS bigint) AS order_id, 'ada' AS customer_id, TIMESTAMP '2026-01-01' AS order_date, 'tea' AS product_id,
+         2.0::DOUBLE AS quantity, 2.5::DECIMAL(9, 2) AS unit_price FROM (VALUES ${rows}) t(i)`,
+    );
+    return readFileSync(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
 const LATER = Date.now() + 3_600_000;
 
 const declared = (prefix: string): ObjectsSource => {
@@ -46,7 +64,7 @@ after(async () => {
 
 const newBucket = async (): Promise<{
   readonly objects: SourceObjects;
-  readonly put: (key: string, body: string) => Promise<void>;
+  readonly put: (key: string, body: string | Uint8Array) => Promise<void>;
 }> => {
   const Bucket = `drops-${++buckets}`;
   await clients.s3.send(new CreateBucketCommand({ Bucket }));
@@ -84,34 +102,41 @@ describe("a bucket that others write to", () => {
           stores.context(() => 9e5),
         ),
     },
+    parquetAsCsv: (bytes) => parquetAsCsv(bytes, tmpdir()),
     sources,
   });
   const context = { owner: "test", remainingMs: () => Infinity };
   const load = async (ports: ObjectsPorts, from: SourceObjects): Promise<LoadEnd | undefined> =>
     await loadObjects(ports, declared("in/"), from, context);
 
-  it("is taken once; a replaced object again; Parquet is refused where it cannot be read", async () => {
+  it("is taken once; a replaced object again; Parquet as its rows say, or refused where it is damaged", async () => {
     const bucket = await newBucket();
     await bucket.put("in/a.csv", HEADER + row(1) + row(2));
     await bucket.put("in/b.parquet", "PAR1");
+    await bucket.put("in/c.parquet", await parquetOf(5, 6));
     await bucket.put("in/_SUCCESS", "");
     await bucket.put("other/c.csv", HEADER + row(3));
     await opened(async (stores, sources) => {
       const ports = portsOf(stores, sources);
       const first = await load(ports, bucket.objects);
-      assert.deepEqual([first?.objects?.taken, first?.objects?.failed, first?.counts.events], [1, 1, 2]);
-      assert.match(first!.objects!.failures[0]!.message, /does not read Parquet/);
-      assert.equal((await load(ports, bucket.objects))?.objects?.before, 2);
+      assert.deepEqual([first?.objects?.taken, first?.objects?.failed, first?.counts.events], [2, 1, 4]);
+      assert.match(first!.objects!.failures[0]!.message, /cannot be read as Parquet/);
+      const totals = stores.events().map((event) => [event.order_id, event.occurred_at, event.total_minor]);
+      assert.deepEqual(
+        totals.slice(2),
+        totals.slice(0, 2).map(([id, ...same]) => [String(Number(id) + 4), ...same]),
+      );
+      assert.equal((await load(ports, bucket.objects))?.objects?.before, 3);
       await bucket.put("in/a.csv", HEADER + row(1) + row(2) + row(4));
       const second = await load(ports, bucket.objects);
       assert.deepEqual([second?.objects?.taken, second?.counts.read, second?.counts.events], [1, 3, 1]);
-      assert.equal(stores.events().length, 3);
+      assert.equal(stores.events().length, 5);
       assert.deepEqual(
         (await sources.ends("drops", 9)).map(({ outcome }) => outcome),
         ["loaded", "loaded", "loaded"],
       );
       for await (const { state, object } of seenObjects(ports, declared("in/"), bucket.objects))
-        assert.equal(state, object.key.endsWith("csv") ? "taken" : "failed");
+        assert.equal(state, object.key.endsWith("b.parquet") ? "failed" : "taken");
     });
   });
 

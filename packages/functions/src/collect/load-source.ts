@@ -2,9 +2,11 @@
  * A declared source is loaded: one pass, by its schedule. A load that is longer than the function may run goes on in
  * another one, behind its last checkpoint. Safe to run again after a stop at any instant.
  */
+import { tmpdir } from "node:os";
 import type { Context } from "aws-lambda";
 import { z } from "zod";
 import type { AwsPorts as Ports } from "@ebb/ports/aws";
+import { parquetAsCsv } from "@ebb/ports/aws/parquet-csv";
 import { type LoadEnd, SourceProblem, SourceWaiting } from "@ebb/ports/source-ports";
 import { logger } from "../runtime/logger.ts";
 import { onAws } from "../runtime/on-aws.ts";
@@ -109,7 +111,10 @@ const load = async (
     remainingMs: () => context.getRemainingTimeInMillis() - END_MS,
     commitMs: COMMIT_MS,
   };
-  if (source.kind === "objects") return await loadObjects(ports, source.spec, await openBucket(source), about);
+  if (source.kind === "objects") {
+    const taking = { ...ports, parquetAsCsv: (bytes: AsyncIterable<Uint8Array>) => parquetAsCsv(bytes, tmpdir()) };
+    return await loadObjects(taking, source.spec, await openBucket(source), about);
+  }
   const { load: spec, reader } = await openRowsCounted(ports, source, open);
   try {
     return await loadRows(ports, spec, reader, about);

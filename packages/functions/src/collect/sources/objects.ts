@@ -14,8 +14,8 @@ import { LoadLease } from "./lease.ts";
 
 export interface ObjectsPorts extends Pick<Ports, "now" | "uploads" | "objects" | "jobs" | "metrics"> {
   readonly sources: SourceStore;
-  /** Rows of a Parquet file as CSV; absent where the home cannot read it. */
-  readonly parquetAsCsv?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+  /** Rows of a Parquet file as CSV. @throws ParquetUnreadable */
+  readonly parquetAsCsv: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 }
 
 export interface ObjectsContext {
@@ -141,7 +141,6 @@ const begin = async (
     updatedAtMs: now,
   };
   const isParquet = /\.parquet$/i.test(object.key);
-  if (isParquet && ports.parquetAsCsv === undefined) return await refused(ports, upload, NO_PARQUET);
   let bytes = 0;
   const counted = async function* (): AsyncIterable<Uint8Array> {
     for await (const chunk of await from.read(object.key)) {
@@ -150,7 +149,7 @@ const begin = async (
     }
   };
   try {
-    await ports.objects.put(upload.objectKey, isParquet ? ports.parquetAsCsv!(counted()) : counted());
+    await ports.objects.put(upload.objectKey, isParquet ? ports.parquetAsCsv(counted()) : counted());
   } catch (error) {
     if (error instanceof ParquetUnreadable) return await refused(ports, upload, error.message);
     throw error;
@@ -163,9 +162,6 @@ const begin = async (
   await ports.jobs.processUpload(uploadId);
   return upload;
 };
-
-const NO_PARQUET =
-  "This home does not read Parquet files. Lay them down as CSV or JSON Lines, or load them on one machine.";
 
 const refused = async (ports: ObjectsPorts, upload: Upload, message: string): Promise<Upload> => {
   const failed: Upload = { ...upload, state: "failed", problem: { code: "unreadable_file", message } };
