@@ -1,8 +1,9 @@
-/** Every table of a batch run, on every engine: the same rows. */
+/** Every table of a batch run, on every engine: the same rows of edge cases and of real customers. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after } from "node:test";
+import type { StreamEvent } from "@ebb/core/stream-event";
 import { batchTables } from "@ebb/lake/batch/batch-tables";
 import { makeHistory } from "@ebb/lake/batch/history";
 import { changedOrderMonths, orderFacts } from "@ebb/lake/batch/order-facts";
@@ -18,7 +19,9 @@ import { type Dialect, duckdb } from "@ebb/lake/dialect";
 import { martQueries } from "./mart-queries.ts";
 import { writeParquet } from "./parquet.ts";
 import { type ProofQuery, type ProofTable, proveOnEveryEngine } from "./prove.ts";
+import { later, publicEvents } from "./public-events.ts";
 import { readsItself, renderAfter } from "./tables-before.ts";
+import { missing } from "../uploads/online-retail-file.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "ebb-batch-engines-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -40,9 +43,20 @@ const parameters: BatchParameters = {
 
 /** Generated edge cases: see `makeHistory`. Every fourth event lands twice. */
 const events = makeHistory({ seed: 20_261_122, customers: 120 });
+/** Some customers of the public files, whose last day becomes one after the cutoff. */
+const realCustomers = async (): Promise<StreamEvent[]> => {
+  const lastDay = Date.UTC(2024, 10, 20);
+  const found: StreamEvent[] = [];
+  for (const { endedAt, ...file } of [
+    { file: "online_retail.csv.gz", query: { currency: "GBP" }, keys: /0[0-3]$/, endedAt: Date.UTC(2011, 11, 9) },
+    { file: "cdnow_master.txt.gz", query: {}, keys: /00[0-9]$/, endedAt: Date.UTC(1998, 5, 30) },
+  ])
+    if (missing(file.file) === false) found.push(...later(await publicEvents(file), lastDay - endedAt));
+  return found;
+};
 const rawEvents = async (): Promise<ProofTable> => {
   const lake = await lakeOf(
-    events.flatMap((event, index) =>
+    [...events, ...(await realCustomers())].flatMap((event, index) =>
       index % 4 === 0
         ? [event, { ...event, received_at: "2026-01-01T00:00:00.000Z", receipt_id: "rcp_again" }]
         : [event],
@@ -142,7 +156,7 @@ const found = (table: BatchTable): [string, ProofTable][] => {
 
 const tables = [...batchTables, customerScores];
 proveOnEveryEngine({
-  title: "batch tables on generated histories",
+  title: "batch tables on generated histories and on customers of the public files",
   tables: async () => ({
     raw_events: await rawEvents(),
     erased_customers: { table: () => `SELECT '${erased}' AS customer_key` },

@@ -1,32 +1,21 @@
 /**
  * The public files on every engine: the curated views by rows and by sums. With EBB_ENGINES_WHOLE=1, which takes a
  * quarter of an hour and more, also every table that a batch run over them writes, every SELECT whose rows it reads back,
- * and all that the API asks of the tables; `batch.engines.test.ts` asks the same of generated histories.
+ * and all that the API asks of the tables; `batch.engines.test.ts` asks the same of generated histories and of some
+ * customers of these files.
  */
 import path from "node:path";
-import type { StreamEvent } from "@ebb/core/stream-event";
 import { erasedDays, touchedDays } from "@ebb/lake/batch/curated";
 import { type View, render } from "@ebb/lake/table";
 import { views } from "@ebb/lake/views";
-import { missing, read } from "../uploads/online-retail-file.ts";
-import { openStores } from "../uploads/stores.ts";
+import { missing } from "../uploads/online-retail-file.ts";
 import { type Asked, martQueries } from "./mart-queries.ts";
 import { temporaryFolder, writeRawEvents } from "./parquet.ts";
 import { type ProofQuery, type ProofTable, proveOnEveryEngine } from "./prove.ts";
+import { type PublicFile, publicEvents } from "./public-events.ts";
 import { type RunToRecord, recordedRun } from "./recorded-run.ts";
 
 const whole = process.env["EBB_ENGINES_WHOLE"] === "1";
-
-/** The events that the upload handlers make of a public file. */
-const uploaded = async ({ file, query, keys = /./ }: FileProof): Promise<StreamEvent[]> => {
-  const stores = await openStores();
-  try {
-    await stores.upload(read(file), query);
-    return stores.events().filter(({ customer_key: key }) => keys.test(key ?? " "));
-  } finally {
-    stores.close();
-  }
-};
 
 /** The public files tell of orders alone. */
 const ofOrders = views.filter(({ name }) => !["web_activity", "social_activity", "identities"].includes(name));
@@ -53,13 +42,9 @@ const slice = (view: string, by = "event_id"): ProofQuery => ({
   atLeast: 1_000,
 });
 
-interface FileProof {
+interface FileProof extends PublicFile {
   readonly title: string;
-  readonly file: string;
-  readonly query: Record<string, unknown>;
   readonly more: Readonly<Record<string, ProofQuery>>;
-  /** Customers who take part, by their keys, which are uniform; all where absent. */
-  readonly keys?: RegExp;
   readonly run: RunToRecord;
   /** What the API asks, and of which answers there are no rows. */
   readonly api?: {
@@ -75,7 +60,7 @@ const overFile = async (proof: FileProof): Promise<void> => {
     proveOnEveryEngine({ title, skip, tables: {}, queries: {} });
     return;
   }
-  const events = await uploaded(proof);
+  const events = await publicEvents(proof);
   const recorded = whole ? await recordedRun(events, run) : { customers: [], tables: {}, queries: {} };
   const [erased, ...customers] = recorded.customers;
   proveOnEveryEngine({

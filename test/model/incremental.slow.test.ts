@@ -93,7 +93,7 @@ describe("incremental runs", () => {
           assert.deepEqual(await tablesOf(lake, cutoffs), await tablesOf(scratch, cutoffs));
         }
       }),
-      { seed: 20_261_122, numRuns: 5, endOnFailure: true },
+      { seed: 20_261_122, numRuns: 3, endOnFailure: true },
     );
     assert.ok(kept > 0, "some cutoffs were not written again");
     assert.ok(keptMonths > 0, "some months of orders were not written again");
