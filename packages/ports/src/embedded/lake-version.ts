@@ -7,7 +7,7 @@ import { BATCH_MANIFEST_FILE } from "./batch-manifest.ts";
 import { ERASURES_FILE } from "./erasures.ts";
 import { LAKE_MANIFEST_FILE } from "./lake-manifest.ts";
 import { SOURCE_MANIFEST_FILE } from "./source-manifest.ts";
-import { portCall } from "./sqlite.ts";
+import { BUSY_TIMEOUT_MS, portCall } from "./sqlite.ts";
 
 export class LakeVersion {
   readonly #files: readonly string[];
@@ -44,7 +44,7 @@ export class LakeVersion {
     let db = this.#open.get(file);
     if (db === undefined) {
       if (!existsSync(file)) return "none";
-      db = portCall(() => new DatabaseSync(file, { readOnly: true }));
+      db = portCall(() => new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS }));
       this.#open.set(file, db);
     }
     const opened = db;

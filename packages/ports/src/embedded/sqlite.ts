@@ -31,8 +31,11 @@ export interface OpenOptions {
   readonly maxBytes?: number | undefined;
 }
 
-/** How long a writer waits for another connection's transaction before it gives up with a `TransientError`. */
-const BUSY_TIMEOUT_MS = 10_000;
+/**
+ * How long a writer waits for another connection's transaction before it gives up with a `TransientError`, and a reader for
+ * the last process that closes a file: it brings the WAL into it under a lock against everybody.
+ */
+export const BUSY_TIMEOUT_MS = 10_000;
 
 /** The bytes of a file are not what SQLite wrote: a disk at fault, or a file that was cut or written over. */
 export class DamagedFile extends Error {
