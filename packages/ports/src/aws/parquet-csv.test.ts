@@ -128,4 +128,24 @@ describe("Parquet as CSV, in a function and on one machine", () => {
       assert.deepEqual(readdirSync(own), ["other"]);
     }
   });
+
+  for (const [home, parquetIn] of [
+    ["a function", parquetAsCsv],
+    ["one machine", byDuckDb],
+  ] as const)
+    it(`leaves the errors of whom it reads from and of whom it gives to as they are, in ${home}`, async () => {
+      const own = mkdtempSync(path.join(folder, "own-"));
+      const file = await buffer(createReadStream(path.join(folder, "snappy.parquet")));
+      const lost = new Error("the connection was lost");
+      const breaking = async function* (): AsyncGenerator<Uint8Array> {
+        yield await Promise.resolve(file.subarray(0, 4_000));
+        throw lost;
+      };
+      await assert.rejects(cellsOf(parquetIn(breaking(), own)), (error: unknown) => error === lost);
+      const full = new Error("the store takes no more");
+      const rows = parquetIn(createReadStream(path.join(folder, "snappy.parquet")), own);
+      assert.match(Buffer.from((await rows.next()).value as Uint8Array).toString("utf8"), /^id,id_or_none,/);
+      await assert.rejects(rows.throw(full), (error: unknown) => error === full);
+      assert.deepEqual(readdirSync(own), []);
+    });
 });

@@ -28,24 +28,32 @@ const codecs: ReadonlySet<string> = new Set(["UNCOMPRESSED", "SNAPPY", ...Object
 /**
  * Times are UTC, `YYYY-MM-DD HH:MM:SS`; lists and structs are JSON.
  * @param folder where the file lies meanwhile
- * @throws ParquetUnreadable
+ * @throws ParquetUnreadable, and whatever `bytes` throws
  */
 export async function* parquetAsCsv(bytes: AsyncIterable<Uint8Array>, folder: string): AsyncGenerator<Uint8Array> {
   const own = await mkdtemp(path.join(folder, "parquet-"));
   try {
     const parquet = path.join(own, "in.parquet");
     await pipeline(Readable.from(bytes), bounded(MOST_BYTES), createWriteStream(parquet, { mode: 0o600 }));
-    yield* rowsOf(parquet);
+    const rows = rowsOf(parquet);
+    for (let read = await nextOf(rows); read.done !== true; read = await nextOf(rows)) yield read.value;
+  } finally {
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+/** Not around the spooling nor around who takes the rows: their errors say nothing of the file. */
+const nextOf = async (rows: AsyncGenerator<Uint8Array>): Promise<IteratorResult<Uint8Array>> => {
+  try {
+    return await rows.next();
   } catch (error) {
     if (error instanceof ParquetUnreadable || isOfTheMachine(error)) throw error;
     // The reader's words may hold a value.
     throw new ParquetUnreadable("The file cannot be read as Parquet: it is damaged, or something else.", {
       cause: error,
     });
-  } finally {
-    await rm(own, { recursive: true, force: true });
   }
-}
+};
 
 const bounded = (most: number): Transform => {
   let bytes = 0;
@@ -61,9 +69,8 @@ const bounded = (most: number): Transform => {
   });
 };
 
-/** Errors of files, networks and services have a code or a name of their own; the reader's are plain. */
-const isOfTheMachine = (error: unknown): boolean =>
-  error instanceof Error && ("errno" in error || "$metadata" in error || error.name === "TransientError");
+/** Errors of the file system have a number; the reader's are plain. */
+const isOfTheMachine = (error: unknown): boolean => error instanceof Error && "errno" in error;
 
 async function* rowsOf(parquet: string): AsyncGenerator<Uint8Array> {
   const file = await asyncBufferFromFile(parquet);
