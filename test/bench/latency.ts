@@ -18,9 +18,9 @@ export const latency: Bench = async ({ quick }) => {
     const task = { url, writeKey, readKey, ordersPerSecond: ORDERS_PER_SECOND, warmUpMs: 3_000, measuredMs };
     const load = new Child("latency-load", task);
     await load.next();
-    const done = load.next<{ answeredMs: number[]; visibleMs: number[]; late: number }>();
+    const done = load.next<{ answeredMs: number[]; visibleMs: number[]; late: number; refused: number }>();
     load.tell("go");
-    const { answeredMs, visibleMs, late } = await done;
+    const { answeredMs, visibleMs, late, refused } = await done;
     const visibleP99 = quantile(visibleMs, 0.99);
     return {
       name: "latency",
@@ -39,6 +39,7 @@ export const latency: Bench = async ({ quick }) => {
           value: [0.5, 0.99].map((q) => (quantile(visibleMs, q) / quantile(commitMs, q)).toFixed(1)).join(" / "),
         },
         { what: "orders sent over 20 ms after they were due", value: `${late} of ${answeredMs.length}` },
+        { what: "refused (503) and sent again when the answer said", value: String(refused) },
       ],
       target: { what: `p99 visible under ${TARGET_P99_MS} ms`, met: visibleP99 < TARGET_P99_MS },
     };

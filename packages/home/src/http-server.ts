@@ -211,7 +211,8 @@ export class HttpServer {
 
   /** The whole body, which counts as in hand until the request is answered. @throws Problem */
   #readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer> {
-    const { received, leave } = this.#admission.enter();
+    const declared = request.headers["content-length"];
+    const { received, leave } = this.#admission.enter(declared === undefined ? undefined : Number(declared));
     response.on("close", leave);
     return readBody(request, maxBytes, received);
   }
