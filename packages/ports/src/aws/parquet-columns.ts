@@ -1,19 +1,12 @@
 /** Whole columns of Parquet files, as `readColumns` answers them. Pages in Snappy or uncompressed. */
 import { type FileMetaData, parquetMetadata, parquetRead } from "hyparquet";
 import type { ExportedColumn } from "../batch-ports.ts";
-
-/** DuckDB's way to write an instant, which the other home answers: microseconds where there are any. */
-const instantText = (micros: bigint): string => {
-  const seconds = new Date(Number(micros / 1_000n)).toISOString().slice(0, 19).replace("T", " ");
-  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
-  return fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, "0").replace(/0+$/, "")}`;
-};
+import { timeParsers } from "./parquet-text.ts";
 
 const parsers = {
-  timestampFromMilliseconds: (millis: bigint) => instantText(millis * 1_000n),
-  timestampFromMicroseconds: instantText,
-  timestampFromNanoseconds: (nanos: bigint) => instantText(nanos / 1_000n),
-  dateFromDays: (days: number) => new Date(days * 86_400_000).toISOString().slice(0, 10),
+  ...timeParsers,
+  // The other home answers microseconds.
+  timestampFromNanoseconds: (nanos: bigint) => timeParsers.timestampFromMicroseconds(nanos / 1_000n),
 };
 
 /** Numbers of any SQL type; dates, instants, booleans and text are told as text. */

@@ -27,14 +27,16 @@ const timeText = (units: bigint, perSecond: bigint): string => {
   return clock + decimalsOf(units % perSecond, String(perSecond).length - 1);
 };
 
-/** What the reader makes of annotated values; the rest comes as it is stored. */
-export const parsers: Partial<ParquetParsers> = {
+/** Days and instants as DuckDB writes them. */
+export const timeParsers = {
   timestampFromMilliseconds: (millis) => instantText(millis, 1_000n),
   timestampFromMicroseconds: (micros) => instantText(micros, 1_000_000n),
   timestampFromNanoseconds: (nanos) => instantText(nanos, 1_000_000_000n),
   dateFromDays: (days) => new Date(days * 86_400_000).toISOString().slice(0, 10),
-  jsonFromBytes: (bytes) => utf8.decode(bytes),
-};
+} satisfies Partial<ParquetParsers>;
+
+/** What the reader makes of annotated values; the rest comes as it is stored. */
+export const parsers: Partial<ParquetParsers> = { ...timeParsers, jsonFromBytes: (bytes) => utf8.decode(bytes) };
 
 /** The fewest digits that give the number again; a whole number has `.0`, as numbers with a fraction elsewhere show it. */
 const floatText = (value: number, shortest: (value: number) => string): string => {
