@@ -5,7 +5,7 @@
  */
 import { type ReceiptId, digest } from "@ebb/core/ids";
 import type { Ports, QuarantinedItem, ReplayMark } from "@ebb/ports";
-import { ObjectNotFound } from "@ebb/ports";
+import { readJson } from "@ebb/ports/json-objects";
 import { z } from "zod";
 import { onAws } from "../runtime/on-aws.ts";
 import { type ReplayedEvent, sendAgain } from "./replay/events.ts";
@@ -71,7 +71,8 @@ export const make =
   async (input: unknown, context: { getRemainingTimeInMillis(): number }): Promise<ReplayAnswer> => {
     const request = ReplayRequest.parse(input);
     const key = `replays/${request.replayId}.json`;
-    let state = (await load(ports, key)) ?? firstState(request, ports.now());
+    const kept = await readJson(ports.objects, key);
+    let state = kept === undefined ? firstState(request, ports.now()) : State.parse(kept);
     const save = async (next: ReplayState): Promise<void> => {
       await ports.objects.put(key, Buffer.from(JSON.stringify(next)));
       state = next;
@@ -91,17 +92,6 @@ export const make =
   };
 
 export const handler = onAws((ports: Ports) => make(ports));
-
-const load = async ({ objects }: ReplayPorts, key: string): Promise<ReplayState | undefined> => {
-  try {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of await objects.get(key)) chunks.push(chunk);
-    return State.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
-  } catch (error) {
-    if (error instanceof ObjectNotFound) return undefined;
-    throw error;
-  }
-};
 
 const firstState = (request: ReplayRequest, nowMs: number): ReplayState => ({
   ...{ request, startedAtMs: nowMs, read: false, page: 0, files: [], appended: 0, refused: 0, passedOver: {} },

@@ -1,10 +1,10 @@
 /** What declared sources have told in AWS, for a run: their declarations travel with the function's code. */
 import type { AwsPorts } from "@ebb/ports/aws";
 import { tableDocumentKey } from "@ebb/ports/aws/source-statements";
+import { readJson } from "@ebb/ports/json-objects";
 import { z } from "zod";
 import { readDeclared } from "../collect/sources/declared.ts";
 import { lastLoads, toldTablesOf } from "../collect/sources/told.ts";
-import { readJson } from "./objects.ts";
 import type { RunModelPorts } from "./run-model-ports.ts";
 
 /** Of what stands there of a table, its columns. */

@@ -6,8 +6,8 @@
 import { digest } from "@ebb/core/ids";
 import { type BatchParameters, type BatchTable, renderBatch } from "@ebb/lake/batch-table";
 import { duckdb, spark, trino } from "@ebb/lake/dialect";
+import { readJson, writeJson } from "@ebb/ports/json-objects";
 import { z } from "zod";
-import { readJson, writeJson } from "./objects.ts";
 import type { RunModelPorts } from "./run-model-ports.ts";
 
 export const WRITTEN_TABLES_KEY = "models/written-tables.json";

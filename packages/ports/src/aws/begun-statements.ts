@@ -3,9 +3,9 @@
  * longer than a function may run is waited for by the function's next run, and its answer is read again by every later one.
  * The same statement is begun under the same token: Athena answers a stop between beginning and noting with the id of then.
  */
-import { buffer } from "node:stream/consumers";
 import { digest } from "@ebb/core/ids";
-import { ObjectNotFound, type ObjectStore, type QueryResult } from "../ports.ts";
+import { readJson } from "../json-objects.ts";
+import type { ObjectStore, QueryResult } from "../ports.ts";
 import { type CommittedTable, StatementUnderWay } from "../source-ports.ts";
 
 /** Statements that may take longer than who begins them waits. */
@@ -43,7 +43,7 @@ export class BegunStatements {
     load: string,
     remainingMs: () => number,
   ): Promise<BegunStatements> {
-    const known = await readDocument<Notes>(parts.objects, key);
+    const known = await readJson<Notes>(parts.objects, key);
     return new BegunStatements(parts, key, known?.load === load ? known : { load, begun: {} }, remainingMs);
   }
 
@@ -94,16 +94,3 @@ export class BegunStatements {
     this.#notes = notes;
   }
 }
-
-/** @throws SyntaxError for an object that is no JSON */
-export const readDocument = async <Document>(
-  objects: Pick<ObjectStore, "get">,
-  key: string,
-): Promise<Document | undefined> => {
-  try {
-    return JSON.parse((await buffer(await objects.get(key))).toString("utf8")) as Document;
-  } catch (error) {
-    if (error instanceof ObjectNotFound) return undefined;
-    throw error;
-  }
-};

@@ -6,11 +6,11 @@
 import { Readable, pipeline } from "node:stream";
 import { createGzip } from "node:zlib";
 import type { Eraser, Subject } from "../erasure-ports.ts";
+import { readJson } from "../json-objects.ts";
 import { ObjectNotFound, type ObjectStore } from "../ports.ts";
 import { gzipLines } from "../source-readers/gzip-lines.ts";
 import type { JdbcRead } from "../source-readers/jdbc.ts";
 import { NO_ROW } from "../source-readers/partitioned.ts";
-import { readDocument } from "./begun-statements.ts";
 import { READS_PREFIX } from "./read-parameters.ts";
 
 type Objects = Pick<ObjectStore, "list" | "get" | "put">;
@@ -52,7 +52,7 @@ async function* partsWith(objects: Objects, subjects: readonly Subject[]): Async
     const [, folder, attempt] = PART.exec(key) ?? [];
     if (folder === undefined) continue;
     const document = `${folder}/read-${attempt}.json`;
-    if (!reads.has(document)) reads.set(document, await readDocument<JdbcRead>(objects, document));
+    if (!reads.has(document)) reads.set(document, await readJson<JdbcRead>(objects, document));
     const cell = reads.get(document)?.customerCell;
     if (cell === undefined) continue;
     const isOf = (line: string): boolean => {

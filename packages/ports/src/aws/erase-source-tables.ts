@@ -6,10 +6,10 @@ import { buffer } from "node:stream/consumers";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Removal } from "@ebb/core/erasure";
 import { type Eraser, type Subject, setsOf } from "../erasure-ports.ts";
+import { readJson } from "../json-objects.ts";
 import { PersonFinder } from "../person-finder.ts";
 import { ObjectNotFound, type ObjectStore, type QueryEngine } from "../ports.ts";
 import { optimizeStatement, textLiteral, vacuumStatement } from "./athena-statements.ts";
-import { readDocument } from "./begun-statements.ts";
 import { chunksOf } from "./errors.ts";
 import { STAGING_PREFIX, TABLES_PREFIX } from "./source-statements.ts";
 import type { TableDocument } from "./source-tables.ts";
@@ -36,7 +36,7 @@ const PERSONAL = ["customer_key", "anonymous_key"];
 const documentsOf = async (objects: SourceEraserParts["objects"]): Promise<Map<string, TableDocument>> => {
   const documents = new Map<string, TableDocument>();
   for await (const key of objects.list(TABLES_PREFIX)) {
-    const document = await readDocument<TableDocument>(objects, key);
+    const document = await readJson<TableDocument>(objects, key);
     if (document !== undefined) documents.set(key.slice(TABLES_PREFIX.length).replace(/\.json$/, ""), document);
   }
   return documents;

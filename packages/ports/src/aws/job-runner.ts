@@ -5,7 +5,7 @@
  * `ClientRequestToken`), so a step that was started and not noted down is not started twice.
  */
 import { createHash } from "node:crypto";
-import { arrayBuffer, buffer } from "node:stream/consumers";
+import { arrayBuffer } from "node:stream/consumers";
 import type { AthenaClient, QueryExecution } from "@aws-sdk/client-athena";
 import {
   GetQueryExecutionCommand,
@@ -16,7 +16,8 @@ import {
 import type { EMRServerlessClient } from "@aws-sdk/client-emr-serverless";
 import { GetJobRunCommand, StartJobRunCommand } from "@aws-sdk/client-emr-serverless";
 import type { BatchJob, ExportedColumn, JobRunner, JobState } from "../batch-ports.ts";
-import { type ObjectStore, ObjectNotFound } from "../ports.ts";
+import { readJson } from "../json-objects.ts";
+import type { ObjectStore } from "../ports.ts";
 import { addColumnsStatement } from "./athena-statements.ts";
 import { calling, mapLimit } from "./errors.ts";
 import type { JobPlan, JobStep, SparkDocument, SparkResult } from "./job-document.ts";
@@ -304,14 +305,8 @@ export class AwsJobRunner implements JobRunner {
 
   // ── what is noted down ───────────────────────────────────────────────────────────────────────────────────────────
 
-  async #read<Document>(jobId: string, name: string): Promise<Document | undefined> {
-    try {
-      const body = await buffer(await this.#objects.get(objectName(jobId, name)));
-      return JSON.parse(body.toString("utf8")) as Document;
-    } catch (error) {
-      if (error instanceof ObjectNotFound) return undefined;
-      throw error;
-    }
+  #read<Document>(jobId: string, name: string): Promise<Document | undefined> {
+    return readJson<Document>(this.#objects, objectName(jobId, name));
   }
 
   async #write(jobId: string, name: string, document: object): Promise<void> {

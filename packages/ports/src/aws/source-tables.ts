@@ -7,11 +7,12 @@ import { Readable, pipeline } from "node:stream";
 import { createGzip } from "node:zlib";
 import { digest } from "@ebb/core/ids";
 import { heldOf } from "../held-columns.ts";
+import { readJson } from "../json-objects.ts";
 import type { CommittedTable, HeldColumn, Row, SourceCommit, SourceTable, SourceTables } from "../source-ports.ts";
 import { SourceProblem } from "../source-ports.ts";
 import { type ObjectStore, type QueryEngine, type SqlValue, TransientError } from "../ports.ts";
 import { optimizeStatement, vacuumStatement } from "./athena-statements.ts";
-import { BegunStatements, type LongStatements, readDocument } from "./begun-statements.ts";
+import { BegunStatements, type LongStatements } from "./begun-statements.ts";
 import { QueryFailed } from "./query-engine.ts";
 import {
   STAGING_PREFIX,
@@ -149,7 +150,7 @@ export class LakeSourceTables implements SourceTables {
   // ── what stands ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #document(name: string): Promise<TableDocument | undefined> {
-    return await readDocument<TableDocument>(this.#parts.objects, tableDocumentKey(name));
+    return await readJson<TableDocument>(this.#parts.objects, tableDocumentKey(name));
   }
 
   async #begun({ table, loadId }: SourceCommit, remainingMs = () => Infinity): Promise<BegunStatements> {

@@ -4,11 +4,11 @@
  */
 import type { EMRServerlessClient } from "@aws-sdk/client-emr-serverless";
 import { GetJobRunCommand, StartJobRunCommand } from "@aws-sdk/client-emr-serverless";
+import { readJson } from "../json-objects.ts";
 import type { ObjectStore } from "../ports.ts";
 import { SourceProblem, SourceWaiting } from "../source-ports.ts";
 import type { JdbcRead } from "../source-readers/jdbc.ts";
 import type { PartitionedReads } from "../source-readers/partitioned.ts";
-import { readDocument } from "./begun-statements.ts";
 import { calling } from "./errors.ts";
 import type { SparkSettings } from "./job-runner.ts";
 import { PASSWORD_PROPERTY, READS_PREFIX } from "./read-parameters.ts";
@@ -150,7 +150,7 @@ export class SparkReads implements PartitionedReads {
   }
 
   async #read<Document>(loadId: string, name: string): Promise<Document | undefined> {
-    return await readDocument<Document>(this.#objects, this.#key(loadId, `${name}.json`));
+    return await readJson<Document>(this.#objects, this.#key(loadId, `${name}.json`));
   }
 
   async #write(loadId: string, name: string, document: object): Promise<void> {

@@ -1,6 +1,6 @@
 /** What the customers fall into by themselves, beside their segments. */
 import { type CustomerClusters, assignCustomers, clusterCustomers } from "@ebb/core/clusters/customer-clusters";
-import { writeJson } from "../objects.ts";
+import { writeJson } from "@ebb/ports/json-objects";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { customerFeatures } from "@ebb/lake/batch/customer-features";
 import { customerLabels } from "@ebb/lake/batch/customer-labels";
-import { writeJson } from "../objects.ts";
+import { writeJson } from "@ebb/ports/json-objects";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import { RunSteps } from "../run-steps.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChurnModel } from "@ebb/core/churn/model";
+import { readJson, writeJson } from "@ebb/ports/json-objects";
 import { featureNames } from "../model-features.ts";
-import { readJson, writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import { RunSteps } from "../run-steps.ts";

@@ -5,8 +5,8 @@
 import { evaluated } from "@ebb/core/churn/evaluation";
 import { probabilitiesOf } from "@ebb/core/churn/fit-model";
 import { ChurnModel } from "@ebb/core/churn/model";
+import { readJson, writeJson } from "@ebb/ports/json-objects";
 import { z } from "zod";
-import { readJson, writeJson } from "../objects.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import type { Figures, RunSteps } from "../run-steps.ts";

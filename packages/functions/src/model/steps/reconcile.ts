@@ -7,7 +7,7 @@ import type { Dialect } from "@ebb/lake/dialect";
 import { orderEffectsAsOf } from "@ebb/lake/batch/orders-as-of";
 import { customerRfmSql } from "@ebb/lake/tables/order-effects";
 import type { CustomerStore, ExportedColumn } from "@ebb/ports";
-import { writeJson } from "../objects.ts";
+import { writeJson } from "@ebb/ports/json-objects";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import type { RunSteps, StartedJob } from "../run-steps.ts";

@@ -1,6 +1,6 @@
 /** The report of a run: the model card as a page and as JSON, and everything else the run found as JSON. */
 import type { ModelCard } from "@ebb/core/churn/model-card";
-import { readJson, writeJson } from "../objects.ts";
+import { readJson, writeJson } from "@ebb/ports/json-objects";
 import { reportHtml, reportJson } from "../report/report.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";

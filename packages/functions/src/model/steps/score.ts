@@ -1,7 +1,7 @@
 /** Scores every customer at the as-of date, in SQL, where the features are. */
 import { ChurnModel } from "@ebb/core/churn/model";
 import { churnScores } from "@ebb/lake/model/churn-scores";
-import { readJson } from "../objects.ts";
+import { readJson } from "@ebb/ports/json-objects";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";

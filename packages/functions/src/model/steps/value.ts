@@ -4,7 +4,7 @@ import { expectedPurchases, probabilityAlive } from "@ebb/core/value/expectation
 import { type GammaGammaParameters, expectedSpend, fitGammaGamma } from "@ebb/core/value/gamma-gamma";
 import { groupHistories } from "@ebb/core/value/histories";
 import type { ExportedColumn } from "@ebb/ports";
-import { writeJson } from "../objects.ts";
+import { writeJson } from "@ebb/ports/json-objects";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import type { RunPlan } from "../run-request.ts";
 import type { RunSteps } from "../run-steps.ts";

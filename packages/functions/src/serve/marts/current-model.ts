@@ -1,7 +1,7 @@
 import type { ModelCard } from "@ebb/core/churn/model-card";
 import type { Ports } from "@ebb/ports";
+import { readJson } from "@ebb/ports/json-objects";
 import { z } from "zod";
-import { readJson } from "../../model/objects.ts";
 import { modelKeys } from "../../model/steps/fit.ts";
 import { CURRENT_MODEL_KEY } from "../../model/steps/promote.ts";
 
@@ -15,6 +15,6 @@ export const currentCard = async (
   const current = Current.safeParse(await readJson(objects, CURRENT_MODEL_KEY));
   if (!current.success) return undefined;
   // Our own document: its form is that of the type, which a run wrote.
-  const card = (await readJson(objects, modelKeys(current.data.runId).card)) as ModelCard | undefined;
+  const card = await readJson<ModelCard>(objects, modelKeys(current.data.runId).card);
   return card === undefined ? undefined : { ...current.data, card };
 };
