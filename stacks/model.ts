@@ -3,9 +3,6 @@
  * Iceberg tables of the lake, and waits without paying. The tables make themselves on their first write: their columns
  * are those of packages/lake/src/batch, their catalogue is the lake's Glue database.
  */
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { dailyRun, weeklyUpkeep, type Schedule } from "@ebb/functions/declarations";
 import { glueCatalogue, sparkSubmitParameters } from "@ebb/ports/aws/spark-parameters";
 import { alarm, counted } from "./parts/alarm.ts";
@@ -22,6 +19,7 @@ import {
 } from "./parts/settings.ts";
 import { missed, scheduled } from "./parts/schedule.ts";
 import { besideSources, states } from "./parts/sources.ts";
+import { sparkProgram, sparkRole } from "./parts/spark-role.ts";
 import {
   database,
   defaultDatabase,
@@ -66,14 +64,8 @@ const spark = new aws.emrserverless.Application("Spark", {
   },
 });
 
-/** The program that every job runs, under a name that changes with it: a job keeps the one it began with. */
-const program = readFileSync(path.join($cli.paths.root, "packages/lake/spark/run_sql.py"), "utf8");
-const entryPoint = new aws.s3.BucketObjectv2("SparkProgram", {
-  bucket: lakeBucket.name,
-  key: `spark/run_sql-${createHash("sha256").update(program).digest("hex").slice(0, 12)}.py`,
-  content: program,
-  contentType: "text/x-python",
-});
+/** The program that every job runs. */
+const entryPoint = sparkProgram("SparkProgram", "run_sql");
 
 const under = (bucket: sst.aws.Bucket, prefix: string): $util.Output<string> => $interpolate`${bucket.arn}/${prefix}*`;
 
@@ -107,37 +99,18 @@ const rawFiles: Grant = {
   resources: [under(lakeBucket, "raw_events/")],
 };
 
-const sparkRole = new aws.iam.Role("SparkRole", {
-  name: `${namePrefix}-spark`,
-  assumeRolePolicy: aws.iam.getPolicyDocumentOutput({
-    statements: [
-      {
-        actions: ["sts:AssumeRole"],
-        principals: [{ type: "Service", identifiers: ["emr-serverless.amazonaws.com"] }],
-        conditions: [
-          { test: "StringEquals", variable: "aws:SourceAccount", values: [account] },
-          { test: "ArnEquals", variable: "aws:SourceArn", values: [spark.arn] },
-        ],
-      },
-    ],
-  }).json,
-  inlinePolicies: [
+const role = sparkRole("SparkRole", spark, {
+  name: "spark",
+  policy: "spark",
+  grants: [
+    catalogue,
+    ...lakeFiles,
+    rawFiles,
+    // Takes no narrower resource (EMR Serverless user guide, "Logging with CloudWatch").
+    { actions: ["logs:DescribeLogGroups"], resources: ["*"] },
     {
-      name: "spark",
-      policy: aws.iam.getPolicyDocumentOutput({
-        statements: [
-          ...[catalogue, ...lakeFiles, rawFiles].map(({ actions, resources }) => ({
-            actions: [...actions],
-            resources: [...resources],
-          })),
-          // Takes no narrower resource (EMR Serverless user guide, "Logging with CloudWatch").
-          { actions: ["logs:DescribeLogGroups"], resources: ["*"] },
-          {
-            actions: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            resources: [sparkLog.arn, $interpolate`${sparkLog.arn}:log-stream:*`],
-          },
-        ],
-      }).json,
+      actions: ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+      resources: [sparkLog.arn, $interpolate`${sparkLog.arn}:log-stream:*`],
     },
   ],
 });
@@ -165,7 +138,7 @@ const jobs: readonly Grant[] = [
     actions: ["emr-serverless:StartJobRun", "emr-serverless:GetJobRun"],
     resources: [spark.arn, $interpolate`${spark.arn}/jobruns/*`],
   },
-  { actions: ["iam:PassRole"], resources: [sparkRole.arn] },
+  { actions: ["iam:PassRole"], resources: [role.arn] },
   // What a workflow gave up goes there.
   { actions: ["s3:PutObject"], resources: [$interpolate`${deadLetterBucket.arn}/*`] },
   { actions: ["s3:ListBucket"], resources: [deadLetterBucket.arn] },
@@ -175,7 +148,7 @@ const variables = {
   EBB_ATHENA_WORKGROUP: workgroup.name,
   EBB_GLUE_DATABASE: database.name,
   EBB_SPARK_APPLICATION: spark.id,
-  EBB_SPARK_ROLE: sparkRole.arn,
+  EBB_SPARK_ROLE: role.arn,
   EBB_SPARK_ENTRY_POINT: $interpolate`s3://${lakeBucket.name}/${entryPoint.key}`,
   EBB_SPARK_PARAMETERS: lakeBucket.name.apply((bucket) =>
     sparkSubmitParameters({ icebergJar, catalogue: glueCatalogue(`s3://${bucket}/tables`) }),

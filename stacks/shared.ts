@@ -128,6 +128,10 @@ export interface Grant {
   readonly resources: readonly $util.Input<string>[];
 }
 
+/** As a policy or a function of SST takes them. */
+export const statementsOf = (grants: readonly Grant[]): { actions: string[]; resources: $util.Input<string>[] }[] =>
+  grants.map(({ actions, resources }) => ({ actions: [...actions], resources: [...resources] }));
+
 const under = (bucket: sst.aws.Bucket, prefix = ""): $util.Output<string> => $interpolate`${bucket.arn}/${prefix}*`;
 const newest = (of: sst.aws.Dynamo): $util.Output<string> => $interpolate`${of.arn}/index/newest`;
 

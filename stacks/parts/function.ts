@@ -1,7 +1,16 @@
 import { functions, routes, type Need } from "@ebb/functions/declarations";
 import { variablesOf, type ConfiguredPort, type Variable } from "@ebb/ports/aws/environment";
 import { secretNames, type SecretName } from "../secrets.ts";
-import { eraseName, grants, lakeBucket, portOf, processUploadName, storeVariables, type Grant } from "../shared.ts";
+import {
+  eraseName,
+  grants,
+  lakeBucket,
+  portOf,
+  processUploadName,
+  statementsOf,
+  storeVariables,
+  type Grant,
+} from "../shared.ts";
 import { dataKey } from "./keys.ts";
 import { logRetention, metricsNamespace, settingsFile, settingsJson } from "./settings.ts";
 
@@ -134,10 +143,7 @@ const argsOf = (handler: string, more: readonly Grant[], own: OwnVariables, one?
       ...((one ?? beside)?.copyFiles ?? []),
     ] as { from: string; to: string }[],
     ...(one?.vpc === undefined ? {} : { vpc: one.vpc }),
-    permissions: [...needs.flatMap((need) => grants[need]), ...more, tracing].map(({ actions, resources }) => ({
-      actions: [...actions],
-      resources: [...resources],
-    })),
+    permissions: statementsOf([...needs.flatMap((need) => grants[need]), ...more, tracing]),
     logging: { format: "json" as const, retention: logRetention },
     transform: {
       function: { kmsKeyArn: dataKey.arn, tracingConfig: { mode: "Active" } },

@@ -2,8 +2,6 @@
  * What a large table has besides its function: a Spark application of its own that reaches the database and one prefix of
  * the lake, the driver's jar, the password as a secret of Secrets Manager, and a rule that starts the function when a job ends.
  */
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Source } from "@ebb/functions/collect/sources";
 import { portOf } from "@ebb/functions/collect/sources/port";
@@ -13,6 +11,7 @@ import { wordsOf } from "./function.ts";
 import { dataKey } from "./keys.ts";
 import { sparkPlaceIn } from "./network.ts";
 import { mavenRepository, namePrefix, sparkRelease } from "./settings.ts";
+import { sparkProgram, sparkRole } from "./spark-role.ts";
 
 type Relational = Extract<Source, { kind: "relational" }>;
 type Spark = NonNullable<Relational["spec"]["read"]>["spark"];
@@ -29,7 +28,6 @@ export interface SparkRead {
 const WORKER_GB = 10;
 const DRIVER_GB = 6;
 
-const account = aws.getCallerIdentityOutput().accountId;
 const inLake = (prefix: string) => $interpolate`${lakeBucket.arn}/${prefix}*`;
 
 const made = new Map<string, unknown>();
@@ -39,17 +37,7 @@ const once = <Made>(name: string, make: () => Made): Made => {
   return made.get(name) as Made;
 };
 
-/** Under a name that changes with it: a job keeps the one it began with. */
-const program = () =>
-  once("program", () => {
-    const text = readFileSync(path.join($cli.paths.root, "packages/lake/spark/read_table.py"), "utf8");
-    return new aws.s3.BucketObjectv2("SparkReadProgram", {
-      bucket: lakeBucket.name,
-      key: `spark/read_table-${createHash("sha256").update(text).digest("hex").slice(0, 12)}.py`,
-      content: text,
-      contentType: "text/x-python",
-    });
-  });
+const program = () => once("program", () => sparkProgram("SparkReadProgram", "read_table"));
 
 /** Fetched from Maven Central by the deployment; the program runs none whose SHA-256 is another. */
 const jarOf = (kind: keyof typeof driverJars) =>
@@ -112,29 +100,7 @@ const roleOf = (
     { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.arn] },
     ...(secret === undefined ? [] : [{ actions: ["secretsmanager:GetSecretValue"], resources: [secret.arn] }]),
   ];
-  return new aws.iam.Role(`Read${wordsOf(source)}Role`, {
-    name: `${namePrefix}-read-${source}`,
-    assumeRolePolicy: aws.iam.getPolicyDocumentOutput({
-      statements: [
-        {
-          actions: ["sts:AssumeRole"],
-          principals: [{ type: "Service", identifiers: ["emr-serverless.amazonaws.com"] }],
-          conditions: [
-            { test: "StringEquals", variable: "aws:SourceAccount", values: [account] },
-            { test: "ArnEquals", variable: "aws:SourceArn", values: [application.arn] },
-          ],
-        },
-      ],
-    }).json,
-    inlinePolicies: [
-      {
-        name: "read",
-        policy: aws.iam.getPolicyDocumentOutput({
-          statements: grants.map(({ actions, resources }) => ({ actions: [...actions], resources: [...resources] })),
-        }).json,
-      },
-    ],
-  });
+  return sparkRole(`Read${wordsOf(source)}Role`, application, { name: `read-${source}`, policy: "read", grants });
 };
 
 /** @param password of the connection, where it has one */
