@@ -5,13 +5,6 @@ import type { Source } from "../sources.ts";
 import type { SourceLoads } from "./compare-loads.ts";
 import { columnOfField, columnOfRole } from "./roles.ts";
 
-/** A table that a source has filled. */
-interface FilledTable {
-  readonly columns: Readonly<Record<string, string>>;
-  /** Epoch milliseconds at which the last load ended. */
-  readonly loadedAtMs: number;
-}
-
 /** More than the last two loads: those that changed nothing left nothing to compare. */
 const LOADS = 20;
 
@@ -26,40 +19,37 @@ export const lastLoads = (
 export const toldTablesOf = async (
   sources: readonly Source[],
   store: Pick<SourceStore, "get">,
-  columnsOf: (table: string) => Promise<FilledTable["columns"] | undefined>,
+  columnsOf: (table: string) => Promise<ToldTable["columns"] | undefined>,
 ): Promise<readonly ToldTable[]> => {
-  const filled = new Map<string, FilledTable>();
-  for (const { spec } of sources) {
-    const columns = await columnsOf(`source_${spec.name}`);
-    const loadedAtMs = (await store.get(spec.name))?.loadedAtMs;
-    if (columns !== undefined && loadedAtMs !== undefined) filled.set(spec.name, { columns, loadedAtMs });
+  const told: ToldTable[] = [];
+  for (const source of sources) {
+    const declared = declaredBy(source);
+    if (declared === undefined) continue;
+    const columns = await columnsOf(declared.table);
+    const loadedAtMs = (await store.get(source.spec.name))?.loadedAtMs;
+    if (columns !== undefined && loadedAtMs !== undefined) told.push({ ...declared, columns, loadedAtMs });
   }
-  return toldBy(sources, filled);
+  return told;
 };
 
-const toldBy = (sources: readonly Source[], filled: ReadonlyMap<string, FilledTable>): readonly ToldTable[] =>
-  sources.flatMap((source): ToldTable[] => {
-    if (source.kind === "objects") return [];
-    const { name, maps, fields, keep, key, currency } = source.spec;
-    const table = filled.get(name);
-    if (table === undefined || (maps !== "products" && maps !== "profiles")) return [];
-    const columnOf = (field: string): string => {
-      const role = Object.entries(fields).find(([, named]) => named === field)?.[0];
-      return role === undefined ? columnOfField(field) : columnOfRole(role);
-    };
-    const watermark = source.kind === "relational" ? source.spec.watermark?.field : undefined;
-    const chosen = new Set([...Object.values(fields), ...keep]);
-    const besides = [...key, ...(watermark === undefined ? [] : [watermark])].filter((field) => !chosen.has(field));
-    return [
-      {
-        table: `source_${name}`,
-        maps,
-        source: source.spec.source,
-        columns: table.columns,
-        besides: besides.map(columnOf),
-        ...(watermark === undefined ? {} : { toldAt: columnOf(watermark) }),
-        ...(currency === undefined ? {} : { currency }),
-        loadedAtMs: table.loadedAtMs,
-      },
-    ];
-  });
+/** What does not depend on a load; `undefined` for a source that tells of something else. */
+const declaredBy = (source: Source): Omit<ToldTable, "columns" | "loadedAtMs"> | undefined => {
+  if (source.kind === "objects") return undefined;
+  const { name, maps, fields, keep, key, currency } = source.spec;
+  if (maps !== "products" && maps !== "profiles") return undefined;
+  const columnOf = (field: string): string => {
+    const role = Object.entries(fields).find(([, named]) => named === field)?.[0];
+    return role === undefined ? columnOfField(field) : columnOfRole(role);
+  };
+  const watermark = source.kind === "relational" ? source.spec.watermark?.field : undefined;
+  const chosen = new Set([...Object.values(fields), ...keep]);
+  const besides = [...key, ...(watermark === undefined ? [] : [watermark])].filter((field) => !chosen.has(field));
+  return {
+    table: `source_${name}`,
+    maps,
+    source: source.spec.source,
+    besides: besides.map(columnOf),
+    ...(watermark === undefined ? {} : { toldAt: columnOf(watermark) }),
+    ...(currency === undefined ? {} : { currency }),
+  };
+};
