@@ -308,6 +308,13 @@ export interface SourceTables {
   /** Keys that exist, for `keysStaged`. */
   stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number>;
   /**
+   * Parts below this number are not staged again: what the commit makes of them may be made from now on, beside what the load
+   * goes on with. Answers at once.
+   */
+  settled?(commit: SourceCommit, parts: number): void;
+  /** The load stops for now, its parts stay: what `settled` began comes to its end. */
+  stopped?(loadId: string): Promise<void>;
+  /**
    * Rows that the commit will take away, of the columns asked for.
    * @param remainingMs how long it may take; without an end where absent
    * @throws SourceProblem `not_unique`, StatementUnderWay

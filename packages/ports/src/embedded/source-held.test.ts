@@ -29,7 +29,7 @@ test("numbers without an end or without a value stop nobody from telling where t
          (5, 1e308, NULL, NULL), (6, -1e308, NULL, NULL), (7, NULL, NULL, NULL), (8, 2, 2.5, 'b')) AS t (id, value, free, note))
        TO '${file}' (FORMAT parquet)`,
     );
-    const [id, value, free, note] = await heldColumns(connection, file, table, 8);
+    const [id, value, free, note] = await heldColumns(connection, [file], table, 8);
     assert.deepEqual(id, { name: "id", missing: 0 });
     assert.deepEqual(value, { name: "value", missing: 1 / 8, mean: 2, sd: 1 });
     assert.deepEqual(free, { name: "free", missing: 6 / 8, mean: 2, sd: Math.SQRT1_2 });

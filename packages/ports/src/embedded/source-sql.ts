@@ -35,9 +35,9 @@ export const keySql = (
 /** Conditions between `current_rows c` and `existing k`. */
 export const sameKeys = (table: SourceTable): string => keySql(table, (name) => `c."${name}" = k."${name}"`, " AND ");
 
-/** Staged text as typed rows and nothing else. */
-export const bareSql = (folder: string, table: SourceTable): string =>
-  `SELECT ${typedSql(table)} FROM ${stagedFiles(folder, table)})`;
+/** Staged text, by the paths of its parts, as typed rows and nothing else. */
+export const bareSql = (parts: readonly string[], table: SourceTable): string =>
+  `SELECT ${typedSql(table)} FROM ${stagedFiles(parts, table)})`;
 
 const typedSql = ({ columns }: SourceTable): string =>
   columns
@@ -53,11 +53,11 @@ const rawNames = (table: SourceTable): string[] => [
 ];
 
 /** A table function without its closing bracket, for further options. */
-const stagedFiles = (folder: string, table: SourceTable): string => {
+const stagedFiles = (files: readonly string[], table: SourceTable): string => {
   const columns = rawNames(table)
     .map((name) => `${quoted(name)}: 'VARCHAR'`)
     .join(", ");
-  return `read_csv(${quoted(path.join(folder, "*.tsv"))}, ${stagedFormat}, columns = {${columns}}`;
+  return `read_csv([${files.map(quoted).join(", ")}], ${stagedFormat}, columns = {${columns}}`;
 };
 
 /**
@@ -73,7 +73,7 @@ export const stagedSql = (folder: string | undefined, table: SourceTable): strin
     return `SELECT ${typed}, __part, ${mark} AS __deleted FROM (SELECT ${none} WHERE false)`;
   }
   const part = `CAST(regexp_extract(filename, '(\\d+)\\.tsv$', 1) AS INTEGER)`;
-  return `SELECT ${typed}, ${part} AS __part, ${mark} AS __deleted FROM ${stagedFiles(folder, table)}, filename = true)`;
+  return `SELECT ${typed}, ${part} AS __part, ${mark} AS __deleted FROM ${stagedFiles([path.join(folder, "*.tsv")], table)}, filename = true)`;
 };
 
 /** The rows of a table as it stands, in the columns that it is to have. */

@@ -13,6 +13,7 @@ import { moveDurably } from "./lake-files.ts";
 import { WITHOUT_BROKEN_STATISTICS } from "./lake-tables.ts";
 import { parquetOptions, quoted } from "./parquet-conversion.ts";
 import { ownSpillFolder } from "./query-engine.ts";
+import { type Engine, MadeAhead } from "./source-ahead.ts";
 import { heldColumns } from "./source-held.ts";
 import { SOURCES_FOLDER, SourceManifest } from "./source-manifest.ts";
 import {
@@ -33,6 +34,8 @@ export interface SourceTablesOptions {
   readonly lakeFolder: string;
   /** 128 where absent: what does not fit is spilled to the folder `spill` of the lake. */
   readonly memoryMb?: number;
+  /** Staged text that is made Parquet while a load reads on: 16 MB where absent. */
+  readonly aheadBytes?: number;
   readonly now: () => number;
 }
 
@@ -49,6 +52,8 @@ export class EmbeddedSourceTables implements SourceTables {
   readonly #options: SourceTablesOptions;
   readonly #manifest: SourceManifest;
   readonly #spill: string;
+  /** By load. */
+  readonly #ahead = new Map<string, MadeAhead>();
 
   /** Opens the tables for writing and clears what a crash left behind. One process at a time may do so. */
   static async open(options: SourceTablesOptions): Promise<EmbeddedSourceTables> {
@@ -74,6 +79,15 @@ export class EmbeddedSourceTables implements SourceTables {
 
   async stageKeys(loadId: string, table: SourceTable, rows: AsyncIterable<readonly Row[]>): Promise<number> {
     return await this.#writeRows(loadId, `${table.name}.keys`, 0, rows);
+  }
+
+  settled(commit: SourceCommit, parts: number): void {
+    if (mayBeWhole(commit)) this.#aheadOf(commit).settled(parts);
+  }
+
+  async stopped(loadId: string): Promise<void> {
+    await this.#ahead.get(loadId)?.stop();
+    this.#ahead.delete(loadId);
   }
 
   async *removed(commit: SourceCommit, columns: readonly string[]): AsyncIterable<readonly Row[]> {
@@ -107,17 +121,18 @@ export class EmbeddedSourceTables implements SourceTables {
       const counts = await this.#counts(connection, commit);
       const committed: CommittedTable[] = [{ name: table.name, ...counts }];
       if (await this.#changesNothing(connection, commit, counts)) return committed;
-      const file = ready ?? (await this.#result(connection, folder, table.name, keptSql(commit)));
-      const files = [{ table, file }];
+      const made = ready ?? [await this.#result(connection, folder, table.name, keptSql(commit))];
+      const results: Result[] = [{ table, files: made }];
       if (lines !== undefined) {
         const sql = `SELECT * FROM current_lines l
           WHERE NOT EXISTS (SELECT 1 FROM staged_rows s WHERE s."${lines.parentKey}" = l."${lines.parent}")
             AND EXISTS (SELECT 1 FROM (${keptSql(commit)}) k WHERE k."${lines.parentKey}" = l."${lines.parent}")
           UNION ALL SELECT * FROM staged_lines l
           WHERE EXISTS (SELECT 1 FROM staged_rows s WHERE s."${lines.parentKey}" = l."${lines.parent}" AND NOT s.__deleted)`;
-        files.push({ table: lines.table, file: await this.#result(connection, folder, lines.table.name, sql) });
+        const file = await this.#result(connection, folder, lines.table.name, sql);
+        results.push({ table: lines.table, files: [file] });
         const before = await one(connection, "SELECT count(*) FROM current_lines");
-        const rows = await one(connection, `SELECT count(*) FROM read_parquet(${quoted(files[1]!.file)})`);
+        const rows = await one(connection, `SELECT count(*) FROM ${parquet([file])}`);
         const came = Math.max(0, rows - before);
         committed.push({
           name: lines.table.name,
@@ -129,9 +144,9 @@ export class EmbeddedSourceTables implements SourceTables {
         });
       }
       const held = await Promise.all(
-        files.map(({ table: filled, file: made }, at) => heldColumns(connection, made, filled, committed[at]!.rows)),
+        results.map(({ table: filled, files }, at) => heldColumns(connection, files, filled, committed[at]!.rows)),
       );
-      await this.#swap(commit, files);
+      await this.#swap(commit, results);
       return committed.map((one, at) => ({ ...one, columns: held[at]! }));
     } catch (error) {
       throw problemOf(error, commit);
@@ -141,10 +156,12 @@ export class EmbeddedSourceTables implements SourceTables {
   }
 
   async discard(loadId: string): Promise<void> {
+    await this.stopped(loadId);
     await rm(path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", loadId), { recursive: true, force: true });
   }
 
   async close(): Promise<void> {
+    for (const loadId of this.#ahead.keys()) await this.stopped(loadId);
     this.#manifest.close();
     await rm(this.#spill, { recursive: true, force: true });
   }
@@ -186,18 +203,18 @@ export class EmbeddedSourceTables implements SourceTables {
   }
 
   /**
-   * Views `staged_rows`, `current_rows`, `existing`, and the lines' where there are any. Answers the file that is the table
+   * Views `staged_rows`, `current_rows`, `existing`, and the lines' where there are any. Answers the files that are the table
    * already, where what was staged is all there is.
    */
-  async #define(connection: DuckDBConnection, commit: SourceCommit): Promise<string | undefined> {
+  async #define(connection: DuckDBConnection, commit: SourceCommit): Promise<readonly string[] | undefined> {
     const { table, lines, loadId } = commit;
     const folder = path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", loadId);
     const staged = path.join(folder, `${table.name}.parquet`);
-    const isReady = await this.#isWhole(connection, commit, folder, staged);
-    if (!isReady) {
+    const ready = await this.#whole(connection, commit, staged);
+    if (ready === undefined) {
       await this.#convert(connection, folder, table, staged);
       await connection.run(
-        `CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT * EXCLUDE (__part) FROM read_parquet(${quoted(staged)})`,
+        `CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT * EXCLUDE (__part) FROM ${parquet([staged])}`,
       );
       await this.#onlyNewest(connection, commit, staged);
     }
@@ -208,37 +225,51 @@ export class EmbeddedSourceTables implements SourceTables {
         ? `CREATE OR REPLACE TEMP TABLE existing AS ${stagedSql(keys, keyTable(table))}`
         : `CREATE OR REPLACE TEMP VIEW existing AS SELECT ${keySql(table)} FROM staged_rows`,
     );
-    if (lines === undefined) return isReady ? staged : undefined;
+    if (lines === undefined) return ready;
     const parts = path.join(folder, `${lines.table.name}.parquet`);
     await this.#convert(connection, folder, lines.table, parts);
-    const newest = `SELECT l.* EXCLUDE (__part, __deleted) FROM read_parquet(${quoted(parts)}) l
-      WHERE l.__part = (SELECT max(p.__part) FROM read_parquet(${quoted(staged)}) p WHERE p."${lines.parentKey}" = l."${lines.parent}")`;
+    const newest = `SELECT l.* EXCLUDE (__part, __deleted) FROM ${parquet([parts])} l
+      WHERE l.__part = (SELECT max(p.__part) FROM ${parquet([staged])} p WHERE p."${lines.parentKey}" = l."${lines.parent}")`;
     await connection.run(`CREATE OR REPLACE TEMP VIEW staged_lines AS ${newest}`);
     await connection.run(`CREATE OR REPLACE TEMP VIEW current_lines AS ${this.#currentSql(lines.table)}`);
     return undefined;
   }
 
   /**
-   * Makes the table's file of the staged text in one go, as most loads of everything allow: nothing marks rows as deleted,
-   * no lines hang on them, and no row was read twice. Answers whether it is so.
+   * Makes the table's files of the staged text in one go, as most loads of everything allow: nothing marks rows as deleted,
+   * no lines hang on them, and no row was read twice. Answers the files, and none where it is not so.
    */
-  async #isWhole(
+  async #whole(
     connection: DuckDBConnection,
-    { mode, table, lines }: SourceCommit,
-    folder: string,
+    commit: SourceCommit,
     staged: string,
-  ): Promise<boolean> {
-    const parts = path.join(folder, table.name);
-    if (mode !== "snapshot" || table.marksDeleted === true || lines !== undefined || !(await hasParts(parts)))
-      return false;
+  ): Promise<readonly string[] | undefined> {
+    const { table } = commit;
+    if (!mayBeWhole(commit)) return undefined;
+    const { files: ahead, rest } = await this.#aheadOf(commit).end();
+    const files = rest.length === 0 ? ahead : [...ahead, staged];
+    if (files.length === 0) return undefined;
+    if (rest.length > 0) await connection.run(wholeSql(table, rest, staged));
+    const twice = `SELECT 1 FROM ${parquet(files)} GROUP BY ${keySql(table)} HAVING count(*) > 1 LIMIT 1`;
+    if ((await connection.runAndReadAll(twice)).currentRowCount > 0) return undefined;
     await connection.run(
-      `COPY (${bareSql(parts, table)}) TO ${quoted(staged)} (${parquetOptions("snappy", GROUP_ROWS)})`,
+      `CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT *, false AS __deleted FROM ${parquet(files)}`,
     );
-    const rows = `read_parquet(${quoted(staged)})`;
-    const twice = `SELECT 1 FROM ${rows} GROUP BY ${keySql(table)} HAVING count(*) > 1 LIMIT 1`;
-    if ((await connection.runAndReadAll(twice)).currentRowCount > 0) return false;
-    await connection.run(`CREATE OR REPLACE TEMP VIEW staged_rows AS SELECT *, false AS __deleted FROM ${rows}`);
-    return true;
+    return files;
+  }
+
+  #aheadOf({ loadId, table }: SourceCommit): MadeAhead {
+    const known = this.#ahead.get(loadId);
+    if (known !== undefined) return known;
+    const made = new MadeAhead({
+      folder: path.join(this.#options.lakeFolder, SOURCES_FOLDER, "staging", loadId, table.name),
+      // One thread beside the one that reads.
+      connect: () => this.#connect(1),
+      copySql: (parts, file) => wholeSql(table, parts, file),
+      batchBytes: this.#options.aheadBytes,
+    });
+    this.#ahead.set(loadId, made);
+    return made;
   }
 
   async #convert(connection: DuckDBConnection, folder: string, table: SourceTable, target: string): Promise<void> {
@@ -256,7 +287,7 @@ export class EmbeddedSourceTables implements SourceTables {
     { table, source: name }: SourceCommit,
     staged: string,
   ): Promise<void> {
-    const source = `read_parquet(${quoted(staged)})`;
+    const source = parquet([staged]);
     const twice = await connection.runAndReadAll(
       `SELECT count(*) AS keys, max(in_part) AS worst FROM (
          SELECT ${keySql(table)}, count(*) AS n, count(*) - count(DISTINCT __part) + 1 AS in_part FROM ${source} GROUP BY ${keySql(table)} HAVING count(*) > 1)`,
@@ -318,19 +349,20 @@ export class EmbeddedSourceTables implements SourceTables {
     return file;
   }
 
-  async #swap(
-    commit: SourceCommit,
-    results: readonly { readonly table: SourceTable; readonly file: string }[],
-  ): Promise<void> {
+  async #swap(commit: SourceCommit, results: readonly Result[]): Promise<void> {
     const { lakeFolder, now } = this.#options;
     const loaded = [];
-    for (const { table, file } of results) {
-      const name = `${SOURCES_FOLDER}/${table.name}/${commit.loadId}-${randomBytes(4).toString("hex")}.parquet`;
-      await moveDurably(file, lakeFolder, name);
+    for (const { table, files } of results) {
+      const names: string[] = [];
+      for (const file of files) {
+        const name = `${SOURCES_FOLDER}/${table.name}/${commit.loadId}-${randomBytes(4).toString("hex")}.parquet`;
+        await moveDurably(file, lakeFolder, name);
+        names.push(name);
+      }
       loaded.push({
         name: table.name,
         columns: table.columns.map(({ name: column, type }) => ({ name: column, type: duckdbTypeOf(type) })),
-        files: [name],
+        files: names,
         ...(table === commit.lines?.table
           ? { parent: { table: commit.table.name, column: commit.lines.parent, key: commit.lines.parentKey } }
           : {}),
@@ -352,10 +384,10 @@ export class EmbeddedSourceTables implements SourceTables {
     return storedSql(table, this.#stored(table.name));
   }
 
-  async #connect(): Promise<{ readonly connection: DuckDBConnection; readonly close: () => void }> {
+  async #connect(threads = 2): Promise<Engine> {
     const instance = await DuckDBInstance.create(":memory:", {
       memory_limit: `${this.#options.memoryMb ?? 128}MB`,
-      threads: "2",
+      threads: String(threads),
       temp_directory: this.#spill,
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
@@ -373,7 +405,7 @@ export class EmbeddedSourceTables implements SourceTables {
     };
   }
 
-  /** Files that a crash left between their move and the swap. */
+  /** Files that a crash left between their move and the swap, and those of staged text, of which they are made again. */
   async #removeUnnamed(): Promise<void> {
     const { lakeFolder } = this.#options;
     const named = this.#manifest.named();
@@ -383,16 +415,24 @@ export class EmbeddedSourceTables implements SourceTables {
     })) {
       const file = path.join(entry.parentPath, entry.name);
       const name = path.relative(lakeFolder, file).split(path.sep).join("/");
-      if (
-        entry.isFile() &&
-        name.endsWith(".parquet") &&
-        !name.startsWith(`${SOURCES_FOLDER}/staging/`) &&
-        !named.has(name)
-      )
-        await rm(file, { force: true });
+      if (entry.isFile() && name.endsWith(".parquet") && !named.has(name)) await rm(file, { force: true });
     }
   }
 }
+
+interface Result {
+  readonly table: SourceTable;
+  readonly files: readonly string[];
+}
+
+const parquet = (files: readonly string[]): string => `read_parquet([${files.map(quoted).join(", ")}])`;
+
+/** Whether what was staged may be the table as it is. */
+const mayBeWhole = ({ mode, table, lines }: SourceCommit): boolean =>
+  mode === "snapshot" && table.marksDeleted !== true && lines === undefined;
+
+const wholeSql = (table: SourceTable, parts: readonly string[], file: string): string =>
+  `COPY (${bareSql(parts, table)}) TO ${quoted(file)} (${parquetOptions("snappy", GROUP_ROWS)})`;
 
 const hasParts = async (folder: string): Promise<boolean> =>
   (await readdir(folder).catch(() => [])).some((file) => file.endsWith(".tsv"));

@@ -90,7 +90,7 @@ class Load {
   }
 
   async run(): Promise<LoadEnd | undefined> {
-    const { sources, metrics } = this.#ports;
+    const { sources, sourceTables, metrics } = this.#ports;
     const { name } = this.#shape.spec;
     let state: SourceState = (await sources.get(name)) ?? { name, generation: 0 };
     try {
@@ -101,6 +101,8 @@ class Load {
       while (state.underWay!.complete !== true) {
         if (this.#context.remainingMs() < PAGE_MS) return undefined;
         state = await this.#page(state, work);
+        const { complete, parts } = state.underWay!;
+        if (complete === undefined) sourceTables.settled?.(work.commitOf(state.underWay!), parts);
       }
       // A call that found everything read has all its time for the commit.
       if (!isCommitAlone && this.#context.remainingMs() < (this.#context.commitMs ?? 0)) return undefined;
@@ -111,6 +113,8 @@ class Load {
       metrics.count("SourceLoadsFailed", 1, { source: name });
       if (error instanceof SourceProblem && !error.mayRetry) await this.#fail(error);
       throw error;
+    } finally {
+      if (state.underWay !== undefined) await sourceTables.stopped?.(state.underWay.loadId);
     }
   }
 
