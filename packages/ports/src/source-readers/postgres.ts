@@ -3,9 +3,9 @@
  * with back-pressure as a cursor does and costs a third of its CPU here (`docs/decisions/0013-sources.md`).
  */
 import pg from "pg";
-import { to as copyTo } from "pg-copy-streams";
 import { type Page, type PageRows, type ReadPlan, type Row, type SourceField, SourceProblem } from "../source-ports.ts";
 import { CONNECT_TIMEOUT_MS, type RelationalConnection, isCertificateError, networkCodes } from "./connection.ts";
+import { CopyOut } from "./copy-out.ts";
 import { copyRows } from "./copy-text.ts";
 import type { Address, JdbcReader } from "./jdbc.ts";
 import { postgresJdbc } from "./postgres-jdbc.ts";
@@ -120,7 +120,7 @@ export class PostgresReader implements JdbcReader {
   async *#copy(plan: ReadPlan, rest: string): AsyncIterable<Row[]> {
     const sql = `COPY (${await this.#select(plan, rest)}) TO STDOUT`;
     try {
-      yield* copyRows(this.#client.query(copyTo(sql)) as AsyncIterable<Buffer>);
+      yield* copyRows(this.#client.query(new CopyOut(sql)));
     } catch (error) {
       throw this.#problem(plan, error);
     }
@@ -130,7 +130,7 @@ export class PostgresReader implements JdbcReader {
     const format = String.raw`FORMAT csv, DELIMITER E'\t', NULL E'\\N', QUOTE '"', ESCAPE '"'`;
     const sql = `COPY (${await this.#select(plan, rest)}) TO STDOUT (${format})`;
     try {
-      yield* this.#client.query(copyTo(sql)) as AsyncIterable<Buffer>;
+      yield* this.#client.query(new CopyOut(sql));
     } catch (error) {
       throw this.#problem(plan, error);
     }

@@ -7,6 +7,7 @@ import { digest } from "@ebb/core/ids";
 import type { Ports } from "@ebb/ports";
 import type { Suppressions } from "@ebb/ports/erasure-ports";
 import {
+  type Cell,
   type LoadEnd,
   type LoadUnderWay,
   type PageEnd,
@@ -27,7 +28,7 @@ import {
 import { isLater, later } from "@ebb/ports/source-readers/watermark";
 import type { OrderPorts } from "./order-events.ts";
 import { LoadLease } from "./lease.ts";
-import { type PageDone, PageWork } from "./page-work.ts";
+import { type BegunPage, type PageDone, PageWork } from "./page-work.ts";
 import { type LoadSpec, type Shape, shapeOf } from "./shape.ts";
 
 export interface SourcePorts extends OrderPorts, Pick<Ports, "metrics"> {
@@ -80,6 +81,8 @@ class Load {
   readonly #reader: RowReader;
   readonly #context: LoadContext;
   readonly #lease: LoadLease;
+  /** The next page, which is read while the one before is worked off. */
+  #ahead: BegunPage | undefined;
 
   constructor(ports: SourcePorts, shape: Shape, reader: RowReader, context: LoadContext, lease: LoadLease) {
     this.#ports = ports;
@@ -114,6 +117,7 @@ class Load {
       if (error instanceof SourceProblem && !error.mayRetry) await this.#fail(error);
       throw error;
     } finally {
+      if (this.#ahead !== undefined) abandon(this.#ahead);
       if (state.underWay !== undefined) await sourceTables.stopped?.(state.underWay.loadId);
     }
   }
@@ -189,7 +193,12 @@ class Load {
     const { since, after: from, loadId } = underWay;
     const page = { since, after: from, limit: spec.page, loadId };
     await this.#reader.prepare?.(plan, page);
-    const done = await work.take(underWay, this.#reader.page(plan, page), this.#reader);
+    const begun = this.#ahead ?? work.begin(this.#reader.page(plan, page));
+    this.#ahead = undefined;
+    const done = await work.take(underWay, begun, this.#reader, (last, rows) => {
+      if (this.#mayReadAhead(last, rows))
+        this.#ahead = work.begin(this.#reader.page(plan, { ...page, after: this.#positionOf(last) }));
+    });
     const end = this.#reader.pageEnd?.() ?? this.#endOf(done);
     const passed = (underWay.counts.passed ?? 0) + end.passed;
     const counts: SourceCounts = {
@@ -216,6 +225,22 @@ class Load {
     });
   }
 
+  /**
+   * Whether the page behind a row can be asked for before its own is durable: not where lines are read between the two through
+   * the same connection, nor where the reader alone knows how a page ended.
+   */
+  #mayReadAhead(last: Row | undefined, rows: number): last is Row {
+    const { linesPlan, plan, spec } = this.#shape;
+    if (last === undefined || rows < spec.page || linesPlan !== undefined) return false;
+    if (this.#reader.pageEnd !== undefined || this.#reader.prepare !== undefined) return false;
+    // A row whose key is null is told when the page is done.
+    return plan.key.every((field) => this.#cellOf(last, field) !== null);
+  }
+
+  #cellOf(row: Row, field: string): Cell {
+    return row[this.#shape.plan.fields.indexOf(field)] ?? null;
+  }
+
   /** A page in the order of its key ends with its last row; a short one is the last. */
   #endOf({ last, rows }: PageDone): Partial<PageEnd> & { readonly passed: number } {
     return {
@@ -227,7 +252,7 @@ class Load {
 
   #positionOf(row: Row): Position {
     const { plan } = this.#shape;
-    const key = plan.key.map((field) => row[plan.fields.indexOf(field)] ?? null);
+    const key = plan.key.map((field) => this.#cellOf(row, field));
     const missing = plan.key[key.indexOf(null)];
     if (missing !== undefined)
       throw new SourceProblem(
@@ -345,6 +370,8 @@ class Load {
     return state;
   }
 }
+
+const abandon = (page: BegunPage): void => ("text" in page ? page.text : page.rows).abandon();
 
 const added = (a: SourceCounts["nulled"], b: SourceCounts["nulled"]): SourceCounts["nulled"] => {
   const sums: Record<string, number> = { ...a };

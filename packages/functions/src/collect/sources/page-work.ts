@@ -10,6 +10,7 @@ import type {
   SourceState,
   SourceTable,
 } from "@ebb/ports/source-ports";
+import { Begun } from "./begun.ts";
 import type { SourcePorts } from "./load.ts";
 import { OrderEvents, type OrderSaid, profileOf } from "./order-events.ts";
 import { KnownNames } from "./known-names.ts";
@@ -26,6 +27,12 @@ export interface PageDone {
   readonly quarantined: number;
   readonly nulled: Readonly<Record<string, number>>;
 }
+
+/** A page that is being read: its text where that is all that is wanted of it. */
+export type BegunPage = { readonly text: Begun<Buffer> } | { readonly rows: Begun<readonly Row[]> };
+
+/** Told when a page is read, and before it is worked off and durable. */
+export type OnRead = (last: Row | undefined, rows: number) => void;
 
 /** Orders that are brought onto the log together. */
 const ORDERS_AT_ONCE = 2_000;
@@ -58,25 +65,33 @@ export class PageWork {
     this.#orders = new OrderEvents(ports, spec.source, `${spec.name}:${state.generation}`);
   }
 
+  /** Has a page read from now on. */
+  begin(rows: PageRows): BegunPage {
+    return !this.#speaks && rows.asText !== undefined && this.#staysText
+      ? { text: new Begun(rows.asText()) }
+      : { rows: new Begun(rows) };
+  }
+
   /** @throws SourceProblem, TransientError */
-  async take(underWay: LoadUnderWay, rows: PageRows, reader: RowReader): Promise<PageDone> {
+  async take(underWay: LoadUnderWay, page: BegunPage, reader: RowReader, onRead: OnRead): Promise<PageDone> {
+    if ("text" in page) return await this.#takeText(underWay, page.text, onRead);
     const { mapping, spec } = this.#shape;
     const { loadId, parts: part } = underWay;
-    const speaks = spec.maps === "orders" || spec.maps === "returns" || spec.maps === "profiles";
-    if (!speaks && rows.asText !== undefined && this.#staysText) return await this.#takeText(underWay, rows.asText());
+    const speaks = this.#speaks;
     const maker = new RowMaker(this.#table, mapping, this.#ports.pseudonyms, this.#deleted);
     const kept: Row[] = [];
     let last: Row | undefined;
     let read = 0;
     const allowed = await this.#allowed();
     const made = async function* (): AsyncIterable<readonly Row[]> {
-      for await (const all of rows) {
+      for await (const all of page.rows) {
         read += all.length;
         last = all.at(-1) ?? last;
         const block = allowed(all);
         if (speaks) for (const row of block) kept.push(row);
         yield block.map((row) => maker.make(row));
       }
+      onRead(last, read);
     };
     await this.#ports.sourceTables.stage(loadId, this.#table, part, made());
     const lines = this.#linesTable === undefined ? undefined : await this.#lines(loadId, part, kept, reader, maker);
@@ -93,6 +108,11 @@ export class PageWork {
     return { rows: read, last, events, quarantined, nulled: maker.nulled };
   }
 
+  /** Others than the lake hear of the rows. */
+  get #speaks(): boolean {
+    return ["orders", "returns", "profiles"].includes(this.#shape.spec.maps);
+  }
+
   get #staysText(): boolean {
     return (
       this.#ports.sourceTables.stageText !== undefined &&
@@ -102,7 +122,7 @@ export class PageWork {
   }
 
   /** Rows that nobody but the lake hears of. */
-  async #takeText({ loadId, parts }: LoadUnderWay, text: AsyncIterable<Buffer>): Promise<PageDone> {
+  async #takeText({ loadId, parts }: LoadUnderWay, text: AsyncIterable<Buffer>, onRead: OnRead): Promise<PageDone> {
     const { pseudonyms, sourceTables, suppressions } = this.#ports;
     const list = await suppressions.current();
     const isErased = list.size === 0 ? undefined : (key: string): boolean => list.has(key);
@@ -113,11 +133,14 @@ export class PageWork {
       (this.#known ??= new KnownNames()),
       isErased,
     );
+    let last: Row | undefined;
     const made = async function* (): AsyncIterable<Buffer> {
       for await (const piece of text) yield rows.take(piece);
+      last = rows.end();
+      onRead(last, rows.rows);
     };
     await sourceTables.stageText!(loadId, this.#table, parts, made());
-    return { rows: rows.rows, last: rows.end(), events: 0, quarantined: 0, nulled: rows.nulled };
+    return { rows: rows.rows, last, events: 0, quarantined: 0, nulled: rows.nulled };
   }
 
   /** Rows but those of people who were erased. */
