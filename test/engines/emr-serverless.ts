@@ -12,7 +12,7 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { pythonEnvironment } from "../support/python-environment.ts";
 import { patience } from "./engines.ts";
-import { type SparkLine, sparkVersions } from "./spark.ts";
+import { type SparkLine, sparkJavaOptions, sparkVersions } from "./spark.ts";
 
 export interface StartedJob {
   readonly arguments: readonly string[];
@@ -98,8 +98,7 @@ export const startEmrServerless = async (
       "spark.driver.host": "127.0.0.1",
       "spark.driver.bindAddress": "127.0.0.1",
       "spark.local.dir": folder,
-      // A short job: the first compiler and the serial collector leave the cores to the work.
-      "spark.driver.extraJavaOptions": `-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.home=${folder}`,
+      "spark.driver.extraJavaOptions": sparkJavaOptions(folder),
     };
     const child = spawn(
       `${sparkHome}/bin/spark-submit`,

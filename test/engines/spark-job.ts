@@ -18,7 +18,7 @@ import { sparkSubmitParameters } from "@ebb/ports/aws/spark-parameters";
 import { EmbeddedObjectStore } from "@ebb/ports/embedded/object-store";
 import { mavenJars } from "../support/maven-jars.ts";
 import { type EmrServerless, startEmrServerless } from "./emr-serverless.ts";
-import { type SparkLine, startSparkSession } from "./spark.ts";
+import { type SparkLine, type SparkSession, startSparkSession } from "./spark.ts";
 
 /** What each line of EMR brings along: 7.x has Iceberg 1.10 and Scala 2.12, the Spark 4.1 line 1.11 and 2.13. */
 const icebergRuntimes: Readonly<Record<SparkLine, string>> = {
@@ -92,11 +92,16 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
       submitParameters: parameters,
     },
   });
-  const reader = await startSparkSession(line, {
-    "spark.jars": icebergJar!,
-    "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
-    ...Object.fromEntries(Object.entries(catalogue).map(([name, value]) => [`spark.sql.catalog.lake.${name}`, value])),
-  });
+  let reading: Promise<SparkSession> | undefined;
+  /** Not every proof reads Iceberg's tables, and a session takes seconds to start. */
+  const reader = (): Promise<SparkSession> =>
+    (reading ??= startSparkSession(line, {
+      "spark.jars": icebergJar!,
+      "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
+      ...Object.fromEntries(
+        Object.entries(catalogue).map(([name, value]) => [`spark.sql.catalog.lake.${name}`, value]),
+      ),
+    }));
   const oracle = await lakeOf([]);
   await oracle.run("CREATE TABLE erased_customers (customer_key VARCHAR)");
 
@@ -160,7 +165,7 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
 
   const stored = (table: string): string => `lake.${database}.${table}`;
   const values = async (sql: string): Promise<unknown[][]> =>
-    (await reader.engine.rows(sql)).rows.map((row) => [...row]);
+    (await (await reader()).engine.rows(sql)).rows.map((row) => [...row]);
   const snapshots = async (table: string): Promise<number> =>
     (await values(`SELECT snapshot_id FROM ${stored(table)}.snapshots`)).length;
 
@@ -213,7 +218,7 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
     async stop() {
       await emr.stop();
       client.destroy();
-      await reader.engine.stop();
+      await (await reading)?.engine.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -1,6 +1,6 @@
 /** Spark by pyspark from PyPI, local mode: one long-lived Python process with its JVM, spoken to by lines of JSON. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -41,6 +41,16 @@ const shapeOf = (type: SparkType): Shape => {
 };
 
 const program = path.join(import.meta.dirname, "spark_session.py");
+
+/** Short statements and jobs: the first compiler and the serial collector leave the cores to the work. @param folder for Derby */
+export const sparkJavaOptions = (folder: string): string =>
+  [
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    // With one tier the JVM reserves 48 MB; once those are full it compiles nothing more, and half as fast is all that follows.
+    "-XX:ReservedCodeCacheSize=256m",
+    `-Dderby.system.home=${folder}`,
+  ].join(" ");
 
 /** Requests to a process go one after the other; it does not keep this process alive when nothing is asked. */
 const conversation = (child: ChildProcess, output: () => string) => {
@@ -99,12 +109,13 @@ export const startSparkSession = async (
         "spark.driver.memory": "3g",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        // Many short queries: the first compiler and the serial collector leave the cores to the work.
-        "spark.driver.extraJavaOptions": `-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.system.home=${folder}`,
+        "spark.driver.extraJavaOptions": sparkJavaOptions(folder),
         "spark.local.dir": folder,
         "spark.sql.warehouse.dir": path.join(folder, "warehouse"),
         // Two cores, small tables: the default of 200 is all overhead.
         "spark.sql.shuffle.partitions": "2",
+        // The one line plans a statement once, the other again after every stage, as EMR does: both must give the same rows.
+        "spark.sql.adaptive.enabled": String(line === "4.1"),
         ...sparkSettings,
         ...settings,
       }),
@@ -138,18 +149,14 @@ export const startSparkSession = async (
   const named = new Set<string>();
   const tables = new Set<string>();
   const read = async (sql: string): Promise<Rows> => {
-    const into = path.join(folder, "rows");
-    const { fields } = await ask<{ fields: { name: string; type: SparkType }[] }>({ rows: sql, into });
+    const { fields, lines } = await ask<{ fields: { name: string; type: SparkType }[]; lines: string[] }>({
+      rows: sql,
+    });
     const columns = fields.map(({ name, type }) => ({ name, shape: shapeOf(type) }));
-    const rows = globSync(path.join(into, "part-*.txt")).flatMap((file) =>
-      readFileSync(file, "utf8")
-        .split("\n")
-        .filter((text) => text !== "")
-        .map((text) => {
-          const row = JSON.parse(text) as Record<string, unknown>;
-          return columns.map(({ name, shape }) => plainOf(shape, row[name]));
-        }),
-    );
+    const rows = lines.map((line) => {
+      const row = JSON.parse(line) as Record<string, unknown>;
+      return columns.map(({ name, shape }) => plainOf(shape, row[name]));
+    });
     return { columns, rows };
   };
 

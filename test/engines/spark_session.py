@@ -2,7 +2,7 @@
 
 {"load": table, "parquet": path}    a table of Parquet files
 {"run": sql}                        a statement without rows
-{"rows": sql, "into": folder}       rows as lines of JSON, every scalar as text, in text files; answers the schema
+{"rows": sql}                       answers the schema, and rows as lines of JSON, every scalar as text
 {"clear": [names]}                  forgets temporary views and what is cached
 """
 
@@ -41,8 +41,7 @@ def obey(request: dict) -> object:
         result = spark.sql(request["rows"])
         texts = [result[f"`{field.name}`"].cast(as_text(field.dataType)).alias(field.name) for field in result.schema]
         lines = result.select(*texts).selectExpr("to_json(struct(*), map('ignoreNullFields', 'false')) AS value")
-        lines.write.mode("overwrite").text(request["into"])
-        return json.loads(result.schema.json())
+        return {**json.loads(result.schema.json()), "lines": [line.value for line in lines.collect()]}
     elif "clear" in request:
         for name in request["clear"]:
             spark.catalog.dropTempView(name)
