@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import Papa from "papaparse";
 import { kMeans } from "@ebb/core/clusters/k-means";
 import { type RfmColumns, rfmPoints, scalesOf } from "@ebb/core/clusters/rfm-space";
-import { silhouette } from "@ebb/core/clusters/silhouette";
+import { silhouettes } from "@ebb/core/clusters/silhouette";
 import { adjustedRand } from "@ebb/core/clusters/stability";
 import { dataFile, missing } from "../uploads/online-retail-file.ts";
 import { askPython } from "./environment.ts";
@@ -131,7 +131,8 @@ describe("clusters beside scikit-learn", { skip: sets.length === 0 ? missing("cd
     for (const { columns, labels, others, answer } of compared) {
       const { values } = rfmPoints(columns, scalesOf(columns));
       const first = { values: values.slice(0, 9_000), dimensions: 3 };
-      assert.ok(Math.abs(silhouette(first, labels.slice(0, 3_000), 4)! - answer.silhouette) < 1e-9);
+      const [found] = silhouettes(first, [{ assignment: labels.slice(0, 3_000), k: 4 }]);
+      assert.ok(Math.abs(found! - answer.silhouette) < 1e-9);
       assert.ok(Math.abs(adjustedRand(labels, others) - answer.adjustedRand) < 1e-12);
     }
   });

@@ -5,7 +5,7 @@ import { assignCustomers, clusterCustomers } from "./customer-clusters.ts";
 import { NotANumberError } from "./k-means.ts";
 import { clusterNames } from "./names.ts";
 import { type RfmColumns, rfmPoints, scalesOf, valueAt } from "./rfm-space.ts";
-import { silhouette } from "./silhouette.ts";
+import { silhouettes } from "./silhouette.ts";
 import { adjustedRand } from "./stability.ts";
 
 type Customer = readonly [recency: number, frequency: number, monetary: number];
@@ -112,14 +112,20 @@ describe("the space of recency, frequency and money", () => {
 
 describe("measures of clusters", () => {
   it("silhouette: Rousseeuw's definition on four points by hand", () => {
-    // Distances: 1 within each pair; from 0 to 10 and 11: mean 10.5; from 1: 9.5.
-    const values = Float64Array.of(0, 1, 10, 11);
+    // Distances: 1 within each pair; from 0 to 10 and 11: mean 10.5; from 1: 9.5. All partitions in one pass.
+    const points = { values: Float64Array.of(0, 1, 10, 11), dimensions: 1 };
+    const partitions = [
+      { assignment: Uint8Array.of(0, 0, 1, 1), k: 2 },
+      { assignment: Uint8Array.of(0, 0, 0, 0), k: 1 },
+      { assignment: Uint8Array.of(0, 0, 0, 1), k: 2 },
+      { assignment: Uint8Array.of(0, 1, 2, 3), k: 4 },
+    ];
+    const [pairs, one, alone, each] = silhouettes(points, partitions);
     const expected = (2 * ((10.5 - 1) / 10.5) + 2 * ((9.5 - 1) / 9.5)) / 4;
-    assert.ok(Math.abs(silhouette({ values, dimensions: 1 }, Uint8Array.of(0, 0, 1, 1), 2)! - expected) < 1e-15);
-    assert.equal(silhouette({ values, dimensions: 1 }, Uint8Array.of(0, 0, 0, 0), 1), undefined);
+    assert.ok(Math.abs(pairs! - expected) < 1e-15);
+    assert.deepEqual([one, each], [undefined, undefined]);
     // A row alone counts 0.
-    const alone = silhouette({ values, dimensions: 1 }, Uint8Array.of(0, 0, 0, 1), 2)!;
-    assert.ok(alone < 0.7);
+    assert.ok(alone! < 0.7);
   });
 
   it("adjusted Rand: 1 for the same partition under other names, the textbook's figure, about 0 by chance", () => {

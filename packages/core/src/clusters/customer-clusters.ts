@@ -4,7 +4,7 @@ import { type KMeans, assign, kMeans, rowsOf } from "./k-means.ts";
 import { type ClusterWords, clusterNames } from "./names.ts";
 import { type RfmColumns, type Scales, rfmPoints, scalesOf, valueAt } from "./rfm-space.ts";
 import { sampleRows } from "./sample.ts";
-import { silhouette } from "./silhouette.ts";
+import { silhouettes } from "./silhouette.ts";
 import { type Stability, stabilityOf } from "./stability.ts";
 
 export interface ClusterOptions {
@@ -61,17 +61,19 @@ export const clusterCustomers = (
   const random = uniform(seed);
   const searched = sampleRows(points, SEARCH_ROWS, random);
   const judged = sampleRows(searched, SILHOUETTE_ROWS, random);
-  let best: { readonly k: number; readonly silhouette: number } | undefined;
-  const silhouettes: { k: number; silhouette: number }[] = [];
-  for (const k of candidates) {
+  const tried = candidates.map((k) => {
     const fit = kMeans(searched, { k, seed });
-    const value = silhouette(judged, assign(judged, fit.centroids), fit.k);
-    // Fewer distinct points than k: the fit is that of a smaller number.
-    if (value === undefined || fit.k < k) continue;
-    silhouettes.push({ k, silhouette: value });
-    if (best === undefined || value > best.silhouette) best = { k, silhouette: value };
-  }
-  if (best === undefined) return undefined;
+    return { k: fit.k, wanted: k, assignment: assign(judged, fit.centroids) };
+  });
+  const values = silhouettes(judged, tried);
+  const found = tried.flatMap(({ k, wanted }, i) => {
+    const value = values[i];
+    // Fewer distinct points than wanted: the fit is that of a smaller number.
+    return value === undefined || k < wanted ? [] : [{ k, silhouette: value }];
+  });
+  const [first, ...others] = found;
+  if (first === undefined) return undefined;
+  const best = others.reduce((one, other) => (other.silhouette > one.silhouette ? other : one), first);
 
   const fit = kMeans(points, { k: best.k, seed });
   const { centroids, assignment, sizes } = byMoney(fit);
@@ -88,7 +90,7 @@ export const clusterCustomers = (
     centroids,
     scales,
     inertia: fit.inertia,
-    silhouettes,
+    silhouettes: found,
     silhouetteRows: rowsOf(judged),
     stability: stabilityOf(points, centroids, { k: fit.k, seed }),
   };

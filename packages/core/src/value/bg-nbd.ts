@@ -116,6 +116,8 @@ export const bgNbdLogLikelihood = (parameters: BgNbdParameters, histories: Purch
  * ln(A1 · A2 · (A3 + δ A4)) of Fader & Hardie's note on its computation. What depends on x alone is summed by x first.
  */
 const meanLogLikelihood = ({ x, tx, T, customers }: PurchaseHistories, total: number): Objective => {
+  // Counted in days, few values are distinct: a logarithm is taken once for each.
+  const [counts, lasts, ends] = [distinctOf(x), distinctOf(tx), distinctOf(T)];
   const byX = new Map<number, number>();
   for (let i = 0; i < x.length; i++) byX.set(x[i]!, (byX.get(x[i]!) ?? 0) + customers[i]!);
 
@@ -143,23 +145,27 @@ const meanLogLikelihood = ({ x, tx, T, customers }: PurchaseHistories, total: nu
     }
 
     const logA = Math.log(a);
+    const logsOfLast = lasts.values.map((t) => Math.log(alpha + t));
+    const logsOfEnd = ends.values.map((t) => Math.log(alpha + t));
+    const logsOfCount = counts.values.map((count) => Math.log(b + count - 1));
     for (let i = 0; i < x.length; i++) {
       const weight = customers[i]!;
       const shape = r + x[i]!;
-      const logStayed = Math.log(alpha + T[i]!);
+      const logStayed = logsOfEnd[ends.placeOf[i]!]!;
       if (x[i] === 0) {
         value -= weight * shape * logStayed;
         dR -= weight * logStayed;
         dAlpha -= (weight * shape) / (alpha + T[i]!);
         continue;
       }
-      const logLeft = Math.log(alpha + tx[i]!);
+      const logLeft = logsOfLast[lasts.placeOf[i]!]!;
       const stayed = -shape * logStayed;
-      const left = logA - Math.log(b + x[i]! - 1) - shape * logLeft;
-      const larger = Math.max(stayed, left);
-      const sum = Math.exp(stayed - larger) + Math.exp(left - larger);
-      const goneShare = Math.exp(left - larger) / sum; // 1 − P(alive)
-      value += weight * (larger + Math.log(sum));
+      const left = logA - logsOfCount[counts.placeOf[i]!]! - shape * logLeft;
+      // Both by the larger of them, which is then 1.
+      const smaller = Math.exp(-Math.abs(left - stayed));
+      const sum = 1 + smaller;
+      const goneShare = (left > stayed ? 1 : smaller) / sum; // 1 − P(alive)
+      value += weight * (Math.max(stayed, left) + Math.log(sum));
       dR -= weight * ((1 - goneShare) * logStayed + goneShare * logLeft);
       dAlpha -= weight * shape * ((1 - goneShare) / (alpha + T[i]!) + goneShare / (alpha + tx[i]!));
       dA += (weight * goneShare) / a;
@@ -171,4 +177,15 @@ const meanLogLikelihood = ({ x, tx, T, customers }: PurchaseHistories, total: nu
     gradient[3] = (dB * b) / total;
     return value / total;
   };
+};
+
+/** The distinct ones of some values, and the place of each value among them. */
+const distinctOf = (values: Float64Array): { readonly values: Float64Array; readonly placeOf: Int32Array } => {
+  const places = new Map<number, number>();
+  const placeOf = Int32Array.from(values, (value) => {
+    const place = places.get(value) ?? places.size;
+    places.set(value, place);
+    return place;
+  });
+  return { values: Float64Array.from(places.keys()), placeOf };
 };
