@@ -39,7 +39,7 @@ test("a run's tables keep their promises; a table falsified on purpose fails it 
   await unify(steps, plan, lake.ports);
   const cutoffs = await makeFeatures(steps, plan, lake.ports, history);
   assert.deepEqual(cutoffs.past, []);
-  const { fit } = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion);
+  const fit = await fitChurnModel(steps, plan, lake.ports, cutoffs, history.dataVersion, {});
   assert.ok(fit.kind === "refused" && fit.reason.startsWith("The history is too short"));
   await (await beginQualityTables(steps, plan)).ended();
   await makeSegments(steps, plan, lake.ports);

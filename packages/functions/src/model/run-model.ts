@@ -17,8 +17,8 @@ import { findClusters } from "./steps/clusters.ts";
 import { curate } from "./steps/curate.ts";
 import { customersAtAsOf } from "./steps/customers.ts";
 import { type Cutoffs, makeFeatures } from "./steps/features.ts";
-import { type Fit, fitChurnModel, fitFigures } from "./steps/fit.ts";
-import { fitToKeep, rememberFit } from "./steps/kept-fit.ts";
+import { type Fit, type TrainingRows, exportTrainingRows, fitChurnModel, fitFigures } from "./steps/fit.ts";
+import { type Kept, fitToKeep, rememberFit } from "./steps/kept-fit.ts";
 import { beginMarts, tablesOfRun } from "./steps/marts.ts";
 import { type Promotion, promote, promotionFigures } from "./steps/promote.ts";
 import { checkLimits } from "./steps/quality-limits.ts";
@@ -94,23 +94,32 @@ const end = async (plan: RunPlan, ports: RunModelPorts, failure?: string, remark
   return true;
 };
 
-/** A new model, or the newest one where it would come out the same, and which one scores. */
+/** The newest model where it would come out the same, or what a new one is fitted on. */
+type ToFit = { readonly kept: Kept } | { readonly rows: TrainingRows };
+
+const findToFit = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts, cutoffs: Cutoffs): Promise<ToFit> => {
+  const kept = await steps.step("model so far", async () => (await fitToKeep(plan, ports, cutoffs)) ?? null);
+  return kept === null ? { rows: await exportTrainingRows(steps, plan, ports, cutoffs) } : { kept };
+};
+
+/** The model and which one scores; a model that was refused has no promotion. */
 const modelOf = async (
   steps: RunSteps,
   plan: RunPlan,
   ports: RunModelPorts,
   cutoffs: Cutoffs,
   dataVersion: string,
+  toFit: ToFit,
 ): Promise<{ fit: Fit; promotion: Promotion | undefined }> => {
-  const kept = await steps.step("model so far", async () => (await fitToKeep(plan, ports, cutoffs)) ?? null);
-  if (kept !== null) {
+  if ("kept" in toFit) {
+    const { kept } = toFit;
     await steps.step("fit", async () => kept.fit, fitFigures);
     await steps.step("promote", async () => kept.promotion, promotionFigures);
     return kept;
   }
-  const { fit, exports } = await fitChurnModel(steps, plan, ports, cutoffs, dataVersion);
+  const fit = await fitChurnModel(steps, plan, ports, cutoffs, dataVersion, toFit.rows);
   if (fit.kind === "refused") return { fit, promotion: undefined };
-  const promotion = await promote(steps, plan, ports, fit, exports);
+  const promotion = await promote(steps, plan, ports, fit, toFit.rows);
   await rememberFit(steps, plan, ports, cutoffs, { fit, promotion });
   return { fit, promotion };
 };
@@ -125,6 +134,8 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const changed = await findChangedOrders(steps, plan, ports);
   const segments = await makeSegments(steps, plan, ports, changed);
   const atAsOf = await customersAtAsOf(steps, plan, segments.customers);
+  // Before the marts: while DuckDB is at those, models are fitted.
+  const toFit = quality.noModelBecause === undefined ? await findToFit(steps, plan, ports, cutoffs) : undefined;
   const qualityTables = await beginQualityTables(steps, plan);
   const marts = await beginMarts(steps, plan, changed);
   const clusters = await findClusters(steps, plan, ports, atAsOf.all);
@@ -132,8 +143,8 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
 
   let fit: Fit = { kind: "refused", reason: quality.noModelBecause ?? "" };
   let promotion: Promotion | undefined;
-  if (quality.noModelBecause === undefined)
-    ({ fit, promotion } = await modelOf(steps, plan, ports, cutoffs, history.dataVersion));
+  if (toFit !== undefined)
+    ({ fit, promotion } = await modelOf(steps, plan, ports, cutoffs, history.dataVersion, toFit));
   const churn = promotion === undefined ? undefined : await scoreCustomers(steps, plan, ports, promotion.scoresBy);
 
   const toWriteBack = { customers: segments.customers, churn, value, clusters };

@@ -107,14 +107,16 @@ const economicsOf = (
   return { contactCostMinor, saveRate, valueMinor: Math.max(1, Math.round((margin * sum) / Math.max(1, stayed))) };
 };
 
-export const fitChurnModel = async (
+/** Exports of the rows that a model is fitted on, by cutoff: `rows-YYYY-MM-DD`. */
+export type TrainingRows = Readonly<Record<string, string>>;
+
+export const exportTrainingRows = async (
   steps: RunSteps,
   plan: RunPlan,
   ports: RunModelPorts,
-  cutoffs: Cutoffs,
-  dataVersion: string,
-): Promise<{ readonly fit: Fit; readonly exports: Readonly<Record<string, string>> }> => {
-  if (cutoffs.past.length === 0) return { fit: { kind: "refused", reason: TOO_SHORT }, exports: {} };
+  cutoffs: Pick<Cutoffs, "past">,
+): Promise<TrainingRows> => {
+  if (cutoffs.past.length === 0) return {};
   const counted = await steps.job("training customers", {
     name: "training-customers",
     writes: [],
@@ -137,8 +139,20 @@ export const fitChurnModel = async (
       sql: () => trainingRowsSql(cutoff, plan.horizonDays, parts),
     })),
   });
-  const fit = await steps.step("fit", () => fitted(plan, ports, cutoffs, exports, dataVersion), fitFigures);
-  return { fit, exports };
+  return exports;
+};
+
+/** @param rows of `exportTrainingRows` */
+export const fitChurnModel = async (
+  steps: RunSteps,
+  plan: RunPlan,
+  ports: RunModelPorts,
+  cutoffs: Pick<Cutoffs, "past">,
+  dataVersion: string,
+  rows: TrainingRows,
+): Promise<Fit> => {
+  if (cutoffs.past.length === 0) return { kind: "refused", reason: TOO_SHORT };
+  return await steps.step("fit", () => fitted(plan, ports, cutoffs, rows, dataVersion), fitFigures);
 };
 
 /** What is trained and how it is judged. @param slices newest first */
@@ -166,12 +180,12 @@ const COUNT_SQL = "SELECT cutoff, count(*) AS customers FROM customer_labels GRO
 const fitted = async (
   plan: RunPlan,
   ports: RunModelPorts,
-  { past }: Cutoffs,
-  exports: Readonly<Record<string, string>>,
+  { past }: Pick<Cutoffs, "past">,
+  rows: TrainingRows,
   dataVersion: string,
 ): Promise<Fit> => {
   const slices = [];
-  for (const cutoff of past) slices.push(await readSlice(ports, exports[`rows-${cutoff}`]!, cutoff, plan.horizonDays));
+  for (const cutoff of past) slices.push(await readSlice(ports, rows[`rows-${cutoff}`]!, cutoff, plan.horizonDays));
   const newest = slices[0];
   if (newest === undefined || newest.labels.length === 0) return { kind: "refused", reason: TOO_SHORT };
   const result = train(trainingPlan(plan.runId, plan.horizonDays, slices, ports.settings.model ?? {}));

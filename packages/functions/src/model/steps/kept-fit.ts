@@ -42,12 +42,17 @@ const fittedOn = async (
   return digest(JSON.stringify({ past, partitions, shrunkAt, how }));
 };
 
+export interface Kept {
+  readonly fit: Extract<Fit, { kind: "trained" }>;
+  readonly promotion: Promotion;
+}
+
 /** The newest model and who scores, where both stay; undefined where a model is to be fitted. */
 export const fitToKeep = async (
   plan: Pick<RunPlan, "runId" | "asOf" | "horizonDays" | "whole">,
   ports: Pick<RunModelPorts, "objects" | "settings">,
   cutoffs: Pick<Cutoffs, "past">,
-): Promise<{ readonly fit: Extract<Fit, { kind: "trained" }>; readonly promotion: Promotion } | undefined> => {
+): Promise<Kept | undefined> => {
   const newest = NewestFit.safeParse(await readJson(ports.objects, NEWEST_FIT_KEY));
   const current = CurrentModel.safeParse(await readJson(ports.objects, CURRENT_MODEL_KEY));
   if (!newest.success || !current.success || plan.whole === true) return undefined;
@@ -67,7 +72,7 @@ export const rememberFit = async (
   plan: RunPlan,
   ports: RunModelPorts,
   cutoffs: Pick<Cutoffs, "past">,
-  { fit, promotion }: { readonly fit: Extract<Fit, { kind: "trained" }>; readonly promotion: Promotion },
+  { fit, promotion }: Kept,
 ): Promise<void> => {
   if (fit.fittedBy !== undefined) return;
   await steps.step("model to keep", async () => {
