@@ -125,13 +125,9 @@ FROM single_entries`;
     "a cancelled order is worth nothing": `
       SELECT event_id FROM order_facts WHERE cancelled AND (counts OR gross_minor <> 0 OR refund_minor <> 0)`,
     "an order counts exactly when something is left of it": `
-      WITH left_over AS (
-        SELECT customer_key, order_key, sum(gross_minor - refund_minor) AS net_minor
-        FROM order_facts GROUP BY customer_key, order_key
-      )
-      SELECT f.event_id FROM order_facts AS f
-      JOIN left_over AS l ON coalesce(l.customer_key, '') = coalesce(f.customer_key, '') AND l.order_key = f.order_key
-      WHERE f.entry = 'order' AND f.counts <> (l.net_minor > 0)`,
+      SELECT order_key FROM order_facts GROUP BY customer_key, order_key
+      HAVING (max(CASE WHEN entry = 'order' AND counts THEN 1 ELSE 0 END) = 1 AND sum(gross_minor - refund_minor) <= 0)
+        OR (max(CASE WHEN entry = 'order' AND NOT counts THEN 1 ELSE 0 END) = 1 AND sum(gross_minor - refund_minor) > 0)`,
   },
 };
 

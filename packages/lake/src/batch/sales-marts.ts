@@ -190,7 +190,7 @@ sold AS (
 summed AS (
   SELECT
     day, product_id, sku, name, category, country,
-    CAST(sum(CASE WHEN entry = 'order' THEN 1 ELSE 0 END) AS bigint) AS lines,
+    count(CASE WHEN entry = 'order' THEN 1 END) AS lines,
     CAST(sum(quantity) AS decimal(38,6)) AS units,
     CAST(sum(net_minor) AS bigint) AS net_minor
   FROM sold

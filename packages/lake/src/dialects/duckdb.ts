@@ -16,7 +16,7 @@ export const duckdb: Dialect = {
   truncMonth,
   isoDow: (instant) => `isodow(${instant})`,
   monthOfYear,
-  dayText: (day) => `strftime(${day}, '%Y-%m-%d')`,
+  dayText: (day) => `CAST(${day} AS varchar)`,
   daySeries: (from, to) => `SELECT CAST(unnest(generate_series(${from}, ${to}, INTERVAL 1 DAY)) AS date) AS day`,
 
   jsonText: (json, member) =>

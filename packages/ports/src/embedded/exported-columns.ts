@@ -5,6 +5,11 @@ import { quoted } from "./parquet-conversion.ts";
 
 const NUMBER_TYPE = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL\(.*\))$/;
 
+/** A column of at most so many texts is read as an enumeration of them: each other text is a call into DuckDB. */
+const MOST_LEVELS = 255;
+/** Rows that show whether a column may be such a one. */
+const FIRST_ROWS = 2_048;
+
 /** Numbers as doubles, NaN where there is none; everything else as text. @throws RangeError for a column that is not there */
 export const exportedColumns = async (
   connection: DuckDBConnection,
@@ -20,9 +25,9 @@ export const exportedColumns = async (
     const isNumber = NUMBER_TYPE.test(type);
     return { name, isNumber, values: [] as (string | undefined)[], numbers: [] as Float64Array[] };
   });
-  const select = plans.map(({ name, isNumber }) =>
-    isNumber ? `coalesce("${name}"::DOUBLE, 'NaN'::DOUBLE)` : `"${name}"::VARCHAR`,
-  );
+  const select: string[] = [];
+  for (const { name, isNumber } of plans)
+    select.push(isNumber ? `coalesce("${name}"::DOUBLE, 'NaN'::DOUBLE)` : await textSql(connection, source, name));
   const result = await connection.stream(`SELECT ${select.join(", ")} FROM ${source}`);
   for (;;) {
     const chunk = await result.fetchChunk();
@@ -41,6 +46,18 @@ export const exportedColumns = async (
   return Object.fromEntries(
     plans.map(({ name, isNumber, values, numbers }) => [name, isNumber ? concatenated(numbers) : values]),
   );
+};
+
+const textSql = async (connection: DuckDBConnection, source: string, name: string): Promise<string> => {
+  const text = `"${name}"::VARCHAR`;
+  const levelsIn = async (rows: string): Promise<string[]> => {
+    const found = await connection.runAndReadAll(`SELECT DISTINCT level FROM (${rows}) WHERE level IS NOT NULL`);
+    return found.getRows().map(([level]) => String(level));
+  };
+  const all = `SELECT ${text} AS level FROM ${source}`;
+  if ((await levelsIn(`${all} LIMIT ${FIRST_ROWS}`)).length > MOST_LEVELS) return text;
+  const levels = await levelsIn(all);
+  return levels.length === 0 || levels.length > MOST_LEVELS ? text : `${text}::ENUM (${levels.map(quoted).join(", ")})`;
 };
 
 const concatenated = (parts: readonly Float64Array[]): Float64Array => {

@@ -90,6 +90,8 @@ export class JobExecution {
       try {
         await connection.run("SET preserve_insertion_order = false");
         await connection.run(`SET partitioned_write_max_open_files = ${MOST_PARTITIONS}`);
+        // A statement names the files of raw events several times, and a job has several: their footers are read once.
+        await connection.run("SET parquet_metadata_cache = true");
         const statements = [...plan.writes, ...plan.exports].map(({ sql }) => sql);
         await defineTables(connection, this.#options.folder, statements);
         for (const { name, columns, objectKeys } of plan.imports ?? [])

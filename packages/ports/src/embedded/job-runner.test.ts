@@ -233,6 +233,25 @@ describe("batch jobs on DuckDB", () => {
     await assert.rejects(runner.readColumns(state.exports["rows"]!, ["other"]), /no column other/);
   });
 
+  it("export texts as they are, be they few or many, from the first row on or late", async () => {
+    const few = (n: number): string | undefined => (n % 5 === 0 ? undefined : ["", "it's", "é", "two words"][n % 4]);
+    const late = (n: number): string => (n < 3_000 ? "same" : `value ${n}`);
+    const sql = () => `SELECT
+      CASE WHEN n % 5 = 0 THEN NULL ELSE (['', 'it''s', 'é', 'two words'])[1 + n % 4] END AS few,
+      CASE WHEN n < 3000 THEN 'same' ELSE 'value ' || n END AS late,
+      'key ' || n AS every, CAST(NULL AS VARCHAR) AS none
+      FROM range(4000) AS t(n) ORDER BY n`;
+    const state = await ended({ name: "t", writes: [], exports: [{ name: "texts", sql }] }, "texts");
+    assert.ok(state.state === "succeeded");
+    const numbers = Array.from({ length: 4_000 }, (_, n) => n);
+    assert.deepEqual(await runner.readColumns(state.exports["texts"]!, ["few", "late", "every", "none"]), {
+      few: numbers.map(few),
+      late: numbers.map(late),
+      every: numbers.map((n) => `key ${n}`),
+      none: numbers.map(() => undefined),
+    });
+  });
+
   it("keep replaced files an hour for queries that have begun, and no file that no manifest names", async () => {
     await ended({ name: "n", writes: [{ table: numbers, parameters: {} }] }, "1");
     nowMs += 60_000;

@@ -46,16 +46,16 @@ export const defineTables = async (
     if (wanted(table.name)) await defineTable(connection, folder, table, erased);
 };
 
-/** Every word of the statements, and of the views that they name. */
+/** What the statements read from, and the views among it; many a column is called as a view is, and none is defined for it. */
 const namesIn = (statements: readonly string[]): ReadonlySet<string> => {
-  const words = new Set<string>();
+  const names = new Set<string>();
   const add = (sql: string): void => {
-    for (const [word] of sql.matchAll(/\w+/g)) words.add(word);
+    for (const [, name] of sql.matchAll(/\b(?:FROM|JOIN)\s+"?(\w+)/gi)) names.add(name!);
   };
   statements.forEach(add);
   // Each view stands after those it reads.
-  for (const view of duckdbViews().toReversed()) if (words.has(view.name)) add(view.sql);
-  return words;
+  for (const view of duckdbViews().toReversed()) if (names.has(view.name)) add(view.sql);
+  return names;
 };
 
 export const defineTable = async (
