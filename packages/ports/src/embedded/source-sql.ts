@@ -2,7 +2,7 @@
 import path from "node:path";
 import type { SourceCommit, SourceTable, SourceType } from "../source-ports.ts";
 import type { StoredColumn } from "./batch-manifest.ts";
-import { quoted } from "./parquet-conversion.ts";
+import { parquetOptions, quoted } from "./parquet-conversion.ts";
 import { stagedFormat } from "./source-text.ts";
 
 const names: Readonly<Record<string, string>> = {
@@ -14,6 +14,9 @@ const names: Readonly<Record<string, string>> = {
   timestamp: "TIMESTAMP",
   date: "DATE",
 };
+/** Of every Parquet file of these tables. */
+export const TABLE_OPTIONS = parquetOptions("snappy", 65_536);
+
 export const duckdbTypeOf = (type: SourceType): string => names[type] ?? type.toUpperCase();
 /** The type of a stored column in the words of a declaration. */
 export const lakeTypeOf = (stored: string): string =>
@@ -36,7 +39,7 @@ export const keySql = (
 export const sameKeys = (table: SourceTable): string => keySql(table, (name) => `c."${name}" = k."${name}"`, " AND ");
 
 /** Staged text, by the paths of its parts, as typed rows and nothing else. */
-export const bareSql = (parts: readonly string[], table: SourceTable): string =>
+const bareSql = (parts: readonly string[], table: SourceTable): string =>
   `SELECT ${typedSql(table)} FROM ${stagedFiles(parts, table)})`;
 
 const typedSql = ({ columns }: SourceTable): string =>
@@ -104,3 +107,21 @@ export const differSql = (table: SourceTable): string => {
   if (others.length === 0) return "false";
   return `(${others.map(({ name }) => `c."${name}" IS DISTINCT FROM s."${name}"`).join(" OR ")})`;
 };
+
+/** Rows of some files of Parquet. */
+export const parquet = (files: readonly string[]): string => `read_parquet([${files.map(quoted).join(", ")}])`;
+
+/** Whether what was staged may be the table as it is. */
+export const mayBeWhole = ({ mode, table, lines }: SourceCommit): boolean =>
+  mode === "snapshot" && table.marksDeleted !== true && lines === undefined;
+
+/** Makes one file of parts of staged text. */
+export const wholeSql = (table: SourceTable, parts: readonly string[], file: string): string =>
+  `COPY (${bareSql(parts, table)}) TO ${quoted(file)} (${TABLE_OPTIONS})`;
+
+/** The table's keys alone. */
+export const keyTable = (table: SourceTable): SourceTable => ({
+  name: table.name,
+  columns: table.key.map((name) => table.columns.find((column) => column.name === name)!),
+  key: table.key,
+});

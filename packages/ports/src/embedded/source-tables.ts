@@ -11,21 +11,25 @@ import type { CommittedTable, Row, SourceCommit, SourceTable, SourceTables } fro
 import { SourceProblem } from "../source-ports.ts";
 import { moveDurably } from "./lake-files.ts";
 import { WITHOUT_BROKEN_STATISTICS } from "./lake-tables.ts";
-import { parquetOptions, quoted } from "./parquet-conversion.ts";
+import { quoted } from "./parquet-conversion.ts";
 import { ownSpillFolder } from "./query-engine.ts";
 import { type Engine, MadeAhead } from "./source-ahead.ts";
 import { heldColumns } from "./source-held.ts";
 import { SOURCES_FOLDER, SourceManifest } from "./source-manifest.ts";
 import {
   type Stored,
-  bareSql,
+  TABLE_OPTIONS,
   differSql,
   duckdbTypeOf,
   keptSql,
   keySql,
+  keyTable,
+  mayBeWhole,
+  parquet,
   sameKeys,
   stagedSql,
   storedSql,
+  wholeSql,
 } from "./source-sql.ts";
 import { stagedText } from "./source-text.ts";
 
@@ -41,7 +45,6 @@ export interface SourceTablesOptions {
 
 /** Replaced files stay this long for queries that began before: no query runs longer. */
 const REPLACED_KEPT_MS = 3_600_000;
-const GROUP_ROWS = 65_536;
 /** Text that is gathered before it is written. */
 const WRITE_BYTES = 1 << 20;
 
@@ -275,7 +278,7 @@ export class EmbeddedSourceTables implements SourceTables {
   async #convert(connection: DuckDBConnection, folder: string, table: SourceTable, target: string): Promise<void> {
     const parts = path.join(folder, table.name);
     const rows = stagedSql((await hasParts(parts)) ? parts : undefined, table);
-    await connection.run(`COPY (${rows}) TO ${quoted(target)} (${parquetOptions("snappy", GROUP_ROWS)})`);
+    await connection.run(`COPY (${rows}) TO ${quoted(target)} (${TABLE_OPTIONS})`);
   }
 
   /**
@@ -345,7 +348,7 @@ export class EmbeddedSourceTables implements SourceTables {
 
   async #result(connection: DuckDBConnection, folder: string, name: string, sql: string): Promise<string> {
     const file = path.join(folder, `${name}.result.parquet`);
-    await connection.run(`COPY (${sql}) TO ${quoted(file)} (${parquetOptions("snappy", GROUP_ROWS)})`);
+    await connection.run(`COPY (${sql}) TO ${quoted(file)} (${TABLE_OPTIONS})`);
     return file;
   }
 
@@ -425,23 +428,8 @@ interface Result {
   readonly files: readonly string[];
 }
 
-const parquet = (files: readonly string[]): string => `read_parquet([${files.map(quoted).join(", ")}])`;
-
-/** Whether what was staged may be the table as it is. */
-const mayBeWhole = ({ mode, table, lines }: SourceCommit): boolean =>
-  mode === "snapshot" && table.marksDeleted !== true && lines === undefined;
-
-const wholeSql = (table: SourceTable, parts: readonly string[], file: string): string =>
-  `COPY (${bareSql(parts, table)}) TO ${quoted(file)} (${parquetOptions("snappy", GROUP_ROWS)})`;
-
 const hasParts = async (folder: string): Promise<boolean> =>
   (await readdir(folder).catch(() => [])).some((file) => file.endsWith(".tsv"));
-
-const keyTable = (table: SourceTable): SourceTable => ({
-  name: table.name,
-  columns: table.key.map((name) => table.columns.find((column) => column.name === name)!),
-  key: table.key,
-});
 
 /** DuckDB's words about a value may hold the value: they are not passed on. */
 const problemOf = (error: unknown, { table, source }: SourceCommit): Error => {

@@ -7,10 +7,8 @@ import { digest } from "@ebb/core/ids";
 import type { Ports } from "@ebb/ports";
 import type { Suppressions } from "@ebb/ports/erasure-ports";
 import {
-  type Cell,
   type LoadEnd,
   type LoadUnderWay,
-  type PageEnd,
   type Position,
   type ReadPlan,
   type Row,
@@ -28,7 +26,8 @@ import {
 import { isLater, later } from "@ebb/ports/source-readers/watermark";
 import type { OrderPorts } from "./order-events.ts";
 import { LoadLease } from "./lease.ts";
-import { type BegunPage, type PageDone, PageWork } from "./page-work.ts";
+import { PageWork } from "./page-work.ts";
+import { Pages } from "./pages.ts";
 import { type LoadSpec, type Shape, shapeOf } from "./shape.ts";
 
 export interface SourcePorts extends OrderPorts, Pick<Ports, "metrics"> {
@@ -81,13 +80,13 @@ class Load {
   readonly #reader: RowReader;
   readonly #context: LoadContext;
   readonly #lease: LoadLease;
-  /** The next page, which is read while the one before is worked off. */
-  #ahead: BegunPage | undefined;
+  readonly #pages: Pages;
 
   constructor(ports: SourcePorts, shape: Shape, reader: RowReader, context: LoadContext, lease: LoadLease) {
     this.#ports = ports;
     this.#shape = shape;
     this.#reader = reader;
+    this.#pages = new Pages(shape, reader);
     this.#context = context;
     this.#lease = lease;
   }
@@ -117,7 +116,7 @@ class Load {
       if (error instanceof SourceProblem && !error.mayRetry) await this.#fail(error);
       throw error;
     } finally {
-      if (this.#ahead !== undefined) abandon(this.#ahead);
+      this.#pages.abandon();
       if (state.underWay !== undefined) await sourceTables.stopped?.(state.underWay.loadId);
     }
   }
@@ -193,13 +192,8 @@ class Load {
     const { since, after: from, loadId } = underWay;
     const page = { since, after: from, limit: spec.page, loadId };
     await this.#reader.prepare?.(plan, page);
-    const begun = this.#ahead ?? work.begin(this.#reader.page(plan, page));
-    this.#ahead = undefined;
-    const done = await work.take(underWay, begun, this.#reader, (last, rows) => {
-      if (this.#mayReadAhead(last, rows))
-        this.#ahead = work.begin(this.#reader.page(plan, { ...page, after: this.#positionOf(last) }));
-    });
-    const end = this.#reader.pageEnd?.() ?? this.#endOf(done);
+    const done = await this.#pages.take(work, underWay, page);
+    const end = this.#pages.endOf(done);
     const passed = (underWay.counts.passed ?? 0) + end.passed;
     const counts: SourceCounts = {
       read: underWay.counts.read + done.rows,
@@ -223,49 +217,6 @@ class Load {
         ...(end.complete ? { complete: true } : {}),
       },
     });
-  }
-
-  /**
-   * Whether the page behind a row can be asked for before its own is durable: not where lines are read between the two through
-   * the same connection, nor where the reader alone knows how a page ended.
-   */
-  #mayReadAhead(last: Row | undefined, rows: number): last is Row {
-    const { linesPlan, plan, spec } = this.#shape;
-    if (last === undefined || rows < spec.page || linesPlan !== undefined) return false;
-    if (this.#reader.pageEnd !== undefined || this.#reader.prepare !== undefined) return false;
-    // A row whose key is null is told when the page is done.
-    return plan.key.every((field) => this.#cellOf(last, field) !== null);
-  }
-
-  #cellOf(row: Row, field: string): Cell {
-    return row[this.#shape.plan.fields.indexOf(field)] ?? null;
-  }
-
-  /** A page in the order of its key ends with its last row; a short one is the last. */
-  #endOf({ last, rows }: PageDone): Partial<PageEnd> & { readonly passed: number } {
-    return {
-      ...(last === undefined ? {} : { after: this.#positionOf(last) }),
-      complete: rows < this.#shape.spec.page,
-      passed: 0,
-    };
-  }
-
-  #positionOf(row: Row): Position {
-    const { plan } = this.#shape;
-    const key = plan.key.map((field) => this.#cellOf(row, field));
-    const missing = plan.key[key.indexOf(null)];
-    if (missing !== undefined)
-      throw new SourceProblem(
-        "not_unique",
-        this.#shape.spec.name,
-        `the key field ${missing} is null in a row: such a row cannot be told from others.`,
-        { field: missing },
-      );
-    // Behind the declared fields comes the watermark as the database writes it.
-    return {
-      key: key as string[],
-      ...(plan.watermark === undefined ? {} : { watermark: row[plan.fields.length] ?? null }),
-    };
   }
 
   async #finish(state: SourceState, work: PageWork, fields: readonly SourceField[]): Promise<LoadEnd> {
@@ -370,8 +321,6 @@ class Load {
     return state;
   }
 }
-
-const abandon = (page: BegunPage): void => ("text" in page ? page.text : page.rows).abandon();
 
 const added = (a: SourceCounts["nulled"], b: SourceCounts["nulled"]): SourceCounts["nulled"] => {
   const sums: Record<string, number> = { ...a };
