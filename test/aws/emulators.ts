@@ -1,7 +1,6 @@
 /**
  * Emulators of AWS that nobody here wrote, each started on a free port of the loopback. The Python ones are installed on
  * first use by `pythonEnvironment` (pinned below); that takes about a minute and Python 3.10 or later.
- * Run as a program it only installs: `node test/aws/emulators.ts`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -9,7 +8,7 @@ import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pythonEnvironment } from "../support/python-environment.ts";
+import { type PythonEnvironment, pythonEnvironment } from "../support/python-environment.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 
@@ -32,7 +31,8 @@ const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-const install = (name: PythonEmulator) => pythonEnvironment({ name, packages: requirements[name], cost: "a minute" });
+export const emulatorEnvironment = (name: PythonEmulator): Promise<PythonEnvironment> =>
+  pythonEnvironment({ name, packages: requirements[name], cost: "a minute" });
 
 const freePort = async (): Promise<number> => {
   const server = createServer();
@@ -68,7 +68,7 @@ run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_bac
 `;
 
 const startPython = async (name: PythonEmulator): Promise<Emulator> => {
-  const { python } = await install(name);
+  const { python } = await emulatorEnvironment(name);
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const args = {
@@ -155,6 +155,3 @@ export const startEmulator = async (name: EmulatorName): Promise<Emulator> => {
   say(`${name} ${emulator.version} at ${emulator.endpoint}`);
   return emulator;
 };
-
-if (import.meta.main)
-  for (const name of ["moto", "ministack"] as const) say(`${name}: ${(await install(name)).folder}`);

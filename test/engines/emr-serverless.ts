@@ -10,9 +10,8 @@ import { type IncomingMessage, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { pythonEnvironment } from "../support/python-environment.ts";
 import { patience } from "./engines.ts";
-import { type SparkLine, sparkJavaOptions, sparkVersions } from "./spark.ts";
+import { type SparkLine, sparkEnvironment, sparkJavaOptions } from "./spark.ts";
 
 export interface StartedJob {
   readonly arguments: readonly string[];
@@ -80,10 +79,7 @@ export const startEmrServerless = async (
   folder: string,
   secrets: Readonly<Record<string, string>> = {},
 ): Promise<EmrServerless> => {
-  const { python, folder: environment } = await pythonEnvironment({
-    name: `spark-${line}`,
-    packages: [`pyspark==${sparkVersions[line]}`],
-  });
+  const { python, folder: environment } = await sparkEnvironment(line);
   const [sparkHome] = globSync(`${environment}/lib/python3*/site-packages/pyspark`);
   if (sparkHome === undefined) throw new Error(`${environment} holds no pyspark`);
   const jobs = new Map<string, StartedJob>();

@@ -3,14 +3,14 @@
  * commit. Its own source is Trino's SQL, which runs there (source-tables.engines.test.ts): here rows stand in its place.
  */
 import assert from "node:assert/strict";
-import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { mergeLinesStatement, mergeStatement } from "@ebb/ports/aws/source-statements";
 import type { SourceCommit, SourceTable } from "@ebb/ports/source-ports";
-import { mavenJars } from "../support/maven-jars.ts";
 import { patience } from "./engines.ts";
+import { icebergJar } from "./spark-job.ts";
 import { type SparkSession, startSparkSession } from "./spark.ts";
 
 const orders: SourceTable = {
@@ -49,13 +49,8 @@ describe("MERGE of a source's tables on Iceberg", () => {
   let session: SparkSession;
   before(
     async () => {
-      const jars = await mavenJars(
-        "iceberg-spark-3.5",
-        ["org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0"],
-        "47 MB, some seconds",
-      );
       session = await startSparkSession("3.5", {
-        "spark.jars": globSync(`${jars}/iceberg-spark-runtime-*.jar`)[0]!,
+        "spark.jars": await icebergJar("3.5"),
         "spark.driver.memory": "1g",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",

@@ -65,16 +65,21 @@ export interface SparkJobs {
   readonly stop: () => Promise<void>;
 }
 
+/** Iceberg for Spark, as a path. */
+export const icebergJar = async (line: SparkLine): Promise<string> => {
+  const jars = await mavenJars(`iceberg-spark-${line}`, [icebergRuntimes[line]], "47 MB, some seconds");
+  return globSync(`${jars}/iceberg-spark-runtime-*.jar`)[0]!;
+};
+
 export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
   const folder = mkdtempSync(path.join(tmpdir(), `ebb-spark-job-${line}-`));
   const lakeFolder = path.join(folder, "lake");
   const lakeUri = `file:${lakeFolder}`;
   const objects = new EmbeddedObjectStore(lakeFolder);
-  const jars = await mavenJars(`iceberg-spark-${line}`, [icebergRuntimes[line]], "47 MB, some seconds");
-  const [icebergJar] = globSync(`${jars}/iceberg-spark-runtime-*.jar`);
+  const jar = await icebergJar(line);
   const catalogue = { type: "hadoop", warehouse: `${lakeUri}/tables`, "cache-enabled": "false" };
   const parameters = sparkSubmitParameters({
-    icebergJar: icebergJar!,
+    icebergJar: jar,
     catalogue,
     // The reader has other memory of its own; two cores need no 200 partitions of a shuffle.
     settings: { "spark.driver.memory": "1500m", "spark.sql.shuffle.partitions": "4" },
@@ -96,7 +101,7 @@ export const startSparkJobs = async (line: SparkLine): Promise<SparkJobs> => {
   /** Not every proof reads Iceberg's tables, and a session takes seconds to start. */
   const reader = (): Promise<SparkSession> =>
     (reading ??= startSparkSession(line, {
-      "spark.jars": icebergJar!,
+      "spark.jars": jar,
       "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
       ...Object.fromEntries(
         Object.entries(catalogue).map(([name, value]) => [`spark.sql.catalog.lake.${name}`, value]),

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { spark, sparkSettings } from "@ebb/lake/dialect";
-import { pythonEnvironment } from "../support/python-environment.ts";
+import { type PythonEnvironment, pythonEnvironment } from "../support/python-environment.ts";
 import { type Engine, type Rows, type Shape, plainOf } from "./engine.ts";
 
 /** EMR 7 runs the 3.5 line on Scala 2.12; EMR Spark 8.1, supported to 2029, runs 4.1.1. */
@@ -88,16 +88,19 @@ export interface SparkSession {
   run(sql: string): Promise<void>;
 }
 
+export const sparkEnvironment = (line: SparkLine): Promise<PythonEnvironment> =>
+  pythonEnvironment({
+    name: `spark-${line}`,
+    packages: [`pyspark==${sparkVersions[line]}`],
+    cost: line === "3.5" ? "318 MB, half a minute" : "435 MB, a minute",
+  });
+
 /** @param settings more of Spark's settings, such as catalogues and jars */
 export const startSparkSession = async (
   line: SparkLine,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<SparkSession> => {
-  const { python } = await pythonEnvironment({
-    name: `spark-${line}`,
-    packages: [`pyspark==${sparkVersions[line]}`],
-    cost: line === "3.5" ? "318 MB, half a minute" : "435 MB, a minute",
-  });
+  const { python } = await sparkEnvironment(line);
   const folder = mkdtempSync(path.join(tmpdir(), "ebb-spark-"));
   const child = spawn(
     python,

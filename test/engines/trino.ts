@@ -23,9 +23,15 @@ const firstLine = (stream: NodeJS.ReadableStream): Promise<string | undefined> =
     lines.once("close", () => resolve(undefined));
   });
 
+export const trinoJars = (): Promise<string> =>
+  mavenJars(
+    "trino",
+    [`io.trino:trino-main:${TRINO_VERSION}`, `io.trino:trino-memory:${TRINO_VERSION}`],
+    "90 MB, a minute",
+  );
+
 export const startTrino = async (): Promise<Engine> => {
-  const artefacts = [`io.trino:trino-main:${TRINO_VERSION}`, `io.trino:trino-memory:${TRINO_VERSION}`];
-  const jars = await mavenJars("trino", artefacts, "90 MB, a minute");
+  const jars = await trinoJars();
   const folder = mkdtempSync(path.join(tmpdir(), "ebb-trino-"));
   const java = process.env["JAVA_HOME"] === undefined ? "java" : path.join(process.env["JAVA_HOME"], "bin/java");
   const options = [

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import path from "node:path";
-import { pythonEnvironment } from "../support/python-environment.ts";
+import { type PythonEnvironment, pythonEnvironment } from "../support/python-environment.ts";
 
 /** Python's statistics, by people who are not us: the newest versions that work together from Python 3.10 on. */
 const packages = [
@@ -13,9 +13,12 @@ const packages = [
   "onnxruntime==1.23.2",
 ];
 
+export const oraclesEnvironment = (): Promise<PythonEnvironment> =>
+  pythonEnvironment({ name: "oracles", packages, cost: "600 MB, one to two minutes" });
+
 /** Runs a script of this folder: JSON in, JSON out. */
 export const askPython = async (script: string, input: unknown): Promise<unknown> => {
-  const { python } = await pythonEnvironment({ name: "oracles", packages, cost: "600 MB, one to two minutes" });
+  const { python } = await oraclesEnvironment();
   return new Promise((resolve, reject) => {
     const child = execFile(
       python,
