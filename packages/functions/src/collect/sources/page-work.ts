@@ -67,7 +67,7 @@ export class PageWork {
 
   /** Has a page read from now on. */
   begin(rows: PageRows): BegunPage {
-    return !this.#speaks && rows.asText !== undefined && this.#staysText
+    return !this.speaks && rows.asText !== undefined && this.#staysText
       ? { text: new Begun(rows.asText()) }
       : { rows: new Begun(rows) };
   }
@@ -77,7 +77,7 @@ export class PageWork {
     if ("text" in page) return await this.#takeText(underWay, page.text, onRead);
     const { mapping, spec } = this.#shape;
     const { loadId, parts: part } = underWay;
-    const speaks = this.#speaks;
+    const speaks = this.speaks;
     const maker = new RowMaker(this.#table, mapping, this.#ports.pseudonyms, this.#deleted);
     const kept: Row[] = [];
     let last: Row | undefined;
@@ -108,8 +108,8 @@ export class PageWork {
     return { rows: read, last, events, quarantined, nulled: maker.nulled };
   }
 
-  /** Others than the lake hear of the rows. */
-  get #speaks(): boolean {
+  /** Whether others than the lake hear of the rows. */
+  get speaks(): boolean {
     return ["orders", "returns", "profiles"].includes(this.#shape.spec.maps);
   }
 

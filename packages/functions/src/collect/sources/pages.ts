@@ -28,7 +28,7 @@ export class Pages {
     const begun = this.#ahead ?? work.begin(this.#reader.page(plan, page));
     this.#ahead = undefined;
     return await work.take(underWay, begun, this.#reader, (last, rows) => {
-      if (this.#mayReadAhead(last, rows))
+      if (this.#mayReadAhead(work, last, rows))
         this.#ahead = work.begin(this.#reader.page(plan, { ...page, after: this.#positionOf(last) }));
     });
   }
@@ -52,12 +52,13 @@ export class Pages {
   }
 
   /**
-   * Whether the page behind a row can be asked for before its own is durable: not where lines are read between the two through
-   * the same connection, nor where the reader alone knows how a page ended.
+   * Whether the page behind a row can be asked for before its own is durable: not where the reader alone knows how a page
+   * ended, and not where others are told of the rows. Lines are read then, through the same connection, and MySQL gives up a
+   * statement whose rows nobody takes for a minute.
    */
-  #mayReadAhead(last: Row | undefined, rows: number): last is Row {
-    const { linesPlan, plan, spec } = this.#shape;
-    if (last === undefined || rows < spec.page || linesPlan !== undefined) return false;
+  #mayReadAhead(work: PageWork, last: Row | undefined, rows: number): last is Row {
+    const { plan, spec } = this.#shape;
+    if (last === undefined || rows < spec.page || work.speaks) return false;
     if (this.#reader.pageEnd !== undefined || this.#reader.prepare !== undefined) return false;
     // A row whose key is null is told when the page is done.
     return plan.key.every((field) => this.#cellOf(last, field) !== null);
