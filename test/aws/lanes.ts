@@ -123,9 +123,15 @@ export const logContracts = (name: string, account: Account): void => {
 };
 
 /** The customer store, which needs transactions. `prepare` makes up for what an emulator does not take. */
-export const customerContracts = (name: string, account: Account, prepare?: (clients: Clients) => void): void => {
+export const customerContracts = (
+  name: string,
+  account: Account,
+  prepare?: (clients: Clients) => void,
+  writers?: number,
+): void => {
   customerStoreContract(
     name,
     opener(account, ({ customers }) => ({ store: customers }), prepare),
+    writers,
   );
 };

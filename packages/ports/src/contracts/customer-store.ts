@@ -57,8 +57,11 @@ const aggregate = (customerKey: CustomerKey, version: number, orders = version):
   },
 });
 
-/** What every customer store promises: whole writes, guarded by the version, and reads that see them. */
-export const customerStoreContract = (name: string, open: () => Promise<OpenCustomerStore>): void => {
+/**
+ * What every customer store promises: whole writes, guarded by the version, and reads that see them.
+ * @param writers of one customer at once
+ */
+export const customerStoreContract = (name: string, open: () => Promise<OpenCustomerStore>, writers = 64): void => {
   describe(`customer store: ${name}`, async () => {
     let opened = await open();
     after(async () => opened.close());
@@ -149,7 +152,7 @@ export const customerStoreContract = (name: string, open: () => Promise<OpenCust
       assert.ok(keys.every((each) => states.get(each)?.orders.size === 1));
     });
 
-    it("counts exactly under 64 writers that read, add and try again", async () => {
+    it(`counts exactly under ${writers} writers that read, add and try again`, async () => {
       const key = sampleCustomerKey("contended");
       const writer = async (number: number) => {
         for (;;) {
@@ -159,10 +162,10 @@ export const customerStoreContract = (name: string, open: () => Promise<OpenCust
           if (outcome === "written") return;
         }
       };
-      await Promise.all(Array.from({ length: 64 }, (_, number) => writer(number)));
+      await Promise.all(Array.from({ length: writers }, (_, number) => writer(number)));
       const { customer } = await stateOf(key);
-      assert.deepEqual([customer?.version, customer?.orders], [64, 64]);
-      assert.equal((await opened.store.orders(key)).length, 64);
+      assert.deepEqual([customer?.version, customer?.orders], [writers, writers]);
+      assert.equal((await opened.store.orders(key)).length, writers);
     });
 
     it("scans every customer once", async () => {
