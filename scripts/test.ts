@@ -59,6 +59,8 @@ const run = spawnSync(
     stdio: "inherit",
     env: {
       ...process.env,
+      // Every file is a process, and homes are processes of their own: what one compiled, the next does not compile again.
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? path.join(root, "node_modules/.cache/node-compile"),
       POWERTOOLS_DEV: "false",
       POWERTOOLS_LOG_LEVEL: process.env["POWERTOOLS_LOG_LEVEL"] ?? "SILENT",
     },
