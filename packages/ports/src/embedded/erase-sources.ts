@@ -8,6 +8,7 @@ import { PersonFinder } from "../person-finder.ts";
 import { type LakeEraserParts, removalsOf, withEraser } from "./erase-lake.ts";
 import type { Parentage, ParquetEraser } from "./erase-parquet.ts";
 import { moveDurably } from "./lake-files.ts";
+import { removeMadeOf } from "./source-ahead.ts";
 import { type LoadedTable, SOURCE_MANIFEST_FILE, SOURCES_FOLDER, SourceManifest } from "./source-manifest.ts";
 import { stagedRows } from "./source-text.ts";
 
@@ -89,10 +90,16 @@ export const sourceTablesEraser = ({ folder, now }: Pick<LakeEraserParts, "folde
         for (const name of manifest.forget(Number.MAX_SAFE_INTEGER)) await rm(fileOf(name), { force: true });
       });
       const finder = new PersonFinder(subjects);
-      for (const { file, kept } of await stagedFiles(lake, finder)) {
+      const staged = await stagedFiles(lake, finder);
+      const removeMade = async (): Promise<void> => {
+        for (const folder of new Set(staged.map(({ file }) => path.dirname(file)))) await removeMadeOf(folder);
+      };
+      await removeMade(); // an erasure that ends half-way finds these parts no more
+      for (const { file, kept } of staged) {
         await writeFile(`${file}.erasing`, kept, { flush: true });
         await rename(`${file}.erasing`, file);
       }
+      await removeMade(); // what was made meanwhile
     },
   };
 };

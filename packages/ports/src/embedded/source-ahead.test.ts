@@ -1,12 +1,14 @@
 /** What is made of staged parts while a load reads on is what the commit would have made of them. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
+import type { CustomerKey } from "@ebb/core/ids";
 import { type Row, type SourceCommit, SourceProblem, type SourceTable } from "../source-ports.ts";
+import { sourceTablesEraser } from "./erase-sources.ts";
 import { sourceTables } from "./source-manifest.ts";
 import { EmbeddedSourceTables } from "./source-tables.ts";
 
@@ -110,6 +112,41 @@ test("a part whose text became another after it was made counts as it is now: an
   renameSync(`${part}.erasing`, part);
   await lake.tables.commit(commitOf("load_1"));
   assert.deepEqual(await lake.rows(), [2, [1, "stays"], [3, "stays"]]);
+  await lake.tables.close();
+});
+
+test("an erasure while a load reads on leaves nothing of the person in what was made ahead, and the load goes on", async () => {
+  const home = path.join(folder, "erased-home");
+  const lake = await open(path.join(home, "lake"));
+  const erased = `cus_${"e".repeat(32)}` as CustomerKey;
+  const holding = (): string[] =>
+    readdirSync(lake.staging("load_1"), { recursive: true, encoding: "utf8" }).filter((name) => {
+      const file = path.join(lake.staging("load_1"), name);
+      return statSync(file).isFile() && readFileSync(file, "latin1").includes(erased);
+    });
+  await lake.settle(
+    "load_1",
+    0,
+    [
+      ["1", "stays"],
+      ["2", erased],
+    ],
+    1,
+  );
+  const long = "stays ".repeat(20);
+  await lake.settle("load_1", 1, [["3", long]], 2);
+  assert.deepEqual(holding().length, 2, "the part and what was made of it");
+  const eraser = sourceTablesEraser({ folder: home, now: Date.now });
+  await eraser.erase([{ customerKey: erased, anonymousKeys: [] }]);
+  assert.deepEqual(holding(), []);
+  await lake.settle("load_1", 2, [["4", "stays"]]);
+  await lake.tables.commit(commitOf("load_1"));
+  const [, ...rows] = await lake.rows();
+  assert.deepEqual(rows, [
+    [1, "stays"],
+    [3, long],
+    [4, "stays"],
+  ]);
   await lake.tables.close();
 });
 

@@ -37,9 +37,18 @@ interface Batch {
   readonly parts: readonly Part[];
 }
 
+/** Removes what was made of a folder's parts: they are about to become others, or became others. */
+export const removeMadeOf = async (folder: string): Promise<void> => {
+  const beside = path.dirname(folder);
+  for (const name of await readdir(beside).catch(() => []))
+    if (name.startsWith(`${path.basename(folder)}.`) && /\.\d+\.parquet$/.test(name))
+      await rm(path.join(beside, name), { force: true });
+};
+
 export class MadeAhead {
   readonly #options: AheadOptions;
   readonly #batches: Batch[] = [];
+  #made = 0;
   #engine: Engine | undefined;
   #running: Promise<void> | undefined;
   /** Nothing more is made ahead. */
@@ -64,18 +73,19 @@ export class MadeAhead {
     await this.#running;
     this.#close();
     const { folder } = this.#options;
-    const states = new Map((await this.#parts()).map(({ name, state }) => [name, state]));
+    const staged = await this.#parts();
+    const rest = new Set(staged.map(({ name }) => name));
     const files: string[] = [];
     for (const { file, parts } of this.#batches) {
       const isThere = await stat(file).then(
         () => true,
-        () => false, // a commit that failed has moved it
+        () => false, // a commit that failed has moved it, or an erasure removed it
       );
-      if (!isThere || parts.some(({ name, state }) => states.get(name) !== state)) continue;
+      if (!isThere || !isAsIn(parts, staged)) continue;
       files.push(file);
-      for (const { name } of parts) states.delete(name);
+      for (const { name } of parts) rest.delete(name);
     }
-    return { files, rest: [...states.keys()].sort().map((name) => path.join(folder, name)) };
+    return { files, rest: [...rest].sort().map((name) => path.join(folder, name)) };
   }
 
   /** Gives up what runs; the next load begins without files. */
@@ -100,10 +110,12 @@ export class MadeAhead {
     const { folder, connect, copySql } = this.#options;
     this.#engine ??= await connect();
     if (this.#ended) return;
-    const file = `${folder}.${this.#batches.length}.parquet`;
+    const file = `${folder}.${this.#made++}.parquet`;
     const files = fresh.map(({ name }) => path.join(folder, name));
     await this.#engine.connection.run(copySql(files, file));
-    this.#batches.push({ file, parts: fresh });
+    // An erasure took rows out of a part meanwhile: the file has them still.
+    if (isAsIn(fresh, await this.#parts())) this.#batches.push({ file, parts: fresh });
+    else await rm(file, { force: true });
   }
 
   async #parts(): Promise<Part[]> {
@@ -119,3 +131,9 @@ export class MadeAhead {
 }
 
 const bytesOf = (parts: readonly Part[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Whether each of the parts is staged as it was. */
+const isAsIn = (parts: readonly Part[], staged: readonly Part[]): boolean => {
+  const states = new Map(staged.map(({ name, state }) => [name, state]));
+  return parts.every(({ name, state }) => states.get(name) === state);
+};
