@@ -13,7 +13,9 @@ import { productSalesDaily } from "@ebb/lake/batch/sales-marts";
 import { toldSamples, toldSelects } from "@ebb/lake/batch/told-samples";
 import { type BatchParameters, type BatchTable, renderBatch } from "@ebb/lake/batch-table";
 import { duckdbType } from "@ebb/lake/columns";
+import { churnScores } from "@ebb/lake/model/churn-scores";
 import { SCORED_CUSTOMERS, customerScores, scoredCustomerColumns } from "@ebb/lake/model/customer-scores";
+import { plainModel } from "@ebb/lake/model/testing";
 import { lakeOf } from "@ebb/lake/testing";
 import { type Dialect, duckdb } from "@ebb/lake/dialect";
 import { martQueries } from "./mart-queries.ts";
@@ -32,6 +34,7 @@ const parameters: BatchParameters = {
   documents: {
     told: toldSamples,
     traits: ["loyalty"],
+    model: plainModel,
     cutPoints: {
       version: "test's own",
       recencyAtMs: [Date.UTC(2024, 1), Date.UTC(2024, 3), Date.UTC(2024, 5), Date.UTC(2024, 7)],
@@ -92,10 +95,8 @@ const scoredCustomers = async (): Promise<ProofTable> => {
        UNION ALL BY NAME
        SELECT
          'cus_20261122_' || n AS customer_key, 'Cluster ' || n % 3 AS cluster,
-         CASE WHEN n % 4 < 3 THEN (n % 40) / 39.0 END AS churn_probability, CASE WHEN n % 4 < 3 THEN 1 + n % 10 END AS churn_decile,
          n * 1001 AS expected_value_minor, CASE WHEN n % 7 > 0 THEN n * 2002 END AS value_if_active_minor,
-         n / 121.0 AS probability_active, 'reason ' || n % 5 AS driver_1, 0.5 - n % 2 AS driver_1_log_odds,
-         'it''s late' AS driver_1_words
+         n / 121.0 AS probability_active
        FROM range(120) AS numbers (n) WHERE n % 5 > 0)`,
   );
   return { parquet: file };
@@ -154,7 +155,7 @@ const found = (table: BatchTable): [string, ProofTable][] => {
   ];
 };
 
-const tables = [...batchTables, customerScores];
+const tables = [...batchTables, churnScores, customerScores];
 proveOnEveryEngine({
   title: "batch tables on generated histories and on customers of the public files",
   tables: async () => ({

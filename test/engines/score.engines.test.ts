@@ -7,7 +7,7 @@ import { type ChurnModel, score } from "@ebb/core/churn/model";
 import { shopFeatures, shopSlice } from "@ebb/core/churn/testing";
 import { renderBatch } from "@ebb/lake/batch-table";
 import { churnScores } from "@ebb/lake/model/churn-scores";
-import { driversSql, scoreSql } from "@ebb/lake/model/score-sql";
+import { scoreSql, scoresAndDriversSql } from "@ebb/lake/model/score-sql";
 import type { Plain } from "./engine.ts";
 import { temporaryFolder, writeParquet } from "./parquet.ts";
 import { type ProofQuery, proveOnEveryEngine } from "./prove.ts";
@@ -63,8 +63,8 @@ const from = `(SELECT * FROM customer_features WHERE cutoff = '${day}')`;
 const expected = (of: ChurnModel, plain: (one: ReturnType<typeof score>) => readonly Plain[]): readonly Plain[][] =>
   rows.map((row, at) => [keyOf(at), ...plain(score(of, row))]);
 
-const scored = (of: ChurnModel): ProofQuery => ({
-  sql: () => `SELECT customer_key, log_odds, probability, at_risk, model_id FROM (${scoreSql(of, { from })}) AS scored`,
+const scored = (of: ChurnModel, sqlOf = scoreSql): ProofQuery => ({
+  sql: () => `SELECT customer_key, log_odds, probability, at_risk, model_id FROM (${sqlOf(of, { from })}) AS scored`,
   key: ["customer_key"],
   expected: expected(of, ({ logOdds, probability, atRisk }) => [logOdds, probability, atRisk, of.modelId]),
 });
@@ -73,8 +73,9 @@ const single: ChurnModel = {
   terms: model.terms.filter(({ feature }) => feature === "orders"),
   groups: [{ name: "orders", label: "orders", features: ["orders"] }],
 };
+const driverColumns = [1, 2, 3].flatMap((place) => [`driver_${place}`, `driver_${place}_log_odds`]);
 const drivers = (of: ChurnModel): ProofQuery => ({
-  sql: () => driversSql(of, { from }),
+  sql: () => `SELECT customer_key, ${driverColumns.join(", ")} FROM (${scoresAndDriversSql(of, { from })}) AS scored`,
   key: ["customer_key"],
   expected: expected(of, (one) =>
     [0, 1, 2].flatMap((place) => {
@@ -98,6 +99,7 @@ proveOnEveryEngine({
   },
   queries: {
     scores: scored(model),
+    "scores of what each group adds": scored(model, scoresAndDriversSql),
     "scores at log-odds of 5,000": scored({ ...model, intercept: 5_000 }),
     "scores at log-odds of -5,000": scored({ ...model, intercept: -5_000 }),
     tenths: { sql: () => scoreSql(model, { from }), key: ["customer_key"], atLeast: rows.length },

@@ -45,17 +45,12 @@ const scored = [0, 1].map((part) =>
       return [
         {
           customer_key,
-          // The table has it from another table, so it is passed over.
+          // No column of what is imported, so it is passed over.
           segment: "Elsewhere",
           cluster: 'Über "alle", it\'s\n\\ far',
-          churn_probability: 1 / (number + 1.1),
-          churn_decile: 1 + (number % 10),
           expected_value_minor: 9_007_199_254_740_991 - number,
           value_if_active_minor: 100 * number,
           probability_active: 1e-17 * number,
-          driver_1: "recency",
-          driver_1_log_odds: -0.1 * number,
-          driver_1_words: "kam lange nicht 😀",
         },
       ];
     return number % 3 === 0 ? [{ customer_key, cluster: "" }] : [];

@@ -1,5 +1,5 @@
 /** RFM of the events on a log, folded as the score stage folds them, as text that can be compared. */
-import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerTotals } from "@ebb/core/customers";
 import { aggregateOf } from "@ebb/core/customers";
 import type { CustomerKey, Pseudonymizer } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
@@ -8,7 +8,7 @@ import { orderKinds } from "@ebb/core/kinds";
 import type { StreamEvent } from "@ebb/core/stream-event";
 import type { PlainCustomer } from "./online-retail-file.ts";
 
-export const plainOf = (customer: CustomerAggregate): PlainCustomer => {
+export const plainOf = (customer: CustomerTotals): PlainCustomer => {
   const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
   const { orders, grossMinor, refundMinor, firstOrderAtMs, lastOrderAtMs } = customer;
   return { orders, grossMinor, refundMinor, first: iso(firstOrderAtMs), last: iso(lastOrderAtMs) };

@@ -12,7 +12,7 @@ export interface MonthBucket {
   readonly refundMinor: number;
 }
 
-export interface CustomerAggregate {
+export interface CustomerTotals {
   readonly customerKey: CustomerKey;
   /** Raised by one with every write; guards the write (optimistic locking). 0 = not stored yet. */
   readonly version: number;
@@ -23,6 +23,9 @@ export interface CustomerAggregate {
   /** Epoch milliseconds of the first and last counted order; absent when none counts. */
   readonly firstOrderAtMs?: number;
   readonly lastOrderAtMs?: number;
+}
+
+export interface CustomerAggregate extends CustomerTotals {
   /** By UTC month `YYYY-MM` of the order; a refund counts in the month of its order, an orphan refund in its own. */
   readonly months: Readonly<Record<string, MonthBucket>>;
 }

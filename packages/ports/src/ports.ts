@@ -2,7 +2,7 @@
  * What the program needs of the world. Few and small; each has an `aws` and an `embedded` adapter, and one contract
  * suite in `contracts/` that both pass. Nothing here names a service.
  */
-import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerAggregate, CustomerTotals } from "@ebb/core/customers";
 import type { CustomerKey, ReceiptId } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { RateTable } from "@ebb/core/money";
@@ -188,8 +188,8 @@ export interface CustomerStore {
    * @throws TransientError
    */
   orders(customerKey: CustomerKey): Promise<OrderRecord[]>;
-  /** Every customer, for reconciliation and replay; unordered. */
-  scan(): AsyncIterable<CustomerAggregate>;
+  /** Every customer without its months, for reconciliation and replay; unordered. */
+  scan(): AsyncIterable<CustomerTotals>;
   /** The published cut points; `undefined` before any were published. */
   cutPoints(): Promise<CutPoints | undefined>;
   publishCutPoints(cuts: CutPoints): Promise<void>;

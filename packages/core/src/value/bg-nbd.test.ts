@@ -60,6 +60,19 @@ describe("a BG/NBD fit", () => {
     }
   });
 
+  it("of more histories than a search begins with stands where the likelihood of all of them is highest", () => {
+    const histories = historiesOf(
+      simulate({ r: 0.6, alpha: 20, a: 0.7, b: 3 }, { customers: 15_000, longest: 300, horizon: 0, seed: 8 }),
+    );
+    assert.equal(histories.x.length, 15_000);
+    const { parameters, logLikelihood } = fitBgNbd(histories);
+    for (const name of ["r", "alpha", "a", "b"] as const)
+      for (const factor of [0.5, 0.999, 1.001, 2]) {
+        const beside = { ...parameters!, [name]: parameters![name] * factor };
+        assert.ok(bgNbdLogLikelihood(beside, histories) < logLikelihood!, `${name} × ${factor}`);
+      }
+  });
+
   it("is the same whether customers come one by one or grouped", () => {
     const people = simulate(
       { r: 0.6, alpha: 5, a: 0.7, b: 3 },

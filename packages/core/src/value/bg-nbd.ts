@@ -5,7 +5,7 @@
  */
 import { type Problem, identify } from "./identification.ts";
 import { type PurchaseHistories, checkHistories } from "./histories.ts";
-import { type Objective, maximise } from "./maximise.ts";
+import { type Maximum, type Objective, maximise } from "./maximise.ts";
 import { digamma, logGamma } from "./special-functions.ts";
 
 export interface BgNbdParameters {
@@ -33,6 +33,11 @@ export interface BgNbdFit {
 /** Bounds of r, a, b, and of α in mean observed times: far outside what any shop's customers are like. */
 const SMALLEST = 1e-4;
 const LARGEST = 1e4;
+
+/** Histories that a search begins with, where there are at least twice as many. */
+const PART_HISTORIES = 5_000;
+/** In each logarithm: a hundredth of a parameter. */
+const SAME_POINT = 0.01;
 
 /** Starting points r, a, b: many light buyers of whom some leave; few heavy ones who stay. α starts at the mean rate. */
 const starts = [
@@ -73,13 +78,16 @@ export const fitBgNbd = (histories: PurchaseHistories): BgNbdFit => {
 
   // Time in mean observed times: bounds and steps then mean the same in days and in weeks.
   const unit = observed / customers;
-  const objective = meanLogLikelihood(scaleTime(histories, unit), customers);
+  const scaled = scaleTime(histories, unit);
+  const objective = meanLogLikelihood(scaled, customers);
   const lower = new Float64Array(4).fill(Math.log(SMALLEST));
   const upper = new Float64Array(4).fill(Math.log(LARGEST));
-  const maxima = starts.map(([r, a, b]) => {
+  const first = starts.map(([r, a, b]) => {
     const alpha = Math.min(LARGEST, Math.max(SMALLEST, (r * customers) / purchases));
-    return maximise(objective, Float64Array.of(r, alpha, a, b).map(Math.log), lower, upper);
+    return { point: Float64Array.of(r, alpha, a, b).map(Math.log) };
   });
+  const ascend = (of: Objective, { point, inverse }: Start): Maximum => maximise(of, point, lower, upper, inverse);
+  const maxima = nearer(first, scaled, ascend).map((start) => ascend(objective, start));
   const best = maxima.reduce((one, other) => (other.value > one.value ? other : one));
   const { problems, logStandardErrors } = identify(objective, best, names, customers);
   const [r, alpha, a, b] = best.point.map(Math.exp) as unknown as [number, number, number, number];
@@ -94,6 +102,39 @@ export const fitBgNbd = (histories: PurchaseHistories): BgNbdFit => {
     identified: problems.length === 0,
     problems,
   };
+};
+
+/** Where a search begins, with what is known of the curvature there. */
+type Start = Pick<Maximum, "point"> & Partial<Pick<Maximum, "inverse">>;
+
+/**
+ * Starts from which it is not far: the maxima of a part of the histories, found from the starts that are given, each once.
+ * Two thirds of the likelihoods are then taken of a few histories. Where a part leads to a bound, its start stays.
+ */
+const nearer = (
+  first: readonly Start[],
+  histories: PurchaseHistories,
+  ascend: (of: Objective, start: Start) => Maximum,
+): readonly Start[] => {
+  const every = Math.floor(histories.x.length / PART_HISTORIES);
+  if (every < 2) return first;
+  const part = everyOf(histories, every);
+  const objective = meanLogLikelihood(
+    part,
+    part.customers.reduce((sum, weight) => sum + weight, 0),
+  );
+  const found: Start[] = [];
+  for (const start of first) {
+    const maximum = ascend(objective, start);
+    const from = maximum.atBound.some((bound) => bound !== 0) ? start : maximum;
+    if (!found.some(({ point }) => point.every((x, i) => Math.abs(x - from.point[i]!) < SAME_POINT))) found.push(from);
+  }
+  return found;
+};
+
+const everyOf = ({ x, tx, T, customers }: PurchaseHistories, every: number): PurchaseHistories => {
+  const some = (column: Float64Array): Float64Array => column.filter((_value, i) => i % every === 0);
+  return { x: some(x), tx: some(tx), T: some(T), customers: some(customers) };
 };
 
 const nothing = (code: Problem["code"], message: string): Problem => ({ code, message });

@@ -4,6 +4,9 @@
  * minima of least squares or have no bounds.
  */
 
+/** Symmetric, by row. */
+export type Matrix = readonly Float64Array[];
+
 /** Value at `point`; writes the gradient into `gradient`. */
 export type Objective = (point: Float64Array, gradient: Float64Array) => number;
 
@@ -15,6 +18,8 @@ export interface Maximum {
   /** +1 at the upper bound, −1 at the lower, 0 between. */
   readonly atBound: Int8Array;
   readonly evaluations: number;
+  /** What the steps have learnt of the inverse Hessian of the negative function there. */
+  readonly inverse: Matrix;
 }
 
 const MOST_STEPS = 500;
@@ -22,32 +27,37 @@ const MOST_STEPS = 500;
 const FLAT_GRADIENT = 1e-9;
 /** Flat enough where no step grows any more: what is left to gain is below 1e-10 a customer. */
 const FLAT_WITHIN_ROUNDING = 1e-5;
+/** What summation may take from the value or add to it, as a share of it. */
+const ROUNDING = 1e-13;
 /** Longest step in one variable. The variables are logarithms, so this is a factor of seven. */
 const LONGEST_STEP = 2;
 
 /**
  * @param start inside the bounds
  * @param objective should be scaled to the order of 1
+ * @param learnt `inverse` of a function that is much the same, where there is one
  */
 export const maximise = (
   objective: Objective,
   start: Float64Array,
   lower: Float64Array,
   upper: Float64Array,
+  learnt?: Matrix,
 ): Maximum => {
   const size = start.length;
   let point: Float64Array = Float64Array.from(start);
   let gradient: Float64Array = new Float64Array(size);
   let value = objective(point, gradient);
   let evaluations = 1;
-  let inverse = identity(size, 1);
-  let fresh = true;
-  let held = "";
+  let inverse: Matrix = learnt === undefined ? identity(size, 1) : learnt.map((row) => Float64Array.from(row));
+  let fresh = learnt === undefined;
+  let held: string | undefined;
   const result = (converged: boolean): Maximum => ({
     point,
     value,
     converged,
     evaluations,
+    inverse,
     atBound: Int8Array.from(point, (x, i) => (x >= upper[i]! ? 1 : x <= lower[i]! ? -1 : 0)),
   });
 
@@ -57,15 +67,16 @@ export const maximise = (
       point,
       (x, i) => !((x <= lower[i]! && gradient[i]! < 0) || (x >= upper[i]! && gradient[i]! > 0)),
     );
-    const slope = gradient.map((g, i) => (free[i]! ? g : 0));
+    const among = (all: Float64Array): Float64Array => all.map((g, i) => (free[i]! ? g : 0));
+    const slope = among(gradient);
     if (slope.every((g) => Math.abs(g) < FLAT_GRADIENT)) return result(true);
-    if (free.join() !== held) {
-      held = free.join();
+    if (held !== undefined && free.join() !== held) {
       inverse = identity(size, 1);
       fresh = true;
     }
+    held = free.join();
 
-    let direction: Float64Array = times(inverse, slope).map((d, i) => (free[i]! ? d : 0));
+    let direction: Float64Array = among(times(inverse, slope));
     if (dot(direction, slope) <= 0) {
       inverse = identity(size, 1);
       fresh = true;
@@ -83,10 +94,13 @@ export const maximise = (
       nextValue = objective(trial, nextGradient);
       evaluations++;
       const promised = slope.reduce((sum, g, i) => sum + g * (trial[i]! - point[i]!), 0);
-      if (nextValue >= value + 1e-4 * promised && nextValue > value) {
-        moved = trial;
-        break;
-      }
+      const unseen = ROUNDING * Math.max(1, Math.abs(value));
+      const grows = nextValue >= value + 1e-4 * promised && nextValue > value;
+      // So near the top that rounding hides what is gained, the gradient says whether it is nearer (Hager & Zhang 2005).
+      const flattens =
+        promised < unseen && nextValue > value - unseen && steepest(among(nextGradient)) < steepest(slope) / 2;
+      if (grows || flattens) moved = trial;
+      if (moved !== undefined || promised < unseen) break;
     }
     if (moved === undefined) {
       // No growth along the quasi-Newton direction: once along the slope itself, then rounding stands in the way.
@@ -111,10 +125,10 @@ export const maximise = (
   return result(false);
 };
 
-type Matrix = readonly Float64Array[];
-
 const identity = (size: number, scale: number): Matrix =>
   Array.from({ length: size }, (_row, i) => Float64Array.from({ length: size }, (_cell, j) => (i === j ? scale : 0)));
+
+const steepest = (gradient: Float64Array): number => gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
 
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 

@@ -1,7 +1,7 @@
 import { ChurnModel } from "@ebb/core/churn/model";
 import type { BatchTable } from "../batch-table.ts";
 import { dayOf, instantMs } from "../batch/literals.ts";
-import { driversSql, scoreSql } from "./score-sql.ts";
+import { scoresAndDriversSql } from "./score-sql.ts";
 
 const driver = (place: string) => ({
   type: "string" as const,
@@ -39,20 +39,15 @@ export const churnScores: BatchTable = {
     const day = dayOf(instantMs(cutoff));
     const from = `(SELECT * FROM customer_features WHERE cutoff = '${day}')`;
     return `
-WITH churn AS (
-${scoreSql(model, { from })}
-),
-drivers AS (
-${driversSql(model, { from })}
-)
 SELECT
-  s.customer_key, s.probability, s.decile, s.at_risk, s.log_odds,
-  d.driver_1, d.driver_1_log_odds, d.driver_2, d.driver_2_log_odds, d.driver_3, d.driver_3_log_odds,
+  customer_key, probability, decile, at_risk, log_odds,
+  driver_1, driver_1_log_odds, driver_2, driver_2_log_odds, driver_3, driver_3_log_odds,
   CAST(${model.horizonDays} AS int) AS horizon_days,
-  s.model_id,
+  model_id,
   '${day}' AS cutoff
-FROM churn AS s
-JOIN drivers AS d ON d.customer_key = s.customer_key`;
+FROM (
+${scoresAndDriversSql(model, { from })}
+) AS scores`;
   },
   tests: {
     "one row a customer and cutoff":

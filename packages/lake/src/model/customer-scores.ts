@@ -1,8 +1,10 @@
+import { ChurnModel } from "@ebb/core/churn/model";
 import { cutoffMsOf } from "../batch/customer-features.ts";
 import { dayOf } from "../batch/literals.ts";
 import type { BatchTable } from "../batch-table.ts";
 import type { ScalarType } from "../columns.ts";
 import type { ViewColumn } from "../table.ts";
+import { driverWordsSql } from "./driver-words.ts";
 
 /** What a run computes outside SQL, a row a customer: given to the job that writes `customer_scores` as this relation. */
 export const SCORED_CUSTOMERS = "scored_customers";
@@ -12,20 +14,9 @@ const places = [1, 2, 3] as const;
 export const scoredCustomerColumns = {
   customer_key: "string",
   cluster: "string",
-  churn_probability: "double",
-  churn_decile: "int",
   expected_value_minor: "bigint",
   value_if_active_minor: "bigint",
   probability_active: "double",
-  driver_1: "string",
-  driver_1_log_odds: "double",
-  driver_1_words: "string",
-  driver_2: "string",
-  driver_2_log_odds: "double",
-  driver_2_words: "string",
-  driver_3: "string",
-  driver_3_log_odds: "double",
-  driver_3_words: "string",
 } as const satisfies Readonly<Record<string, ScalarType>>;
 export type ScoredCustomerColumn = keyof typeof scoredCustomerColumns;
 
@@ -43,7 +34,10 @@ const driverColumns: BatchTable["columns"] = Object.fromEntries(
   ]),
 );
 
-/** Snapshot of every customer at each run: what lists, segments and exports are served from. */
+/**
+ * Snapshot of every customer at each run: what lists, segments and exports are served from. Document `model`: the
+ * `ChurnModel` that `churn_scores` of the same day are of; absent where the run has none.
+ */
 export const customerScores: BatchTable = {
   name: "customer_scores",
   grain: "one row per as-of date and customer of `customer_segments`, with all that the run knows of the customer",
@@ -74,21 +68,27 @@ export const customerScores: BatchTable = {
     cutoff: { type: "string", description: "UTC day of the as-of date, YYYY-MM-DD (partition)" },
   },
   partitionedBy: "cutoff",
-  reads: ["customer_segments", SCORED_CUSTOMERS],
+  reads: ["churn_scores", "customer_segments", SCORED_CUSTOMERS],
   engine: "spark",
   sql: (_m, parameters) => {
     const day = dayOf(cutoffMsOf(parameters));
-    const drivers = places.map((place) => `c.driver_${place}, c.driver_${place}_log_odds, c.driver_${place}_words`);
+    const document = parameters.documents?.["model"];
+    const churn = document === undefined ? withoutModel : byModel(ChurnModel.parse(document));
     return `
 SELECT
   s.customer_key, s.segment, c.cluster, s.orders, s.net_minor, s.last_order_at,
   s.recency_score, s.frequency_score, s.monetary_score,
-  c.churn_probability, c.churn_decile, c.expected_value_minor, c.value_if_active_minor, c.probability_active,
-  CAST(round(c.churn_probability * c.value_if_active_minor) AS bigint) AS expected_loss_minor,
-  ${drivers.join(",\n  ")},
+  ${churn.probability} AS churn_probability, ${churn.decile} AS churn_decile,
+  c.expected_value_minor, c.value_if_active_minor, c.probability_active,
+  CAST(round(${churn.probability} * c.value_if_active_minor) AS bigint) AS expected_loss_minor,
+  ${churn.drivers.join(",\n  ")},
   '${day}' AS cutoff
 FROM customer_segments AS s
-LEFT JOIN ${SCORED_CUSTOMERS} AS c ON c.customer_key = s.customer_key
+LEFT JOIN ${SCORED_CUSTOMERS} AS c ON c.customer_key = s.customer_key${
+      document === undefined
+        ? ""
+        : `\nLEFT JOIN churn_scores AS p ON p.customer_key = s.customer_key AND p.cutoff = '${day}'`
+    }
 WHERE s.cutoff = '${day}'`;
   },
   tests: {
@@ -104,3 +104,28 @@ WHERE s.cutoff = '${day}'`;
       SELECT customer_key FROM customer_scores WHERE expected_loss_minor < 0 OR expected_loss_minor > value_if_active_minor`,
   },
 };
+
+interface ChurnSql {
+  readonly probability: string;
+  readonly decile: string;
+  readonly drivers: readonly string[];
+}
+
+const withoutModel: ChurnSql = {
+  probability: "CAST(NULL AS double)",
+  decile: "CAST(NULL AS int)",
+  drivers: places.map(
+    (place) =>
+      `CAST(NULL AS varchar(1)) AS driver_${place}, CAST(NULL AS double) AS driver_${place}_log_odds, ` +
+      `CAST(NULL AS varchar(1)) AS driver_${place}_words`,
+  ),
+};
+
+const byModel = (model: ChurnModel): ChurnSql => ({
+  probability: "p.probability",
+  decile: "p.decile",
+  drivers: places.map((place) => {
+    const [driver, logOdds] = [`p.driver_${place}`, `p.driver_${place}_log_odds`];
+    return `${driver}, ${logOdds}, ${driverWordsSql(model, driver, logOdds)} AS driver_${place}_words`;
+  }),
+});

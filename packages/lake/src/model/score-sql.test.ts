@@ -3,9 +3,9 @@ import { after, before, describe, it } from "node:test";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { fitModel } from "@ebb/core/churn/fit-model";
 import type { FeatureRow } from "@ebb/core/churn/features";
-import { type ChurnModel, score } from "@ebb/core/churn/model";
+import { type ChurnModel, meanLogOdds, score } from "@ebb/core/churn/model";
 import { shopFeatures, shopSlice } from "@ebb/core/churn/testing";
-import { driversSql, scoreSql } from "./score-sql.ts";
+import { scoreSql, scoresAndDriversSql } from "./score-sql.ts";
 
 const slice = shopSlice("2026-01-01", 1, 600);
 const fitted = fitModel(shopFeatures, { ...slice, cutoffs: [slice.cutoff] }, shopSlice("2026-04-01", 2, 600, 0.5), {
@@ -54,39 +54,44 @@ describe("a model as SQL", () => {
   });
   after(() => connection.closeSync());
 
-  it("gives the probability and the decision of the reference, for missing and absurd values too", async () => {
-    const scores = new Map(
-      (await query(scoreSql(model, { from: "customer_features" }))).map((row) => [row["customer_key"], row]),
-    );
-    assert.equal(scores.size, rows.length);
-    rows.forEach((row, i) => {
-      const expected = score(model, row);
-      const actual = scores.get(keyOf(i))!;
-      assert.ok(Math.abs(Number(actual["log_odds"]) - expected.logOdds) < 1e-9, `log-odds of ${keyOf(i)}`);
-      assert.ok(Math.abs(Number(actual["probability"]) - expected.probability) < 1e-12);
-      assert.equal(actual["at_risk"], expected.atRisk);
-      assert.equal(actual["model_id"], "mdl_1");
+  for (const [what, sqlOf] of [
+    ["scores", scoreSql],
+    ["scores and drivers", scoresAndDriversSql],
+  ] as const) {
+    it(`gives the probability and the decision of the reference, for missing and absurd values too: ${what}`, async () => {
+      const scores = new Map(
+        (await query(sqlOf(model, { from: "customer_features" }))).map((row) => [row["customer_key"], row]),
+      );
+      assert.equal(scores.size, rows.length);
+      rows.forEach((row, i) => {
+        const expected = score(model, row);
+        const actual = scores.get(keyOf(i))!;
+        assert.ok(Math.abs(Number(actual["log_odds"]) - expected.logOdds) < 1e-9, `log-odds of ${keyOf(i)}`);
+        assert.ok(Math.abs(Number(actual["probability"]) - expected.probability) < 1e-12);
+        assert.equal(actual["at_risk"], expected.atRisk);
+        assert.equal(actual["model_id"], "mdl_1");
+      });
     });
-  });
 
-  it("cuts tenths by falling probability, ties by key", async () => {
-    const scores = await query(scoreSql(model, { from: "customer_features" }));
-    const ordered = scores.toSorted(
-      (a, b) =>
-        Number(b["probability"]) - Number(a["probability"]) ||
-        ((a["customer_key"] as string) < (b["customer_key"] as string) ? -1 : 1),
-    );
-    // 604 rows: ntile gives the first four tenths one more.
-    const sizes = [61, 61, 61, 61, 60, 60, 60, 60, 60, 60];
-    assert.deepEqual(
-      ordered.map((row) => Number(row["decile"])),
-      sizes.flatMap((size, i) => Array.from({ length: size }, () => i + 1)),
-    );
-  });
+    it(`cuts tenths by falling probability, ties by key: ${what}`, async () => {
+      const scores = await query(sqlOf(model, { from: "customer_features" }));
+      const ordered = scores.toSorted(
+        (a, b) =>
+          Number(b["probability"]) - Number(a["probability"]) ||
+          ((a["customer_key"] as string) < (b["customer_key"] as string) ? -1 : 1),
+      );
+      // 604 rows: ntile gives the first four tenths one more.
+      const sizes = [61, 61, 61, 61, 60, 60, 60, 60, 60, 60];
+      assert.deepEqual(
+        ordered.map((row) => Number(row["decile"])),
+        sizes.flatMap((size, i) => Array.from({ length: size }, () => i + 1)),
+      );
+    });
+  }
 
   it("names the three drivers of the reference with their log-odds", async () => {
     const drivers = new Map(
-      (await query(driversSql(model, { from: "customer_features" }))).map((row) => [row["customer_key"], row]),
+      (await query(scoresAndDriversSql(model, { from: "customer_features" }))).map((row) => [row["customer_key"], row]),
     );
     rows.forEach((row, i) => {
       const actual = drivers.get(keyOf(i))!;
@@ -103,8 +108,22 @@ describe("a model as SQL", () => {
       terms: model.terms.filter(({ feature }) => feature === "orders"),
       groups: [{ name: "orders", label: "orders", features: ["orders"] }],
     };
-    const [row] = await query(driversSql(single, { from: "customer_features" }));
+    const [row] = await query(scoresAndDriversSql(single, { from: "customer_features" }));
     assert.deepEqual([row!["driver_1"], row!["driver_2"], row!["driver_3_log_odds"]], ["orders", null, null]);
+  });
+
+  it("scores a model whose groups have no terms as the mean customer", async () => {
+    const none: ChurnModel = {
+      ...model,
+      terms: [],
+      groups: [{ name: "orders", label: "orders", features: ["orders"] }],
+    };
+    for (const sql of [scoreSql, scoresAndDriversSql]) {
+      const [row] = await query(sql(none, { from: "customer_features" }));
+      assert.ok(Math.abs(Number(row!["log_odds"]) - meanLogOdds(none)) < 1e-12);
+    }
+    const [row] = await query(scoresAndDriversSql({ ...none, groups: [] }, { from: "customer_features" }));
+    assert.equal(row!["driver_1"], null);
   });
 
   it("neither overflows nor divides by zero at extreme log-odds", async () => {

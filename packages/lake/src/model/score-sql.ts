@@ -27,37 +27,18 @@ WITH scored AS (
     ${[double(meanLogOdds(model)), ...model.terms.map((term) => contribution(model, term))].join("\n    + ")} AS log_odds
   FROM ${from} AS features
 ),
-probabilities AS (
-  -- EXP of minus the size never overflows.
-  SELECT
-    customer_key,
-    log_odds,
-    CASE
-      WHEN log_odds >= 0 THEN 1E0 / (1E0 + EXP(-ABS(log_odds)))
-      ELSE EXP(-ABS(log_odds)) / (1E0 + EXP(-ABS(log_odds)))
-    END AS probability
-  FROM scored
-)
-SELECT
-  customer_key,
-  log_odds,
-  probability,
-  CAST(ntile(10) OVER (ORDER BY probability DESC NULLS LAST, customer_key NULLS LAST) AS INT) AS decile,
-  probability >= ${double(model.threshold)} AS at_risk,
-  ${textLiteral(model.modelId)} AS model_id
-FROM probabilities
-`;
+${judged(model, "scored", [])}`;
 
 /**
- * customer_key, driver_1, driver_1_log_odds, … driver_3, driver_3_log_odds: the three groups of features that move the
- * customer's log-odds furthest from the mean customer's, either way; NULL where the model has fewer groups. Equal ones in
- * the order of the model. Row by row, without a join or a sort.
+ * The columns of `scoreSql` and driver_1, driver_1_log_odds, … driver_3, driver_3_log_odds: the three groups of features that
+ * move the customer's log-odds furthest from the mean customer's, either way; NULL where the model has fewer groups. Equal
+ * ones in the order of the model. What each group adds is reckoned once, and the log-odds are the sum of it.
  */
-export const driversSql = (model: ChurnModel, { from, key = "customer_key" }: ScoredTable): string => {
+export const scoresAndDriversSql = (model: ChurnModel, { from, key = "customer_key" }: ScoredTable): string => {
   const names = model.groups.map((_, i) => `c${i + 1}`);
   const columns = model.groups.map(({ features }) => {
     const terms = model.terms.filter(({ feature }) => features.includes(feature));
-    return terms.map((term) => contribution(model, term)).join(" + ");
+    return terms.length === 0 ? "0E0" : terms.map((term) => contribution(model, term)).join(" + ");
   });
   const places = Array.from({ length: Math.min(DRIVERS, names.length) }, (_, i) => i + 1);
   const size = (i: number, place: number): string => {
@@ -78,31 +59,55 @@ with_place_${place} AS (
   });
   const chosen = (place: number, values: readonly string[]): string =>
     `CASE place_${place} ${values.map((value, i) => `WHEN ${i + 1} THEN ${value}`).join(" ")} END`;
-  const outputs = Array.from({ length: DRIVERS }, (_, i) => i + 1).flatMap((place) => [
-    places.includes(place)
-      ? `${chosen(
-          place,
-          model.groups.map(({ name }) => textLiteral(name)),
-        )} AS driver_${place}`
-      : `CAST(NULL AS VARCHAR(1)) AS driver_${place}`,
-    places.includes(place)
-      ? `${chosen(place, names)} AS driver_${place}_log_odds`
-      : `CAST(NULL AS DOUBLE) AS driver_${place}_log_odds`,
-  ]);
-  return `-- one row per customer: what moves the score furthest from the mean customer's, by model ${commented(model.modelId)}
+  const outputs = Array.from({ length: DRIVERS }, (_, i) => i + 1).map((place) => {
+    const [driver, logOdds] = places.includes(place)
+      ? [
+          chosen(
+            place,
+            model.groups.map(({ name }) => textLiteral(name)),
+          ),
+          chosen(place, names),
+        ]
+      : ["CAST(NULL AS VARCHAR(1))", "CAST(NULL AS DOUBLE)"];
+    return `${driver} AS driver_${place},\n    ${logOdds} AS driver_${place}_log_odds`;
+  });
+  const driverNames = outputs.flatMap((_, i) => [`driver_${i + 1}`, `driver_${i + 1}_log_odds`]);
+  return `-- one row per customer: probability of leaving and what it comes from, by model ${commented(model.modelId)}
 WITH contributions AS (
   SELECT
-    ${key} AS customer_key,
-    ${columns.map((column, i) => `${column} AS ${names[i]}`).join(",\n    ")}
+    ${[`${key} AS customer_key`, ...columns.map((column, i) => `${column} AS ${names[i]}`)].join(",\n    ")}
   FROM ${from} AS features
 ),
-${steps.join(",\n")}
+${[...steps, ""].join(",\n")}scored AS (
+  SELECT
+    customer_key,
+    ${[double(meanLogOdds(model)), ...names].join(" + ")} AS log_odds,
+    ${outputs.join(",\n    ")}
+  FROM ${places.length === 0 ? "contributions" : `with_place_${places.length}`}
+),
+${judged(model, "scored", driverNames)}`;
+};
+
+/** From log-odds to probability, tenth and decision. @param others columns that are taken along */
+const judged = (model: ChurnModel, scored: string, others: readonly string[]): string => `probabilities AS (
+  -- EXP of minus the size never overflows.
+  SELECT
+    ${["customer_key", "log_odds", ...others].join(", ")},
+    CASE
+      WHEN log_odds >= 0 THEN 1E0 / (1E0 + EXP(-ABS(log_odds)))
+      ELSE EXP(-ABS(log_odds)) / (1E0 + EXP(-ABS(log_odds)))
+    END AS probability
+  FROM ${scored}
+)
 SELECT
   customer_key,
-  ${outputs.join(",\n  ")}
-FROM with_place_${places.length}
+  log_odds,
+  probability,
+  CAST(ntile(10) OVER (ORDER BY probability DESC NULLS LAST, customer_key NULLS LAST) AS INT) AS decile,
+  probability >= ${double(model.threshold)} AS at_risk,
+  ${[...others, `${textLiteral(model.modelId)} AS model_id`].join(",\n  ")}
+FROM probabilities
 `;
-};
 
 /** slope · β · (x − mean) / sd. */
 const contribution = (model: ChurnModel, term: ModelTerm): string => {

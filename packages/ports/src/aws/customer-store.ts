@@ -13,7 +13,7 @@ import {
   paginateQuery,
   paginateScan,
 } from "@aws-sdk/client-dynamodb";
-import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerAggregate, CustomerTotals } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import { digest } from "@ebb/core/ids";
 import { limits } from "@ebb/core/limits";
@@ -50,7 +50,7 @@ const aggregateItem = (customer: CustomerAggregate): Item => ({
   months: { S: encodeMonths(customer.months) },
 });
 
-const aggregateOf = (item: Item): CustomerAggregate => ({
+const totalsOf = (item: Item): CustomerTotals => ({
   customerKey: text(item, "pk") as CustomerKey,
   version: number(item, "version"),
   orders: number(item, "orders"),
@@ -58,6 +58,10 @@ const aggregateOf = (item: Item): CustomerAggregate => ({
   refundMinor: number(item, "refund"),
   ...(item["first"] === undefined ? {} : { firstOrderAtMs: number(item, "first") }),
   ...(item["last"] === undefined ? {} : { lastOrderAtMs: number(item, "last") }),
+});
+
+const aggregateOf = (item: Item): CustomerAggregate => ({
+  ...totalsOf(item),
   months: decodeMonths(text(item, "months")),
 });
 
@@ -187,7 +191,7 @@ export class DynamoCustomerStore implements CustomerStore {
     return read.flat().map(orderOf);
   }
 
-  async *scan(): AsyncIterable<CustomerAggregate> {
+  async *scan(): AsyncIterable<CustomerTotals> {
     const pages = paginateScan(
       { client: this.#client },
       {
@@ -200,7 +204,7 @@ export class DynamoCustomerStore implements CustomerStore {
     for (;;) {
       const page = await calling("scanning customers", () => pages.next());
       if (page.done === true) return;
-      for (const item of page.value.Items ?? []) yield aggregateOf(item);
+      for (const item of page.value.Items ?? []) yield totalsOf(item);
     }
   }
 

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerAggregate, CustomerTotals } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import type { OrderKey, OrderRecord } from "@ebb/core/orders";
 import type { CutPoints } from "@ebb/core/rfm";
@@ -49,8 +49,9 @@ export const customerMigrations: readonly string[] = [
 const SCAN_PAGE = 500;
 
 /** Columns of `customers` in the order of every statement that reads it. */
-const CUSTOMER_COLUMNS = "key, version, orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms, months";
-type CustomerRow = [
+const TOTALS_COLUMNS = "key, version, orders, gross_minor, refund_minor, first_order_at_ms, last_order_at_ms";
+const CUSTOMER_COLUMNS = `${TOTALS_COLUMNS}, months`;
+type TotalsRow = [
   key: CustomerKey,
   version: number,
   orders: number,
@@ -58,8 +59,8 @@ type CustomerRow = [
   refundMinor: number,
   firstOrderAtMs: number | null,
   lastOrderAtMs: number | null,
-  months: string,
 ];
+type CustomerRow = [...TotalsRow, months: string];
 
 /** Columns after those. */
 type Extra = [id: number, recent: string, filed: 0 | 1];
@@ -81,8 +82,8 @@ const recordRowOf = (row: [...CustomerRow, ...Extra]): CustomerRecordRow => ({
   filed: row[10],
 });
 
-const decodeCustomer = (row: readonly [...CustomerRow, ...unknown[]]): CustomerAggregate => {
-  const [customerKey, version, orders, grossMinor, refundMinor, firstOrderAtMs, lastOrderAtMs, months] = row;
+const decodeTotals = (row: readonly [...TotalsRow, ...unknown[]]): CustomerTotals => {
+  const [customerKey, version, orders, grossMinor, refundMinor, firstOrderAtMs, lastOrderAtMs] = row;
   return {
     customerKey,
     version,
@@ -91,9 +92,13 @@ const decodeCustomer = (row: readonly [...CustomerRow, ...unknown[]]): CustomerA
     refundMinor,
     ...(firstOrderAtMs === null ? {} : { firstOrderAtMs }),
     ...(lastOrderAtMs === null ? {} : { lastOrderAtMs }),
-    months: decodeMonths(months),
   };
 };
+
+const decodeCustomer = (row: readonly [...CustomerRow, ...unknown[]]): CustomerAggregate => ({
+  ...decodeTotals(row),
+  months: decodeMonths(row[7]),
+});
 
 /** The reading half of the customer store, over any connection to customers.db. */
 export class CustomerQueries {
@@ -113,9 +118,7 @@ export class CustomerQueries {
     this.#order.setReturnArrays(true);
     this.#orders = db.prepare("SELECT order_key, record FROM orders WHERE customer_id = ?");
     this.#orders.setReturnArrays(true);
-    this.#page = db.prepare(
-      `SELECT ${CUSTOMER_COLUMNS}, id FROM customers WHERE id > ? ORDER BY id LIMIT ${SCAN_PAGE}`,
-    );
+    this.#page = db.prepare(`SELECT ${TOTALS_COLUMNS}, id FROM customers WHERE id > ? ORDER BY id LIMIT ${SCAN_PAGE}`);
     this.#page.setReturnArrays(true);
     this.#published = db.prepare("SELECT value FROM published WHERE name = ?");
     this.#offset = db.prepare("SELECT seq FROM offsets WHERE consumer = ?");
@@ -178,11 +181,11 @@ export class CustomerQueries {
   }
 
   /** Customers after the row `afterId`, with the row to go on from; an empty page is the end. */
-  page(afterId: number): { customers: CustomerAggregate[]; lastId: number } {
-    const rows = this.#page.all(afterId) as unknown as [...CustomerRow, id: number][];
+  page(afterId: number): { customers: CustomerTotals[]; lastId: number } {
+    const rows = this.#page.all(afterId) as unknown as [...TotalsRow, id: number][];
     return {
-      customers: rows.map(decodeCustomer),
-      lastId: rows.at(-1)?.[8] ?? afterId,
+      customers: rows.map(decodeTotals),
+      lastId: rows.at(-1)?.[7] ?? afterId,
     };
   }
 

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerTotals } from "@ebb/core/customers";
 import type { CustomerKey } from "@ebb/core/ids";
 import type { OrderRecord } from "@ebb/core/orders";
 import type { CutPoints } from "@ebb/core/rfm";
@@ -107,7 +107,7 @@ export class EmbeddedCustomerStore implements CustomerStore {
     return await this.#call(() => this.#queries.orders(customerKey));
   }
 
-  async *scan(): AsyncIterable<CustomerAggregate> {
+  async *scan(): AsyncIterable<CustomerTotals> {
     for (let lastId = 0; ;) {
       const page = await this.#call(() => this.#queries.page(lastId));
       if (page.customers.length === 0) return;

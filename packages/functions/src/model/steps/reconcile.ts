@@ -2,7 +2,7 @@
  * RFM in the customer store against RFM from the lake's SQL, for every customer. Orders go on arriving while a run is at
  * work: whoever differs is looked at again, in the newest events of the lake and in the store, until both agree or do not.
  */
-import type { CustomerAggregate } from "@ebb/core/customers";
+import type { CustomerTotals } from "@ebb/core/customers";
 import type { Dialect } from "@ebb/lake/dialect";
 import { orderEffectsAsOf } from "@ebb/lake/batch/orders-as-of";
 import { customerRfmSql } from "@ebb/lake/tables/order-effects";
@@ -169,7 +169,7 @@ interface Rfm {
   at(row: number | undefined): BatchRfm | undefined;
 }
 
-const same = (stream: CustomerAggregate | undefined, batch: BatchRfm | undefined): boolean => {
+const same = (stream: CustomerTotals | undefined, batch: BatchRfm | undefined): boolean => {
   if (stream === undefined || batch === undefined) return stream === batch;
   return (
     stream.orders === batch.orders &&

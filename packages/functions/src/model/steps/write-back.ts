@@ -10,8 +10,8 @@ import {
   customerScores,
   scoredCustomerColumns,
 } from "@ebb/lake/model/customer-scores";
+import { driverWords } from "@ebb/lake/model/driver-words";
 import type { CustomerScores, ScoresDocument } from "@ebb/ports";
-import { driverWords } from "../driver-words.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
 import { type RunPlan, midnightOf } from "../run-request.ts";
 import type { RunSteps, StartedJob } from "../run-steps.ts";
@@ -79,13 +79,21 @@ export const putCustomersTogether = async (
 export const beginCustomerScores = async (
   steps: RunSteps,
   plan: RunPlan,
-  { customers }: Pick<ToWriteBack, "customers">,
+  { customers, churn }: Pick<ToWriteBack, "customers" | "churn">,
 ): Promise<StartedJob> => {
   const objectKeys = partsOf(customers).map(({ part }) => partKey(plan, part));
   return await steps.begin("customer scores", {
     name: "customer-scores",
     imports: [{ name: SCORED_CUSTOMERS, columns: scoredCustomerColumns, objectKeys }],
-    writes: [{ table: customerScores, parameters: { cutoff: midnightOf(plan.asOf) } }],
+    writes: [
+      {
+        table: customerScores,
+        parameters: {
+          cutoff: midnightOf(plan.asOf),
+          ...(churn === undefined ? {} : { documents: { model: churn } }),
+        },
+      },
+    ],
     exports: promiseExports([{ table: customerScores, cutoffs: [plan.asOf] }]),
   });
 };
@@ -206,36 +214,21 @@ interface Known {
   readonly probabilityActive: number | undefined;
 }
 
-/** A row of `scored_customers`, and the segment, which the table has from `customer_segments`. */
-type ScoredRow = { readonly customer_key: string; readonly segment: string } & {
-  readonly [Column in ScoredCustomerColumn]?: (typeof scoredCustomerColumns)[Column] extends "string"
+/** A row of `scored_customers`. */
+type ScoredRow = {
+  readonly [Column in ScoredCustomerColumn]: (typeof scoredCustomerColumns)[Column] extends "string"
     ? string | undefined
     : number | undefined;
 };
 
 /** Literals, here and below, because a run makes one for every customer. */
-const rowOf = (known: Known): ScoredRow => {
-  const { 0: first, 1: second, 2: third } = known.drivers ?? [];
-  return {
-    customer_key: known.customerKey,
-    segment: known.segment,
-    cluster: known.cluster,
-    churn_probability: known.churnProbability,
-    churn_decile: known.churnDecile,
-    expected_value_minor: known.expectedValueMinor,
-    value_if_active_minor: known.valueIfActiveMinor,
-    probability_active: known.probabilityActive,
-    driver_1: first?.feature,
-    driver_1_log_odds: first?.logOdds,
-    driver_1_words: first?.inWords,
-    driver_2: second?.feature,
-    driver_2_log_odds: second?.logOdds,
-    driver_2_words: second?.inWords,
-    driver_3: third?.feature,
-    driver_3_log_odds: third?.logOdds,
-    driver_3_words: third?.inWords,
-  };
-};
+const rowOf = (known: Known): ScoredRow => ({
+  customer_key: known.customerKey,
+  cluster: known.cluster,
+  expected_value_minor: known.expectedValueMinor,
+  value_if_active_minor: known.valueIfActiveMinor,
+  probability_active: known.probabilityActive,
+});
 
 const scoresOf = (
   plan: RunPlan,
