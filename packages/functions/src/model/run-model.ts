@@ -24,7 +24,7 @@ import { type Promotion, promote, promotionFigures } from "./steps/promote.ts";
 import { checkLimits } from "./steps/quality-limits.ts";
 import { beginBatchRfm, compareAll, reconcile } from "./steps/reconcile.ts";
 import { writeReport } from "./steps/report.ts";
-import { scoreCustomers } from "./steps/score.ts";
+import { type Scoring, beginScoring } from "./steps/score.ts";
 import { makeSegments } from "./steps/segments.ts";
 import { unify } from "./steps/unify.ts";
 import { fitValue } from "./steps/value.ts";
@@ -102,26 +102,33 @@ const findToFit = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts, c
   return kept === null ? { rows: await exportTrainingRows(steps, plan, ports, cutoffs) } : { kept };
 };
 
-/** The model and which one scores; a model that was refused has no promotion. */
-const modelOf = async (
+/** What became of the model, and the scores by the one that scores; a model that was refused has none. */
+interface Modelled {
+  readonly fit: Fit;
+  readonly promotion?: Promotion;
+  readonly scoring?: Scoring;
+}
+
+/** The model is known at once. */
+const keepModel = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts, kept: Kept): Promise<Modelled> => {
+  await steps.step("fit", async () => kept.fit, fitFigures);
+  await steps.step("promote", async () => kept.promotion, promotionFigures);
+  return { ...kept, scoring: await beginScoring(steps, plan, ports, kept.promotion.scoresBy) };
+};
+
+const fitModel = async (
   steps: RunSteps,
   plan: RunPlan,
   ports: RunModelPorts,
   cutoffs: Cutoffs,
   dataVersion: string,
-  toFit: ToFit,
-): Promise<{ fit: Fit; promotion: Promotion | undefined }> => {
-  if ("kept" in toFit) {
-    const { kept } = toFit;
-    await steps.step("fit", async () => kept.fit, fitFigures);
-    await steps.step("promote", async () => kept.promotion, promotionFigures);
-    return kept;
-  }
-  const fit = await fitChurnModel(steps, plan, ports, cutoffs, dataVersion, toFit.rows);
-  if (fit.kind === "refused") return { fit, promotion: undefined };
-  const promotion = await promote(steps, plan, ports, fit, toFit.rows);
+  rows: TrainingRows,
+): Promise<Modelled> => {
+  const fit = await fitChurnModel(steps, plan, ports, cutoffs, dataVersion, rows);
+  if (fit.kind === "refused") return { fit };
+  const promotion = await promote(steps, plan, ports, fit, rows);
   await rememberFit(steps, plan, ports, cutoffs, { fit, promotion });
-  return { fit, promotion };
+  return { fit, promotion, scoring: await beginScoring(steps, plan, ports, promotion.scoresBy) };
 };
 
 const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelPorts): Promise<void> => {
@@ -136,16 +143,20 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const atAsOf = await customersAtAsOf(steps, plan, segments.customers);
   // Before the marts: while DuckDB is at those, models are fitted.
   const toFit = quality.noModelBecause === undefined ? await findToFit(steps, plan, ports, cutoffs) : undefined;
+  const kept = toFit !== undefined && "kept" in toFit ? await keepModel(steps, plan, ports, toFit.kept) : undefined;
   const qualityTables = await beginQualityTables(steps, plan);
   const marts = await beginMarts(steps, plan, changed);
   const clusters = await findClusters(steps, plan, ports, atAsOf.all);
   const value = await fitValue(steps, plan, ports, atAsOf.histories);
 
-  let fit: Fit = { kind: "refused", reason: quality.noModelBecause ?? "" };
-  let promotion: Promotion | undefined;
-  if (toFit !== undefined)
-    ({ fit, promotion } = await modelOf(steps, plan, ports, cutoffs, history.dataVersion, toFit));
-  const churn = promotion === undefined ? undefined : await scoreCustomers(steps, plan, ports, promotion.scoresBy);
+  const fitted =
+    toFit !== undefined && "rows" in toFit
+      ? await fitModel(steps, plan, ports, cutoffs, history.dataVersion, toFit.rows)
+      : undefined;
+  const refused: Modelled = { fit: { kind: "refused", reason: quality.noModelBecause ?? "" } };
+  const { fit, promotion, scoring } = kept ?? fitted ?? refused;
+  await scoring?.table.ended();
+  const churn = scoring?.model;
 
   const toWriteBack = { customers: segments.customers, churn, value, clusters };
   const scored = await exportScored(steps, plan, toWriteBack);
