@@ -1,8 +1,8 @@
 /**
  * The public files on every engine: the curated views by rows and by sums. With EBB_ENGINES_WHOLE=1, which takes a
- * quarter of an hour and more, also every table that a batch run over them writes, every SELECT whose rows it reads back,
- * and all that the API asks of the tables; `batch.engines.test.ts` asks the same of generated histories and of some
- * customers of these files.
+ * quarter of an hour and more, all of CDNOW, and also every table that a batch run over them writes, every SELECT whose
+ * rows it reads back, and all that the API asks of the tables; `batch.engines.test.ts` asks the same of generated
+ * histories and of some customers of these files.
  */
 import path from "node:path";
 import { erasedDays, touchedDays } from "@ebb/lake/batch/curated";
@@ -122,11 +122,10 @@ await overFile({
 });
 // Its orders have no lines, no countries, and nothing is given back.
 await overFile({
-  title: "CDNOW, a quarter of the customers",
+  title: whole ? "CDNOW" : "CDNOW, a quarter of the customers",
   file: "cdnow_master.txt.gz",
   query: {},
-  // All 69,659 orders take each engine two minutes more.
-  keys: /[0-3]$/,
+  ...(whole ? {} : { keys: /[0-3]$/ }),
   more: {},
   run: { asOf: "1997-10-01", horizonDays: 90 },
 });
