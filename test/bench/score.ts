@@ -52,9 +52,9 @@ export const score: Bench = async ({ quick }) => {
     const copied = await median(connection, `CREATE OR REPLACE TEMP TABLE copied AS SELECT * FROM ${from}`);
     await connection.run("DROP TABLE copied");
     const scored = await median(connection, `CREATE OR REPLACE TEMP TABLE scored AS ${scoreSql(model, { from })}`);
-    const drivers = await median(
+    const withDrivers = await median(
       connection,
-      `CREATE OR REPLACE TEMP TABLE drivers AS ${scoresAndDriversSql(model, { from })}`,
+      `CREATE OR REPLACE TEMP TABLE scored AS ${scoresAndDriversSql(model, { from })}`,
     );
     const ratio = scored.ms / read.ms;
     connection.closeSync();
@@ -70,7 +70,7 @@ export const score: Bench = async ({ quick }) => {
         { what: "reading the features", value: both(read) },
         { what: "reading them into a table", value: both(copied) },
         { what: "scores", value: both(scored) },
-        { what: "scores with their drivers", value: both(drivers) },
+        { what: "scores with their drivers", value: both(withDrivers) },
         { what: "CPU, scores ÷ reading", value: (scored.cpuMs / read.cpuMs).toFixed(2) },
         { what: "CPU, scores ÷ reading into a table", value: (scored.cpuMs / copied.cpuMs).toFixed(2) },
         { what: "scores ÷ reading", value: ratio.toFixed(2) },

@@ -79,7 +79,7 @@ export const fitBgNbd = (histories: PurchaseHistories): BgNbdFit => {
   // Time in mean observed times: bounds and steps then mean the same in days and in weeks.
   const unit = observed / customers;
   const scaled = scaleTime(histories, unit);
-  const objective = meanLogLikelihood(scaled, customers);
+  const objective = meanLogLikelihood(scaled);
   const lower = new Float64Array(4).fill(Math.log(SMALLEST));
   const upper = new Float64Array(4).fill(Math.log(LARGEST));
   const first = starts.map(([r, a, b]) => {
@@ -109,7 +109,7 @@ type Start = Pick<Maximum, "point"> & Partial<Pick<Maximum, "inverse">>;
 
 /**
  * Starts from which it is not far: the maxima of a part of the histories, found from the starts that are given, each once.
- * Two thirds of the likelihoods are then taken of a few histories. Where a part leads to a bound, its start stays.
+ * Most likelihoods are then taken of a few histories. Where a part leads to a bound, its start stays.
  */
 const nearer = (
   first: readonly Start[],
@@ -118,11 +118,7 @@ const nearer = (
 ): readonly Start[] => {
   const every = Math.floor(histories.x.length / PART_HISTORIES);
   if (every < 2) return first;
-  const part = everyOf(histories, every);
-  const objective = meanLogLikelihood(
-    part,
-    part.customers.reduce((sum, weight) => sum + weight, 0),
-  );
+  const objective = meanLogLikelihood(everyOf(histories, every));
   const found: Start[] = [];
   for (const start of first) {
     const maximum = ascend(objective, start);
@@ -139,6 +135,9 @@ const everyOf = ({ x, tx, T, customers }: PurchaseHistories, every: number): Pur
 
 const nothing = (code: Problem["code"], message: string): Problem => ({ code, message });
 
+const customersOf = ({ customers }: Pick<PurchaseHistories, "customers">): number =>
+  customers.reduce((sum, count) => sum + count, 0);
+
 const scaleTime = (histories: PurchaseHistories, unit: number): PurchaseHistories => ({
   ...histories,
   tx: histories.tx.map((t) => t / unit),
@@ -147,16 +146,18 @@ const scaleTime = (histories: PurchaseHistories, unit: number): PurchaseHistorie
 
 /** Log-likelihood of the histories at given parameters, in the histories' unit of time. */
 export const bgNbdLogLikelihood = (parameters: BgNbdParameters, histories: PurchaseHistories): number => {
-  const customers = histories.customers.reduce((sum, count) => sum + count, 0);
+  const customers = customersOf(histories);
   const point = Float64Array.of(parameters.r, parameters.alpha, parameters.a, parameters.b).map(Math.log);
-  return customers === 0 ? 0 : meanLogLikelihood(histories, customers)(point, new Float64Array(4)) * customers;
+  return customers === 0 ? 0 : meanLogLikelihood(histories)(point, new Float64Array(4)) * customers;
 };
 
 /**
  * Mean log-likelihood per customer and its gradient, in ln r, ln α, ln a, ln b: equation 6 of the paper in the form
  * ln(A1 · A2 · (A3 + δ A4)) of Fader & Hardie's note on its computation. What depends on x alone is summed by x first.
  */
-const meanLogLikelihood = ({ x, tx, T, customers }: PurchaseHistories, total: number): Objective => {
+const meanLogLikelihood = (histories: PurchaseHistories): Objective => {
+  const { x, tx, T, customers } = histories;
+  const total = customersOf(histories);
   // Counted in days, few values are distinct: a logarithm is taken once for each.
   const [counts, lasts, ends] = [distinctOf(x), distinctOf(tx), distinctOf(T)];
   const byX = new Map<number, number>();

@@ -69,12 +69,14 @@ export const maximise = (
     );
     const among = (all: Float64Array): Float64Array => all.map((g, i) => (free[i]! ? g : 0));
     const slope = among(gradient);
-    if (slope.every((g) => Math.abs(g) < FLAT_GRADIENT)) return result(true);
-    if (held !== undefined && free.join() !== held) {
+    const steepest = largest(slope);
+    if (steepest < FLAT_GRADIENT) return result(true);
+    const holds = free.join();
+    if (held !== undefined && holds !== held) {
       inverse = identity(size, 1);
       fresh = true;
     }
-    held = free.join();
+    held = holds;
 
     let direction: Float64Array = among(times(inverse, slope));
     if (dot(direction, slope) <= 0) {
@@ -82,29 +84,29 @@ export const maximise = (
       fresh = true;
       direction = slope;
     }
-    const longest = Math.max(...direction.map(Math.abs));
+    const longest = largest(direction);
     if (longest > LONGEST_STEP) direction = direction.map((d) => (d * LONGEST_STEP) / longest);
 
     // Halve until the value grows by a part of what the slope promises (Armijo).
     let moved: Float64Array | undefined;
     const nextGradient = new Float64Array(size);
     let nextValue = value;
+    const unseen = ROUNDING * Math.max(1, Math.abs(value));
     for (let length = 1; length > 1e-12; length /= 2) {
       const trial = point.map((x, i) => Math.min(upper[i]!, Math.max(lower[i]!, x + length * direction[i]!)));
       nextValue = objective(trial, nextGradient);
       evaluations++;
       const promised = slope.reduce((sum, g, i) => sum + g * (trial[i]! - point[i]!), 0);
-      const unseen = ROUNDING * Math.max(1, Math.abs(value));
+      const isHidden = promised < unseen;
       const grows = nextValue >= value + 1e-4 * promised && nextValue > value;
       // So near the top that rounding hides what is gained, the gradient says whether it is nearer (Hager & Zhang 2005).
-      const flattens =
-        promised < unseen && nextValue > value - unseen && steepest(among(nextGradient)) < steepest(slope) / 2;
+      const flattens = isHidden && nextValue > value - unseen && largest(among(nextGradient)) < steepest / 2;
       if (grows || flattens) moved = trial;
-      if (moved !== undefined || promised < unseen) break;
+      if (moved !== undefined || isHidden) break;
     }
     if (moved === undefined) {
       // No growth along the quasi-Newton direction: once along the slope itself, then rounding stands in the way.
-      if (fresh) return result(slope.every((g) => Math.abs(g) < FLAT_WITHIN_ROUNDING));
+      if (fresh) return result(steepest < FLAT_WITHIN_ROUNDING);
       inverse = identity(size, 1);
       fresh = true;
       continue;
@@ -128,7 +130,8 @@ export const maximise = (
 const identity = (size: number, scale: number): Matrix =>
   Array.from({ length: size }, (_row, i) => Float64Array.from({ length: size }, (_cell, j) => (i === j ? scale : 0)));
 
-const steepest = (gradient: Float64Array): number => gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+/** The size of the largest of all. */
+const largest = (vector: Float64Array): number => vector.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 

@@ -95,7 +95,10 @@ const end = async (plan: RunPlan, ports: RunModelPorts, failure?: string, remark
 };
 
 /** The newest model where it would come out the same, or what a new one is fitted on. */
-type ToFit = { readonly kept: Kept } | { readonly rows: TrainingRows };
+interface ToFit {
+  readonly kept?: Kept;
+  readonly rows?: TrainingRows;
+}
 
 const findToFit = async (steps: RunSteps, plan: RunPlan, ports: RunModelPorts, cutoffs: Cutoffs): Promise<ToFit> => {
   const kept = await steps.step("model so far", async () => (await fitToKeep(plan, ports, cutoffs)) ?? null);
@@ -142,17 +145,14 @@ const stepsOf = async (plan: RunPlan, context: WorkflowContext, ports: RunModelP
   const segments = await makeSegments(steps, plan, ports, changed);
   const atAsOf = await customersAtAsOf(steps, plan, segments.customers);
   // Before the marts: while DuckDB is at those, models are fitted.
-  const toFit = quality.noModelBecause === undefined ? await findToFit(steps, plan, ports, cutoffs) : undefined;
-  const kept = toFit !== undefined && "kept" in toFit ? await keepModel(steps, plan, ports, toFit.kept) : undefined;
+  const toFit: ToFit = quality.noModelBecause === undefined ? await findToFit(steps, plan, ports, cutoffs) : {};
+  const kept = toFit.kept && (await keepModel(steps, plan, ports, toFit.kept));
   const qualityTables = await beginQualityTables(steps, plan);
   const marts = await beginMarts(steps, plan, changed);
   const clusters = await findClusters(steps, plan, ports, atAsOf.all);
   const value = await fitValue(steps, plan, ports, atAsOf.histories);
 
-  const fitted =
-    toFit !== undefined && "rows" in toFit
-      ? await fitModel(steps, plan, ports, cutoffs, history.dataVersion, toFit.rows)
-      : undefined;
+  const fitted = toFit.rows && (await fitModel(steps, plan, ports, cutoffs, history.dataVersion, toFit.rows));
   const refused: Modelled = { fit: { kind: "refused", reason: quality.noModelBecause ?? "" } };
   const { fit, promotion, scoring } = kept ?? fitted ?? refused;
   await scoring?.table.ended();

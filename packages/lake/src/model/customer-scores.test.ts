@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { ChurnModel } from "@ebb/core/churn/model";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { renderBatch } from "../batch-table.ts";
-import { brokenPromises } from "../batch/testing.ts";
+import { brokenPromises, writeEmpty } from "../batch/testing.ts";
 import { duckdb, spark, trino } from "../dialect.ts";
 import { type ScalarType, duckdbType } from "../columns.ts";
 import { lakeOf, rowsOf } from "../testing.ts";
@@ -15,11 +15,6 @@ import { plainModel } from "./testing.ts";
 const cutoff = "2026-03-01T00:00:00.000Z";
 const documents = { model: plainModel };
 
-const created = (name: string, columns: Readonly<Record<string, ScalarType>>): string =>
-  `CREATE TABLE ${name} (${Object.entries(columns)
-    .map(([column, type]) => `"${column}" ${duckdbType({ type })}`)
-    .join(", ")})`;
-
 /** @param computed rows of `scored_customers` @param churn rows of `churn_scores` of that day; none without a model */
 const lakeWith = async (computed: string, churn?: string): Promise<DuckDBConnection> => {
   const lake = await lakeOf([]);
@@ -30,11 +25,11 @@ const lakeWith = async (computed: string, churn?: string): Promise<DuckDBConnect
       ('cus_a', 1, 1, 1, 'Lost', 1::BIGINT, 100::BIGINT, TIMESTAMP '2025-01-01', 'v0', '2026-02-01')
     ) AS t(customer_key, recency_score, frequency_score, monetary_score, segment, orders, net_minor, last_order_at,
       cut_points_version, cutoff)`);
-  await lake.run(created("scored_customers", scoredCustomerColumns));
+  const columns = Object.entries(scoredCustomerColumns).map(([name, type]) => `"${name}" ${duckdbType({ type })}`);
+  await lake.run(`CREATE TABLE scored_customers (${columns.join(", ")})`);
   if (computed !== "") await lake.run(`INSERT INTO scored_customers BY NAME ${computed}`);
   if (churn !== undefined) {
-    const types = Object.entries(churnScores.columns).map(([name, { type }]) => [name, type as ScalarType]);
-    await lake.run(created("churn_scores", Object.fromEntries(types) as Record<string, ScalarType>));
+    await writeEmpty(lake, churnScores);
     await lake.run(`INSERT INTO churn_scores BY NAME ${churn}`);
   }
   const parameters = churn === undefined ? { cutoff } : { cutoff, documents };

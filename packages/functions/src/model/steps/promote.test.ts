@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChurnModel } from "@ebb/core/churn/model";
+import { plainModel } from "@ebb/lake/model/testing";
 import { readJson, writeJson } from "@ebb/ports/json-objects";
 import { featureNames } from "../model-features.ts";
 import type { RunModelPorts } from "../run-model-ports.ts";
@@ -13,35 +14,12 @@ import { memoryRun } from "../../../../../test/support/memory-run.ts";
 
 /** A model of recency alone: who has been away for long leaves where `beta` is above zero. */
 const modelOf = (runId: string, beta: number): ChurnModel => ({
-  formatVersion: 1,
-  kind: "logistic_regression",
+  ...plainModel,
   modelId: runId,
-  schemaHash: "schema",
-  horizonDays: 90,
-  trainedOn: ["2025-01-06"],
-  recalibratedOn: null,
-  rows: 1_000,
-  customers: 1_000,
-  l2: 0,
-  logLikelihood: -1,
-  features: [
-    { kind: "number", name: "recency_days", label: "recency", imputed: 0, lower: null, upper: null, log: "none" },
-  ],
+  features: plainModel.features.filter(({ name }) => name === "recency_days"),
   intercept: 0,
-  terms: [
-    {
-      name: "recency_days",
-      feature: "recency_days",
-      part: { kind: "value" },
-      mean: 100,
-      sd: 50,
-      beta,
-      standardError: 0.1,
-    },
-  ],
-  recalibration: { intercept: 0, slope: 1 },
-  threshold: 0.5,
-  groups: [{ name: "recency", label: "recency", features: ["recency_days"] }],
+  terms: plainModel.terms.filter(({ feature }) => feature === "recency_days").map((term) => ({ ...term, beta })),
+  groups: plainModel.groups.filter(({ name }) => name === "recency"),
 });
 
 const CUSTOMERS = 400;
