@@ -197,6 +197,9 @@ proveOnEveryEngine({
             ],
           ];
     }),
+    ...tables.flatMap(({ name, monthsSql }): [string, ProofQuery][] =>
+      monthsSql === undefined ? [] : [[`months of ${name}`, { sql: monthsSql, key: ["month"], atLeast: 3 }]],
+    ),
     ["months of changed orders", { sql: (dialect) => changedOrderMonths(dialect, changes), key: ["month"] }],
     ...[orderFacts, productSalesDaily].map((table): [string, ProofQuery] => [
       `${table.name} of some months`,

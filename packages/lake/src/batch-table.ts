@@ -30,6 +30,11 @@ export interface BatchTable {
    * that its parameters name; a table without partitions is replaced whole.
    */
   readonly partitionedBy?: "month" | "cutoff";
+  /**
+   * Where one month by itself costs its share of the whole and little more: a SELECT of `month`, every month that may have
+   * rows. An engine for which it is dear to write many partitions at once writes one after the other.
+   */
+  readonly monthsSql?: (dialect: Dialect) => string;
   /** Tables and views that its SQL reads, by the names they have there. */
   readonly reads: readonly string[];
   /** The engine in AWS: Spark on EMR Serverless for the heavy history, Athena for the rest. On one machine DuckDB. */

@@ -19,6 +19,10 @@ import { lineSums } from "./line-lists.ts";
 /** The UTC month `YYYY-MM` of a timestamp. */
 export const monthText = (m: Dialect, timestamp: string): string => `substr(${m.dayText(m.truncDay(timestamp))}, 1, 7)`;
 
+/** A SELECT of the months of a timestamp in a relation. */
+export const monthsSql = (m: Dialect, timestamp: string, relation: string): string => `
+SELECT DISTINCT ${monthText(m, "day")} AS month FROM (SELECT DISTINCT ${m.truncDay(timestamp)} AS day FROM ${relation}) AS days`;
+
 const rawColumns = (names: readonly string[]): Record<string, ViewColumn> =>
   Object.fromEntries(
     names.map((name) => {
@@ -66,6 +70,10 @@ const curated = ({ name, grain, columns, sameEvent, computed = {} }: CuratedOpti
     month: { type: "string", description: "UTC month of occurred_at, YYYY-MM (partition)" },
   },
   partitionedBy: "month",
+  // Otherwise the same event may lie in two months, and to see which is which each month reads all of them.
+  ...(sameEvent.includes("occurred_at")
+    ? { monthsSql: (m: Dialect) => monthsSql(m, "occurred_at", `raw_events WHERE kind IN (${listed(kindsOf[name])})`) }
+    : {}),
   reads: ["raw_events", "erased_customers"],
   engine: "spark",
   sql: (m, { months }: BatchParameters) => {

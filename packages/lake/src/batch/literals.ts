@@ -22,14 +22,32 @@ export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0,
 
 export const daysBefore = (ms: number, days: number): number => ms - days * DAY_MS;
 
+const MONTH = /^\d{4}-(0[1-9]|1[0-2])$/;
+
+/** The first instants of a month `YYYY-MM` and of the next. @throws RangeError for what is no month */
+const endsOf = (month: string): [from: string, to: string] => {
+  if (!MONTH.test(month)) throw new RangeError(`Not a month: ${month}`);
+  const [from, to] = [new Date(`${month}-01`), new Date(`${month}-01`)];
+  to.setUTCMonth(to.getUTCMonth() + 1);
+  return [timestampLiteral(from.getTime()), timestampLiteral(to.getTime())];
+};
+
 /** True for timestamps that fall into one of the months `YYYY-MM`. @throws RangeError for what is no month */
 export const inMonths = (timestamp: string, months: readonly string[]): string => {
   if (months.length === 0) return "false";
   const ranges = months.map((month) => {
-    if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(month)) throw new RangeError(`Not a month: ${month}`);
-    const [year, number] = month.split("-").map(Number) as [number, number];
-    const [from, to] = [Date.UTC(year, number - 1), Date.UTC(year, number)];
-    return `(${timestamp} >= ${timestampLiteral(from)} AND ${timestamp} < ${timestampLiteral(to)})`;
+    const [from, to] = endsOf(month);
+    return `(${timestamp} >= ${from} AND ${timestamp} < ${to})`;
   });
   return `(${ranges.join(" OR ")})`;
+};
+
+/** Stands for a month that is not known yet in SQL that is rendered before it is: `ofMonth` puts one in its place. */
+export const ANY_MONTH = "1000-01";
+
+/** SQL that was rendered for `ANY_MONTH`, for a month `YYYY-MM`. @throws RangeError for what is no month */
+export const ofMonth = (sql: string, month: string): string => {
+  const [from, to] = endsOf(month);
+  const [anyFrom, anyTo] = endsOf(ANY_MONTH);
+  return sql.replaceAll(anyFrom, from).replaceAll(anyTo, to);
 };

@@ -2,7 +2,7 @@
 import type { BatchTable } from "../batch-table.ts";
 import type { ViewColumn } from "../table.ts";
 import { orderItemsSql } from "../tables/order-lines.ts";
-import { monthText } from "./curated.ts";
+import { monthText, monthsSql } from "./curated.ts";
 import { inMonths } from "./literals.ts";
 
 const day: ViewColumn = { type: "date", description: "UTC day of the order, of the refund for refunds" };
@@ -153,6 +153,7 @@ export const productSalesDaily: BatchTable = {
     month: monthOfDay,
   },
   partitionedBy: "month",
+  monthsSql: (m) => monthsSql(m, "occurred_at", "order_facts"),
   reads: ["order_facts", "curated_order_events"],
   engine: "athena",
   sql: (m, { months }) => `

@@ -1,12 +1,14 @@
 /** Batch jobs as they are run: DuckDB over the files that the manifests name, one job at a time. */
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { ofMonth } from "@ebb/lake/batch/literals";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { TransientError } from "../ports.ts";
 import type { BatchFile, BatchManifest, StoredColumn } from "./batch-manifest.ts";
 import type { JobPlan, PlannedWrite } from "./job-plan.ts";
 import { moveDurably } from "./lake-files.ts";
-import { WITHOUT_BROKEN_STATISTICS, defineTable, defineTables } from "./lake-tables.ts";
+import { WITHOUT_BROKEN_STATISTICS, defineTable, defineTables, rawFiles } from "./lake-tables.ts";
+import { type Extent, cheaperByMonth } from "./month-by-month.ts";
 import { parquetOptions, quoted } from "./parquet-conversion.ts";
 
 export interface EngineOptions {
@@ -92,7 +94,10 @@ export class JobExecution {
         await connection.run(`SET partitioned_write_max_open_files = ${MOST_PARTITIONS}`);
         // A statement names the files of raw events several times, and a job has several: their footers are read once.
         await connection.run("SET parquet_metadata_cache = true");
-        const statements = [...plan.writes, ...plan.exports].map(({ sql }) => sql);
+        const statements = [
+          ...[...plan.writes, ...plan.exports].map(({ sql }) => sql),
+          ...plan.writes.flatMap(({ byMonth }) => (byMonth === undefined ? [] : [byMonth.monthsSql])),
+        ];
         await defineTables(connection, this.#options.folder, statements);
         for (const { name, columns, objectKeys } of plan.imports ?? [])
           await connection.run(`CREATE TEMP VIEW "${name}" AS ${this.#importSql(columns, objectKeys)}`);
@@ -138,25 +143,31 @@ export class JobExecution {
     const staging = path.join(stagingOf(this.#options), write.table);
     await rm(staging, { recursive: true, force: true });
     await mkdir(staging, { recursive: true });
-    const columns = write.columns.map(({ name, type }) => `CAST("${name}" AS ${type}) AS "${name}"`).join(", ");
-    const partitioned = write.partition === undefined ? "" : `, PARTITION_BY ("${write.partition}")`;
-    const target = write.partition === undefined ? path.join(staging, "data.parquet") : staging;
-    const reader = await connection.runAndReadAll(
-      `COPY (SELECT ${columns} FROM (\n${write.sql}\n)) TO ${quoted(target)}
-       (${parquetOptions("snappy", GROUP_ROWS)}${partitioned}, RETURN_STATS true)`,
-    );
+    const copied: (readonly [file: string, rows: number])[] = [];
+    for (const { sql, target, partitioned } of await this.#statements(connection, write, staging)) {
+      const columns = write.columns
+        .filter(({ name }) => partitioned || name !== write.partition)
+        .map(({ name, type }) => `CAST("${name}" AS ${type}) AS "${name}"`)
+        .join(", ");
+      if (this.#stopping) throw new Error("stopped between two statements");
+      const reader = await connection.runAndReadAll(
+        `COPY (SELECT ${columns} FROM (\n${sql}\n)) TO ${quoted(target)}
+         (${parquetOptions("snappy", GROUP_ROWS)}${partitioned ? `, PARTITION_BY ("${write.partition}")` : ""}, RETURN_STATS true)`,
+      );
+      for (const [file, rows] of reader.getRows()) copied.push([String(file), Number(rows)]);
+    }
     const files: BatchFile[] = [];
-    for (const [file, rows] of reader.getRows()) {
-      if (Number(rows) === 0) continue;
-      const within = path.relative(staging, String(file)).split(path.sep);
+    for (const [file, rows] of copied) {
+      if (rows === 0) continue;
+      const within = path.relative(staging, file).split(path.sep);
       const partition =
         write.partition === undefined ? "" : decodeURIComponent(within[0]!.slice(within[0]!.indexOf("=") + 1));
       if (partition === "__HIVE_DEFAULT_PARTITION__")
         throw new Error(`${write.table} has a row without ${write.partition}`);
       const place = write.partition === undefined ? "" : `${write.partition}=${partition}/`;
       const name = `tables/${write.table}/${place}${job.id}-${job.nowMs.toString(36)}-${job.at}-${files.length}.parquet`;
-      const bytes = await moveDurably(String(file), folder, name);
-      files.push({ path: name, partition, rows: Number(rows), bytes });
+      const bytes = await moveDurably(file, folder, name);
+      files.push({ path: name, partition, rows, bytes });
     }
     await rm(staging, { recursive: true, force: true });
     const replaced =
@@ -167,6 +178,36 @@ export class JobExecution {
     this.#manifest.swap(job.id, table, replaced, files, job.nowMs);
     const stored = this.#manifest.tables().find(({ name }) => name === write.table)!;
     await defineTable(connection, folder, stored); // those after it read it
+  }
+
+  /** Of a write the statements that make its files: one, or one for each month. */
+  async #statements(
+    connection: DuckDBConnection,
+    { partition, sql, byMonth }: PlannedWrite,
+    staging: string,
+  ): Promise<{ readonly sql: string; readonly target: string; readonly partitioned: boolean }[]> {
+    if (partition === undefined) return [{ sql, target: path.join(staging, "data.parquet"), partitioned: false }];
+    const whole = [{ sql, target: staging, partitioned: true }];
+    if (byMonth === undefined) return whole;
+    const extent = this.#extentOf(byMonth.reads);
+    if (!cheaperByMonth(extent, 1)) return whole;
+    const months = (await connection.runAndReadAll(byMonth.monthsSql)).getRows().map(([month]) => String(month));
+    if (!cheaperByMonth(extent, months.length)) return whole;
+    const statements = months.sort().map((month) => ({ month, folder: path.join(staging, `${partition}=${month}`) }));
+    for (const { folder } of statements) await mkdir(folder);
+    return statements.map(({ month, folder }) => ({
+      sql: ofMonth(byMonth.sql, month),
+      target: path.join(folder, "data.parquet"),
+      partitioned: false,
+    }));
+  }
+
+  #extentOf(tables: readonly string[]): Extent {
+    const files = [
+      ...this.#manifest.files().filter(({ table }) => tables.includes(table)),
+      ...(tables.includes("raw_events") ? rawFiles(this.#options.folder) : []),
+    ];
+    return { rows: files.reduce((sum, { rows }) => sum + rows, 0), files: files.length };
   }
 
   async #export(connection: DuckDBConnection, jobId: string, name: string, sql: string): Promise<string> {

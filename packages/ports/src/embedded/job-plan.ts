@@ -1,5 +1,6 @@
 /** Jobs as they are noted down before they start: with their SQL rendered, so that they go on after a crash as they began. */
 import { renderBatch } from "@ebb/lake/batch-table";
+import { ANY_MONTH } from "@ebb/lake/batch/literals";
 import { duckdbType } from "@ebb/lake/columns";
 import { duckdb } from "@ebb/lake/dialect";
 import type { BatchJob, TableWrite } from "../batch-ports.ts";
@@ -25,6 +26,15 @@ export interface PlannedWrite {
   /** Partitions that are replaced; all of the table where absent. */
   readonly replaces?: readonly string[];
   readonly sql: string;
+  /** How it is written a month after the other; absent where one statement is the better way. */
+  readonly byMonth?: {
+    /** Of what it reads the size decides. */
+    readonly reads: readonly string[];
+    /** A SELECT of `month`: those that may have rows. */
+    readonly monthsSql: string;
+    /** For `ANY_MONTH`. */
+    readonly sql: string;
+  };
 }
 
 export const planOf = (job: BatchJob): JobPlan => ({
@@ -51,5 +61,14 @@ const plannedWrite = ({ table, parameters }: TableWrite): PlannedWrite => {
     ...(table.partitionedBy === undefined ? {} : { partition: table.partitionedBy }),
     ...(table.partitionedBy === undefined || replaces === undefined ? {} : { replaces }),
     sql: renderBatch(table, duckdb, parameters),
+    ...(table.monthsSql === undefined || parameters.months !== undefined
+      ? {}
+      : {
+          byMonth: {
+            reads: table.reads,
+            monthsSql: table.monthsSql(duckdb),
+            sql: renderBatch(table, duckdb, { ...parameters, months: [ANY_MONTH] }),
+          },
+        }),
   };
 };

@@ -5,6 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { BatchTable } from "@ebb/lake/batch-table";
+import { inMonths } from "@ebb/lake/batch/literals";
 import type { BatchJob, JobState } from "../batch-ports.ts";
 import { BatchManifest } from "./batch-manifest.ts";
 import { EmbeddedObjectStore } from "./object-store.ts";
@@ -112,6 +113,58 @@ describe("batch jobs on DuckDB", () => {
     const state = await ended({ name: "many", writes: [{ table: many, parameters: {} }] }, "run/many/1");
     assert.deepEqual(state, { state: "succeeded", written: { many: { rows: 1_200_000, files: 150 } }, exports: {} });
     assert.equal(new Set((await filesOf("many")).map((file) => path.dirname(file))).size, 150);
+  });
+
+  it("write a month after the other where that is cheaper, as one statement would, and go on so after a crash", async () => {
+    const rows: BatchTable = {
+      ...numbers,
+      name: "numbers_told",
+      columns: { number: { type: "bigint", description: "" }, month: { type: "string", description: "" } },
+      sql: () => "SELECT range AS number, '2025-0' || (range % 9 + 1) AS month FROM range(200000)",
+    };
+    const perStatement: BatchTable = {
+      name: "per_statement",
+      grain: "one row per number",
+      key: ["number"],
+      columns: {
+        number: { type: "bigint", description: "" },
+        told: { type: "bigint", description: "Numbers of the statement" },
+        month: { type: "string", description: "" },
+      },
+      partitionedBy: "month",
+      reads: ["numbers_told"],
+      monthsSql: () => "SELECT DISTINCT month FROM numbers_told UNION ALL SELECT '2026-01'",
+      engine: "spark",
+      sql: (_m, { months }) => `
+        SELECT number, count(*) OVER () AS told, month FROM numbers_told
+        WHERE ${months === undefined ? "true" : inMonths("CAST(month || '-15' AS TIMESTAMP)", months)}`,
+      tests: {},
+    };
+    const job = { name: "apart", writes: [rows, perStatement].map((table) => ({ table, parameters: {} })) };
+    const id = await runner.start(job, "t");
+    await runner.close(); // wherever it was
+    runner = await open();
+    while ((await runner.state(id)).state === "running") await delay(5);
+    assert.deepEqual(await runner.state(id), {
+      state: "succeeded",
+      written: { numbers_told: { rows: 200_000, files: 9 }, per_statement: { rows: 200_000, files: 9 } },
+      exports: {},
+    });
+    assert.equal((await filesOf("per_statement")).length, 9);
+    const told = "SELECT month, count(*), max(told), count(DISTINCT number) FROM per_statement GROUP BY month";
+    for (const [month, counted, most, distinct] of await asked(told)) {
+      assert.equal(counted, most, month);
+      assert.equal(counted, distinct, month);
+    }
+    // Of a few rows one statement is cheaper, and of given months one statement is asked for.
+    await ended(
+      { name: "some", writes: [{ table: perStatement, parameters: { months: ["2025-01", "2025-02"] } }] },
+      "s",
+    );
+    assert.deepEqual(await asked("SELECT DISTINCT told FROM per_statement WHERE month < '2025-03'"), [["44446"]]);
+    const few: BatchTable = { ...rows, sql: () => `SELECT * FROM (${rows.sql({} as never, {})}) WHERE number < 100` };
+    await ended({ ...job, writes: [few, perStatement].map((table) => ({ table, parameters: {} })) }, "f");
+    assert.deepEqual(await asked("SELECT DISTINCT told FROM per_statement"), [["100"]]);
   });
 
   it("can be asked for the last partition before another", async () => {

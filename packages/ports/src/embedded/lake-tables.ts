@@ -40,7 +40,7 @@ export const defineTables = async (
     if (wanted(name)) await connection.run(`CREATE OR REPLACE TEMP VIEW ${name} AS ${sql()}`);
   };
   await define("erased_customers", () => erasedSql(erased));
-  await define("raw_events", () => withoutErasedSql(rawEventsSql(folder, filesOf(folder)), RAW_PERSONS, erased));
+  await define("raw_events", () => withoutErasedSql(rawEventsSql(folder, rawFiles(folder)), RAW_PERSONS, erased));
   for (const view of duckdbViews()) await define(view.name, () => view.sql);
   for (const table of [...withDeclared(batchTables(folder)), ...sourceTables(folder)])
     if (wanted(table.name)) await defineTable(connection, folder, table, erased);
@@ -102,7 +102,8 @@ const withoutErasedSql = (sql: string, columns: readonly string[], erased: reado
   return `SELECT * FROM (${sql}) WHERE NOT (${gone})`;
 };
 
-const filesOf = (folder: string): LakeFile[] => {
+/** The files that make up `raw_events` at this moment. */
+export const rawFiles = (folder: string): LakeFile[] => {
   if (!existsSync(path.join(folder, LAKE_MANIFEST_FILE))) return [];
   const manifest = new LakeManifest(folder, { readOnly: true });
   try {
