@@ -4,6 +4,8 @@
  */
 import { netMinor } from "@ebb/core/customers";
 import type { Ports } from "@ebb/ports";
+import { loadOf } from "../collect/sources/catalogue.ts";
+import { linesLinkOf, shapeOf } from "../collect/sources/shape.ts";
 import { authorize } from "../runtime/authorisation.ts";
 import { type HttpHandler, httpHandler, json } from "../runtime/http.ts";
 import { onAws } from "../runtime/on-aws.ts";
@@ -96,20 +98,27 @@ interface ToldRows {
   readonly more: boolean;
 }
 
-/** Rows about the customer in the tables that declared sources fill. */
+/** Rows about the customer in the tables that declared sources fill, and the lines of the customer's orders there. */
 const toldRows = async (
   { catalogued, queries }: Pick<CustomerExportPorts, "catalogued" | "queries">,
   customerKey: string,
 ): Promise<readonly ToldRows[]> => {
   if (catalogued === undefined) return [];
   const { sources, columnsOf } = await catalogued();
+  const rowsWhere = async (table: string, condition: string): Promise<ToldRows[]> => {
+    const rows = await rowsOf(queries, `SELECT * FROM ${table} WHERE ${condition} LIMIT ${ROWS + 1}`);
+    return rows.length === 0 ? [] : [{ table, rows: rows.slice(0, ROWS).map(valuesOf), more: rows.length > ROWS }];
+  };
   const tables = await Promise.all(
-    sources.map(async ({ spec: { name } }): Promise<ToldRows[]> => {
-      const table = `source_${name}`;
-      if ((await columnsOf(table))?.["customer_key"] === undefined) return [];
-      const sql = `SELECT * FROM ${table} WHERE customer_key = ${queries.dialect.textLiteral(customerKey)} LIMIT ${ROWS + 1}`;
-      const rows = await rowsOf(queries, sql);
-      return rows.length === 0 ? [] : [{ table, rows: rows.slice(0, ROWS).map(valuesOf), more: rows.length > ROWS }];
+    sources.map(async (source): Promise<ToldRows[]> => {
+      const table = `source_${source.spec.name}`;
+      if (source.kind === "objects" || (await columnsOf(table))?.["customer_key"] === undefined) return [];
+      const own = `customer_key = ${queries.dialect.textLiteral(customerKey)}`;
+      const rows = await rowsWhere(table, own);
+      const link = linesLinkOf(shapeOf(loadOf(source)));
+      if (link === undefined || rows.length === 0 || (await columnsOf(`${table}_lines`)) === undefined) return rows;
+      const theirs = `${link.parent} IN (SELECT ${link.parentKey} FROM ${table} WHERE ${own})`;
+      return [...rows, ...(await rowsWhere(`${table}_lines`, theirs))];
     }),
   );
   return tables.flat();

@@ -4,8 +4,8 @@ import { after, before, test } from "node:test";
 import { curatedActivity, curatedSocial } from "@ebb/lake/batch/curated";
 import { orderFacts } from "@ebb/lake/batch/order-facts";
 import { customerScores } from "@ebb/lake/model/customer-scores";
-import { EmbeddedSourceTables } from "@ebb/ports/embedded/source-tables";
 import type { Row, SourceTable } from "@ebb/ports/source-ports";
+import { fillSource } from "../../../../test/support/filled-source.ts";
 import { type MartLake, ask, filled, martLake } from "../../../../test/support/mart-lake.ts";
 import { memoryPorts } from "../../../../test/support/memory-ports.ts";
 import { parseSources } from "../collect/sources.ts";
@@ -43,18 +43,8 @@ const nobody = { customer_key: keyOf("nobody"), event_id: "evt_1", occurred_at: 
 let lake: MartLake;
 let loadedAtMs = 1;
 const load = async (table: SourceTable, ...rows: Row[]): Promise<void> => {
-  const tables = await EmbeddedSourceTables.open({ lakeFolder: lake.folder, now: Date.now });
-  const loadId = `load_${++loadedAtMs}`;
-  await tables.stage(
-    loadId,
-    table,
-    0,
-    (async function* () {
-      yield rows;
-    })(),
-  );
-  await tables.commit({ source: table.name, loadId, mode: "snapshot", table, keysStaged: false });
-  await tables.close();
+  loadedAtMs += 1;
+  await fillSource(lake.folder, table, rows);
 };
 before(async () => {
   lake = await martLake("2026-06-01", [

@@ -67,7 +67,9 @@ export const sourceEntries = (
     };
   });
 
-const loadOf = (source: RowSource): LoadSpec => (source.kind === "dynamodb" ? dynamoLoad(source.spec) : source.spec);
+/** What a source asks of a load, whatever it is read from. */
+export const loadOf = (source: RowSource): LoadSpec =>
+  source.kind === "dynamodb" ? dynamoLoad(source.spec) : source.spec;
 
 const tablesOf = (load: LoadSpec, typesOf: (table: string) => Types | undefined): readonly SourceTableEntry[] => {
   const { mapping, linesMapping } = shapeOf(load);

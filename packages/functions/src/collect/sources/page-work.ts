@@ -16,7 +16,7 @@ import { OrderEvents, type OrderSaid, profileOf } from "./order-events.ts";
 import { KnownNames } from "./known-names.ts";
 import { tableOf } from "./roles.ts";
 import { type CellOf, RowMaker, cellReader, deletionReader } from "./rows.ts";
-import type { Shape } from "./shape.ts";
+import { type Shape, linesLinkOf } from "./shape.ts";
 import { TextRows, canStayText } from "./text-rows.ts";
 import { type SaidLine, lineSaying, orderSaying, refundSaying } from "./said.ts";
 
@@ -230,15 +230,8 @@ export class PageWork {
       mode: isWhole ? "snapshot" : "merge",
       table: this.#table,
       keysStaged: !isWhole && deletion === "keys",
-      ...(this.#linesTable === undefined
-        ? {}
-        : { lines: { table: this.#linesTable, parent: this.#parentColumn(), parentKey: this.#table.key[0]! } }),
+      ...(this.#linesTable === undefined ? {} : { lines: { table: this.#linesTable, ...linesLinkOf(this.#shape)! } }),
     };
-  }
-
-  #parentColumn(): string {
-    const { spec, linesMapping } = this.#shape;
-    return linesMapping!.columns.find(({ field }) => field === spec.lines!.order)!.name;
   }
 
   /** Keys as the lake has them: pseudonyms where the key is a customer. */

@@ -87,3 +87,16 @@ export const shapeOf = (spec: LoadSpec): Shape => {
   };
   return { ...shape, linesPlan, linesMapping };
 };
+
+/** The column of the lines' table that names the order, and the column of the orders' that it names. */
+export const linesLinkOf = ({
+  spec: { lines },
+  mapping,
+  linesMapping,
+}: Shape): { readonly parent: string; readonly parentKey: string } | undefined =>
+  lines === undefined
+    ? undefined
+    : {
+        parent: linesMapping!.columns.find(({ field }) => field === lines.order)!.name,
+        parentKey: mapping.key[0]!,
+      };

@@ -258,7 +258,7 @@ export const operations: Readonly<Record<string, Operation>> = Object.fromEntrie
   }),
   get("/v1/customers/{id}/export", {
     summary:
-      "All that is kept of one person: profile, figures, orders, scores, rows of declared sources and every event",
+      "All that is kept of one person: profile, figures, orders, scores, rows and lines of declared sources and every event",
     description:
       "What a person is given who asks what is kept of them. A thousand events at a time; `next` is the address of those after.",
     tag: "serve",
