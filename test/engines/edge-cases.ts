@@ -35,6 +35,9 @@ const text = fc.constantFrom(
   "😀",
   "ﬀ",
   " x ",
+  "  ",
+  "\u00a0no-break\u00a0 ",
+  "\ttab ",
 );
 const minor = fc.oneof(fc.integer({ min: -3_000, max: 9_000 }), fc.constantFrom(0, 1, -1, 4_503_599_627_370_497));
 const amount = fc.constantFrom(0, 0.001, -0.001, 1, -1, 2.5, 9.99, -4.25, 999_999.999999);

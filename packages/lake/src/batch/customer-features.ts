@@ -20,6 +20,10 @@ export const cutoffMsOf = ({ cutoff }: BatchParameters): number => {
 const sumIf = (condition: string, value: string, name: string): string =>
   `CAST(sum(CASE WHEN ${condition} THEN ${value} ELSE 0 END) AS bigint) AS ${name}`;
 
+/** A count holds eight bytes a customer; DuckDB's sum of bigints holds 128 bits and more. */
+const countIf = (condition: string, name: string): string =>
+  `CAST(count(CASE WHEN ${condition} THEN 1 END) AS bigint) AS ${name}`;
+
 /** One row per customer: `b` of the features. */
 const bought = (m: Dialect, cutoffMs: number): string => {
   const since = (length: number): number => daysBefore(cutoffMs, length);
@@ -41,7 +45,7 @@ in_turn AS (
 bought AS (
   SELECT
     customer_key,
-    ${sumIf("counts", "1", "orders")},
+    ${countIf("counts", "orders")},
     min(CASE WHEN counts THEN effect_ms END) AS first_ms,
     max(CASE WHEN counts THEN effect_ms END) AS last_ms,
     ${cutoffMs} - max(CASE WHEN counts THEN effect_ms END) AS age_ms,
@@ -51,11 +55,11 @@ bought AS (
     ${lastDay} - ${day("min(CASE WHEN counts THEN effect_ms END)")} AS observed_days,
     ${windows
       .flatMap((length) => [
-        sumIf(`counts AND effect_ms >= ${since(length)}`, "1", `orders_${length}d`),
+        countIf(`counts AND effect_ms >= ${since(length)}`, `orders_${length}d`),
         sumIf(`effect_ms >= ${since(length)}`, "net_minor", `net_${length}d_minor`),
       ])
       .join(",\n    ")},
-    ${sumIf(`counts AND effect_ms >= ${since(180)} AND effect_ms < ${since(90)}`, "1", "orders_90d_before")},
+    ${countIf(`counts AND effect_ms >= ${since(180)} AND effect_ms < ${since(90)}`, "orders_90d_before")},
     ${sumIf(`effect_ms >= ${since(180)} AND effect_ms < ${since(90)}`, "net_minor", "net_90d_before_minor")},
     CAST(sum(net_minor) AS bigint) AS net_minor,
     CAST(sum(gross_minor) AS bigint) AS gross_minor,
@@ -68,16 +72,16 @@ bought AS (
       `${m.intDiv("effect_ms - previous_ms", "60000")} * ${m.intDiv("effect_ms - previous_ms", "60000")}`,
       "squared_gap_minutes",
     )},
-    ${sumIf(`counts AND previous_ms IS NOT NULL AND ${day("effect_ms")} <> ${day("previous_ms")}`, "1", "repeat_days")},
+    ${countIf(`counts AND previous_ms IS NOT NULL AND ${day("effect_ms")} <> ${day("previous_ms")}`, "repeat_days")},
     sum(CASE WHEN counts THEN units ELSE 0 END) AS units,
     ${sumIf("counts", "line_count", "line_count")},
     ${sumIf("counts", "product_count", "product_count")},
     ${sumIf("counts", "category_count", "category_count")},
     ${sumIf("counts", "reporting_discount_minor", "discount_minor")},
-    ${sumIf("counts AND (reporting_discount_minor > 0 OR coupon IS NOT NULL)", "1", "discounted_orders")},
-    ${sumIf("refund_minor > 0", "1", "refunded_orders")},
-    ${sumIf("cancelled", "1", "cancelled_orders")},
-    ${sumIf(`counts AND ${m.monthOfYear("effect_at")} IN (${quarterMonths})`, "1", "same_quarter_orders")},
+    ${countIf("counts AND (reporting_discount_minor > 0 OR coupon IS NOT NULL)", "discounted_orders")},
+    ${countIf("refund_minor > 0", "refunded_orders")},
+    ${countIf("cancelled", "cancelled_orders")},
+    ${countIf(`counts AND ${m.monthOfYear("effect_at")} IN (${quarterMonths})`, "same_quarter_orders")},
     ${m.maxBy("country", "CASE WHEN counts AND country IS NOT NULL THEN turn END")} AS country
   FROM in_turn
   GROUP BY customer_key
@@ -123,7 +127,7 @@ visit_days AS (
       ["products_searched", "searches"],
       ["product_reviewed", "reviews"],
     ]
-      .map(([kind, name]) => sumIf(`kind = '${kind}'`, "1", name!))
+      .map(([kind, name]) => countIf(`kind = '${kind}'`, name!))
       .join(",\n    ")}
   FROM visits
   WHERE visitor_key IS NOT NULL
@@ -144,8 +148,8 @@ visited AS (
     ${counts
       .flatMap(([name, value]) => visitWindows.map((length) => sumIf(within(length), value, `${name}_${length}d`)))
       .join(",\n    ")},
-    ${sumIf(`${within(90)} AND cart_adds + checkouts > 0`, "1", "cart_days_90d")},
-    ${sumIf(`${within(90)} AND cart_adds + checkouts > 0 AND c.closed_day IS NULL`, "1", "abandoned_days_90d")},
+    ${countIf(`${within(90)} AND cart_adds + checkouts > 0`, "cart_days_90d")},
+    ${countIf(`${within(90)} AND cart_adds + checkouts > 0 AND c.closed_day IS NULL`, "abandoned_days_90d")},
     ${sumIf("true", "reviews", "reviews_365d")}
   FROM visit_days AS v
   LEFT JOIN closing_days AS c ON c.buyer_key = v.visitor_key AND c.closed_day = v.day_number
@@ -166,10 +170,10 @@ posts AS (
 spoke AS (
   SELECT
     speaker_key,
-    ${sumIf(`occurred_at >= ${since(90)}`, "1", "posts_90d")},
+    ${countIf(`occurred_at >= ${since(90)}`, "posts_90d")},
     ${sumIf(`occurred_at >= ${since(90)}`, "coalesce(reach, 0)", "reach_90d")},
     ${sumIf("true", "CASE sentiment WHEN 'positive' THEN 1 WHEN 'negative' THEN -1 ELSE 0 END", "sentiment_sum")},
-    ${sumIf("sentiment IN ('positive', 'neutral', 'negative')", "1", "sentiment_posts")}
+    ${countIf("sentiment IN ('positive', 'neutral', 'negative')", "sentiment_posts")}
   FROM posts
   WHERE speaker_key IS NOT NULL AND ${known} AND occurred_at >= ${since(ACTIVITY_DAYS)}
   GROUP BY speaker_key

@@ -6,8 +6,9 @@ const identity = (line: string): string => `coalesce(${line}.product_id, ${line}
 const category = (line: string): string => `${line}.category`;
 
 const distinct: Record<Dialect["name"], (value: (line: string) => string) => string> = {
-  // list_distinct leaves NULL out.
-  duckdb: (value) => `len(list_distinct(list_transform(lines, lambda line: ${value("line")})))`,
+  // list_unique leaves NULL out. Hashes take four fifths of the texts' time; two alike in one order are one in 10^18.
+  duckdb: (value) =>
+    `list_unique(list_transform(lines, lambda line: CASE WHEN ${value("line")} IS NOT NULL THEN hash(${value("line")}) END))`,
   trino: (value) =>
     `cardinality(array_distinct(filter(transform(lines, line -> ${value("line")}), found -> found IS NOT NULL)))`,
   spark: (value) =>
@@ -44,10 +45,14 @@ export const lineSums = ({ name }: Dialect) => ({
   categoryCount: `CAST(${orZero(distinct[name](category))} AS bigint)`,
 });
 
-const said = ["product_id", "name", "quantity", "unit_price", "occurred_at"];
+const said = ["product_id", "sku", "name", "quantity", "unit_price", "occurred_at"];
 const fields = (of: (field: string) => string): string => said.map(of).join(", ");
 
-/** Lines of a list that say what another one of it has said: product, name, quantity, unit price and time. bigint */
+/**
+ * Lines of a list that say what another one of it has said: product, SKU, name, quantity, unit price and time. bigint.
+ * Of a row with its `line_count` and `product_count`: where each line is of another product there is none, and none is
+ * looked at.
+ */
 export const repeatedLines = ({ name }: Dialect): string => {
   const distinctLines = {
     // A list of structs takes four times as long to compare; two of a few lines with the same 64 bits are one in 10^18.
@@ -55,5 +60,5 @@ export const repeatedLines = ({ name }: Dialect): string => {
     trino: `cardinality(array_distinct(transform(lines, line -> ROW(${fields((field) => `line.${field}`)}))))`,
     spark: `size(array_distinct(transform(lines, line -> struct(${fields((field) => `line.${field}`)}))))`,
   };
-  return `CAST(${orZero(`${count[name]} - ${distinctLines[name]}`)} AS bigint)`;
+  return `CAST(CASE WHEN line_count > product_count THEN ${count[name]} - ${distinctLines[name]} ELSE 0 END AS bigint)`;
 };

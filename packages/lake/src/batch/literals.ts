@@ -51,3 +51,10 @@ export const ofMonth = (sql: string, month: string): string => {
   const [anyFrom, anyTo] = endsOf(ANY_MONTH);
   return sql.replaceAll(anyFrom, from).replaceAll(anyTo, to);
 };
+
+/**
+ * A text column without spaces (U+0020) around it: what each engine means by `trim` alone is its own. Few texts have any, and
+ * to look at both ends takes a tenth of what it takes to look for them.
+ */
+export const trimmed = (column: string): string =>
+  `CASE WHEN ${column} LIKE ' %' OR ${column} LIKE '% ' THEN trim(BOTH ' ' FROM ${column}) ELSE ${column} END`;

@@ -3,7 +3,7 @@ import type { BatchParameters, BatchTable } from "../batch-table.ts";
 import type { Dialect } from "../dialect.ts";
 import { lineFields } from "../tables/order-lines.ts";
 import { monthText } from "./curated.ts";
-import { inMonths } from "./literals.ts";
+import { inMonths, trimmed } from "./literals.ts";
 import { toldAttributes } from "./told-tables.ts";
 
 const bigint = (description: string) => ({ type: "bigint", description }) as const;
@@ -47,14 +47,15 @@ items AS (
 ),
 told AS (
   SELECT
-    source, coalesce(product_id, sku, trim(name)) AS product, currency, told_at, sku, trim(name) AS name, category, brand,
+    source, coalesce(product_id, sku, ${trimmed("name")}) AS product, currency, told_at, sku, ${trimmed("name")} AS name,
+    category, brand,
     CASE WHEN unit_price >= 0 THEN unit_price END AS price, 1 AS ordered
   FROM items
   WHERE quantity > 0
   UNION ALL
   SELECT
     source, product_id AS product, coalesce(currency, '') AS currency, occurred_at AS told_at, NULL AS sku,
-    trim(product_name) AS name, category, brand, CASE WHEN unit_price >= 0 THEN unit_price END AS price, 0 AS ordered
+    ${trimmed("product_name")} AS name, category, brand, CASE WHEN unit_price >= 0 THEN unit_price END AS price, 0 AS ordered
   FROM curated_activity
   WHERE product_id IS NOT NULL AND kind IN ('product_viewed', 'product_added')${wanted}
 ),

@@ -43,7 +43,7 @@ export const rfmBase: BatchTable = {
 WITH summed AS (
   SELECT
     customer_key,
-    CAST(sum(CASE WHEN counts AND ${within} THEN 1 ELSE 0 END) AS bigint) AS orders,
+    CAST(count(CASE WHEN counts AND ${within} THEN 1 END) AS bigint) AS orders,
     CAST(sum(CASE WHEN ${within} THEN gross_minor ELSE 0 END) AS bigint) AS gross_minor,
     CAST(sum(CASE WHEN ${within} THEN refund_minor ELSE 0 END) AS bigint) AS refund_minor,
     min(CASE WHEN counts THEN occurred_at END) AS first_order_at,

@@ -3,7 +3,7 @@ import type { BatchTable } from "../batch-table.ts";
 import type { ViewColumn } from "../table.ts";
 import { orderItemsSql } from "../tables/order-lines.ts";
 import { monthText, monthsSql } from "./curated.ts";
-import { inMonths } from "./literals.ts";
+import { inMonths, trimmed } from "./literals.ts";
 
 const day: ViewColumn = { type: "date", description: "UTC day of the order, of the refund for refunds" };
 const monthOfDay: ViewColumn = { type: "string", description: "UTC month of day, YYYY-MM (partition)" };
@@ -48,7 +48,7 @@ visits AS (
   SELECT
     ${m.truncDay("occurred_at")} AS day, coalesce(country, '') AS country, coalesce(currency, '') AS currency, source,
     customer_key,
-    sum(CASE WHEN counts THEN 1 ELSE 0 END) AS orders, sum(coalesce(units, 0)) AS units,
+    count(CASE WHEN counts THEN 1 END) AS orders, sum(coalesce(units, 0)) AS units,
     sum(gross_minor) AS gross_minor, sum(refund_minor) AS refund_minor
   FROM order_facts
   WHERE ${ofMonths(months)}
@@ -61,8 +61,8 @@ SELECT
   CAST(sum(v.gross_minor) AS bigint) AS gross_minor,
   CAST(sum(v.refund_minor) AS bigint) AS refund_minor,
   CAST(sum(v.gross_minor - v.refund_minor) AS bigint) AS net_minor,
-  CAST(sum(CASE WHEN v.orders > 0 AND d.first_day = v.day THEN 1 ELSE 0 END) AS bigint) AS new_customers,
-  CAST(sum(CASE WHEN v.orders > 0 AND d.first_day < v.day THEN 1 ELSE 0 END) AS bigint) AS returning_customers,
+  CAST(count(CASE WHEN v.orders > 0 AND d.first_day = v.day THEN 1 END) AS bigint) AS new_customers,
+  CAST(count(CASE WHEN v.orders > 0 AND d.first_day < v.day THEN 1 END) AS bigint) AS returning_customers,
   CAST(count(v.customer_key) AS bigint) AS customers,
   ${monthText(m, "v.day")} AS month
 FROM visits AS v
@@ -177,7 +177,7 @@ order_lines AS (${orderItemsSql(m, {
 sold AS (
   SELECT
     ${m.truncDay("sold_at")} AS day, coalesce(product_id, '') AS product_id, coalesce(sku, '') AS sku,
-    coalesce(trim(name), '') AS name, coalesce(category, '') AS category, coalesce(country, '') AS country,
+    coalesce(${trimmed("name")}, '') AS name, coalesce(category, '') AS category, coalesce(country, '') AS country,
     entry, quantity,
     CASE
       WHEN currency = reporting_currency THEN total_minor

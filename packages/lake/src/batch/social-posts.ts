@@ -1,5 +1,6 @@
 /** `social_posts`: posts and engagements with whose they are, and what is spam, said twice, or in a language that nobody scores. */
 import type { BatchTable } from "../batch-table.ts";
+import { trimmed } from "./literals.ts";
 
 /** What is spam (docs/unified.md). Bounds that no customer reaches and no campaign stays below. */
 export const spamRules = {
@@ -60,7 +61,7 @@ export const socialPosts: BatchTable = {
 WITH posts AS (
   SELECT
     p.*,
-    lower(trim(p.body)) AS said,
+    lower(${trimmed("p.body")}) AS said,
     (length(p.body) - length(replace(p.body, '${LINK}', ''))) / ${LINK.length} AS links,
     ${m.truncDay("p.occurred_at")} AS day
   FROM curated_social AS p

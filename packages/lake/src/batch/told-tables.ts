@@ -7,7 +7,7 @@ import type { BatchParameters, BatchTable } from "../batch-table.ts";
 import type { Dialect } from "../dialect.ts";
 import type { ViewColumn } from "../table.ts";
 import { cutoffMsOf } from "./customer-features.ts";
-import { dayOf, textLiteral, timestampLiteral } from "./literals.ts";
+import { dayOf, textLiteral, timestampLiteral, trimmed } from "./literals.ts";
 
 /** A table of a declared source, as a load left it. */
 export interface ToldTable {
@@ -43,7 +43,7 @@ const plainColumns = ({ columns }: ToldTable): string[] => Object.keys(columns).
 
 /** Text that every engine writes alike; NULL for what is empty. */
 const textOf = (m: Dialect, name: string, type: string): string => {
-  if (type === "string") return `nullif(trim(${name}), '')`;
+  if (type === "string") return `nullif(${trimmed(name)}, '')`;
   if (type === "timestamp") return m.dayText(m.truncDay(name));
   if (type === "double") return `CAST(TRY_CAST(${name} AS decimal(18,6)) AS varchar(4000))`;
   return `CAST(${name} AS varchar(4000))`;

@@ -62,7 +62,7 @@ WITH counted AS (${effects}
 )
 SELECT
   customer_key,
-  CAST(sum(CASE WHEN counts THEN 1 ELSE 0 END) AS bigint) AS orders,
+  CAST(count(CASE WHEN counts THEN 1 END) AS bigint) AS orders,
   CAST(sum(gross_minor) AS bigint) AS gross_minor,
   CAST(sum(refund_minor) AS bigint) AS refund_minor,
   CAST(sum(gross_minor - refund_minor) AS bigint) AS net_minor,
