@@ -61,7 +61,9 @@ export const batch: Bench = async ({ quick }) => {
   const lake = path.join(folder, "lake");
   try {
     const bytes = await arrive(lake, history, 0, HISTORY_DAYS);
-    const floor = await rfmOnce(path.join(folder, "spill"), `${lake}/raw_events/*/*/*.parquet`);
+    // What else uses the machine's memory comes and goes within minutes: each figure has a floor before it and one after.
+    const floors = [await rfmOnce(folder)];
+    const floorsOf = (figure: number): Taken => mean(floors[figure]!, floors[figure + 1]!);
     const [asOf, nextDay] = [dayText(HISTORY_DAYS), dayText(HISTORY_DAYS + 1)];
 
     const runs = await ShopRuns.open(folder, MEMORY_MB);
@@ -69,22 +71,25 @@ export const batch: Bench = async ({ quick }) => {
       const sql: (Taken & { readonly name: string; readonly result: Written })[] = [];
       for (const { name, tables } of parts)
         sql.push({ name, ...(await timed(() => written(runs.runner, name, tables, asOf))) });
+      const together = sum(sql);
+      floors.push(await rfmOnce(folder));
       const kept = await runs.keepCustomers(MEMORY_MB);
       const first = await runs.run(asOf);
+      floors.push(await rfmOnce(folder));
       await arrive(lake, history, HISTORY_DAYS, HISTORY_DAYS + 1);
       await runs.keepCustomers(MEMORY_MB, asOf);
       const next = await runs.run(nextDay);
+      floors.push(await rfmOnce(folder));
 
       const files = runs.files();
-      const together = sum(sql);
-      const times = (taken: Taken): string =>
-        `${(taken.ms / floor.ms).toFixed(1)} (CPU ${(taken.cpuMs / floor.cpuMs).toFixed(1)})`;
-      const within = (taken: Taken, target: number): boolean => taken.ms <= target * floor.ms;
-      const held = [
-        [together, SQL_HELD],
-        [first, RUN_HELD],
-        [next, NEXT_HELD],
+      const [ofSql, ofFirst, ofNext] = [
+        { taken: together, floor: floorsOf(0), target: SQL_TARGET, held: SQL_HELD },
+        { taken: first, floor: floorsOf(1), target: RUN_TARGET, held: RUN_HELD },
+        { taken: next, floor: floorsOf(2), target: NEXT_TARGET, held: NEXT_HELD },
       ] as const;
+      const judged = [ofSql, ofFirst, ofNext];
+      const times = ({ taken, floor }: Judged): string =>
+        `${(taken.ms / floor.ms).toFixed(1)} (CPU ${(taken.cpuMs / floor.cpuMs).toFixed(1)})`;
       const inSeconds = [together, first, next].map(({ ms }) => seconds(ms)).join(", ");
       const planned = [SQL_TARGET, RUN_TARGET, NEXT_TARGET].map((times) => seconds(times * PLANNED_FLOOR_MS));
       return {
@@ -97,30 +102,31 @@ export const batch: Bench = async ({ quick }) => {
           "quantiles and the sales marts, each written as the home writes it. Then the run as the home makes it, with the " +
           "cutoffs of the past, fits, scores, write-back of every customer and reconciliation; then a day more of orders and " +
           "the run of the day after. The floor is one RFM aggregation from the lines of the same files, with three ntiles, " +
-          "in the same process; the median of three. What a job takes beside a step of the run is told with that step.",
+          "in the same process; the median of three, before and after each of the three figures, whose ratio is to their mean. " +
+          "What a job takes beside a step of the run is told with that step.",
         figures: [
-          { what: "one RFM aggregation", value: both(floor) },
+          { what: "one RFM aggregation, four times", value: floors.map(both).join(", ") },
           ...sql.map(({ name, result, ...time }) => ({
             what: name,
             value: `${both(time)}, ${result.rows.toLocaleString("en")} rows in ${result.files} files`,
           })),
           { what: "SQL together", value: both(together) },
           { what: "a first run", value: both(first) },
-          ...stepsOf("first run", first, floor),
+          ...stepsOf("first run", first, ofFirst.floor),
           { what: "the run after one more day", value: both(next) },
-          ...stepsOf("one more day", next, floor),
+          ...stepsOf("one more day", next, ofNext.floor),
           { what: "customers that differ between store and lake", value: `${drift(first)} and ${drift(next)}` },
           {
             what: "files of a partition at most, after both runs",
             value: `${files.ofPartition} (${files.all} in all)`,
           },
-          { what: `SQL ÷ RFM aggregation (at most ${SQL_TARGET})`, value: times(together) },
-          { what: `first run ÷ RFM aggregation (at most ${RUN_TARGET})`, value: times(first) },
-          { what: `one more day ÷ RFM aggregation (at most ${NEXT_TARGET})`, value: times(next) },
+          { what: `SQL ÷ RFM aggregation (at most ${SQL_TARGET})`, value: times(ofSql) },
+          { what: `first run ÷ RFM aggregation (at most ${RUN_TARGET})`, value: times(ofFirst) },
+          { what: `one more day ÷ RFM aggregation (at most ${NEXT_TARGET})`, value: times(ofNext) },
           {
-            what: `CPU at most ${held.map(([, most]) => most).join(", ")} times, as decision 0019 holds to`,
-            value: held
-              .map(([{ cpuMs }, most]) => (cpuMs <= most * floor.cpuMs ? "met" : `missed (${most})`))
+            what: `CPU at most ${judged.map(({ held }) => held).join(", ")} times, as decision 0019 holds to`,
+            value: judged
+              .map(({ taken, floor, held }) => (taken.cpuMs <= held * floor.cpuMs ? "met" : `missed (${held})`))
               .join(", "),
           },
           {
@@ -130,11 +136,7 @@ export const batch: Bench = async ({ quick }) => {
         ],
         target: {
           what: `at most ${SQL_TARGET}, ${RUN_TARGET} and ${NEXT_TARGET} times the aggregation, and a file a partition`,
-          met:
-            within(together, SQL_TARGET) &&
-            within(first, RUN_TARGET) &&
-            within(next, NEXT_TARGET) &&
-            files.ofPartition <= 1,
+          met: judged.every(({ taken, floor, target }) => taken.ms <= target * floor.ms) && files.ofPartition <= 1,
         },
       };
     } finally {
@@ -144,6 +146,16 @@ export const batch: Bench = async ({ quick }) => {
     await rm(folder, { recursive: true, force: true });
   }
 };
+
+/** A figure, what it is measured by, and the ratios that were planned and that are held to. */
+interface Judged {
+  readonly taken: Taken;
+  readonly floor: Taken;
+  readonly target: number;
+  readonly held: number;
+}
+
+const mean = (a: Taken, b: Taken): Taken => ({ ms: (a.ms + b.ms) / 2, cpuMs: (a.cpuMs + b.cpuMs) / 2 });
 
 const sum = (taken: readonly Taken[]): Taken => ({
   ms: taken.reduce((total, { ms }) => total + ms, 0),
@@ -165,12 +177,14 @@ const stepsOf = (label: string, { steps }: RunTaken, floor: Taken): Finding["fig
   return [{ what: `${label}, CPU of its steps ÷ that of the aggregation`, value: told.join(", ") }];
 };
 
-const rfmOnce = async (spill: string, files: string): Promise<Taken> => {
+/** The median of three, over the lake in a folder as it is. */
+const rfmOnce = async (folder: string): Promise<Taken> => {
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${MEMORY_MB}MB`,
     threads: "2",
-    temp_directory: spill,
+    temp_directory: path.join(folder, "spill"),
   });
+  const files = `${folder}/lake/raw_events/*/*/*.parquet`;
   try {
     const connection = await instance.connect();
     const times: Taken[] = [];
