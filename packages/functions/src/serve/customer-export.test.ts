@@ -48,7 +48,11 @@ const goods: SourceTable = { name: "source_goods", columns: columns({ product_id
 
 const filled = new Map([orders, items, goods].map((table) => [table.name, table.columns]));
 const order = (no: number, id: string | null): Row => [
-  ...[String(no), id === null ? null : keyOf(id), "2026-05-01 10:00:00", "paid", "1250"],
+  String(no),
+  id === null ? null : keyOf(id),
+  "2026-05-01 10:00:00",
+  "paid",
+  "1250",
 ];
 let lake: MartLake;
 let customers: EmbeddedCustomerStore;
@@ -60,7 +64,10 @@ before(async () => {
   const placed = [order(1, "ada"), order(2, "bob"), order(3, "ada"), order(4, null)];
   const sold = [10, 11, 20, 30, 40].map((item): Row => [String(item), String(Math.floor(item / 10)), `sku ${item}`]);
   await fillSource(lake.folder, orders, placed, {
-    ...{ table: items, rows: sold, parent: "order_no", parentKey: "order_id" },
+    table: items,
+    rows: sold,
+    parent: "order_no",
+    parentKey: "order_id",
   });
   await fillSource(lake.folder, goods, [["sku 10"]]);
 });
@@ -88,13 +95,11 @@ test("a person is given their rows and the lines of their orders, and nobody els
   const { status, body } = await exported("ada", (table) => filled.get(table));
   assert.equal(status, 200);
   const row = (no: number) => ({
-    ...{
-      order_id: no,
-      customer_key: keyOf("ada"),
-      occurred_at: "2026-05-01 10:00:00",
-      status: "paid",
-      total: 1250,
-    },
+    order_id: no,
+    customer_key: keyOf("ada"),
+    occurred_at: "2026-05-01 10:00:00",
+    status: "paid",
+    total: 1250,
   });
   const told = body["sources"] as { table: string; rows: Record<string, unknown>[]; more: boolean }[];
   assert.deepEqual(
